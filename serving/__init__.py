@@ -1,0 +1,1 @@
+"""How do others use it? The HTTP API, the decision ledger and the console."""

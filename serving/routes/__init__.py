@@ -1,0 +1,1 @@
+"""Which calls does the API answer? One file of endpoints for each noun."""
