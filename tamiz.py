@@ -1,11 +1,226 @@
-"""The command line: composes each package's commands, importing them only when one is called."""
+"""The command line: composes each package's commands, importing a command's code only when it is called.
+
+In: arguments. Out: the command's own output, and an exit code: 0 done, 1 a gate or check said no, 2 bad usage,
+bad data or no champion, 3 a dependency or the disk failed, 130 interrupted. A failure is one line on stderr that
+starts with `error:`; its traceback is shown only with `TAMIZ_DEBUG=1`.
+"""
 
 from __future__ import annotations
 
+import inspect
+import io
+import os
+import sys
+from collections.abc import Callable, Sequence
+from importlib import import_module
+from pathlib import Path
+from typing import Annotated, NamedTuple
 
-def main() -> None:
-    """Run the command line."""
-    raise SystemExit("error: no command exists yet")
+import typer
+
+__all__ = ["COMMANDS", "Command", "main"]
+
+
+class Command(NamedTuple):
+    """Where a command lives and what it does: `target` is a function or a Typer application, as `module:name`."""
+
+    target: str
+    help: str
+
+
+COMMANDS = {
+    "simulate": Command("data.commands:simulate", "Write a simulated B2B CRM with planted truth, as Parquet."),
+    "train": Command("training.commands:train", "Train the three candidates, evaluate them, and write a report."),
+    "promote": Command("training.commands:promote", "Make a trained version the champion, if the gates say yes."),
+    "rollback": Command("training.commands:rollback", "Make the previous champion the champion again."),
+    "evaluate": Command("training.commands:evaluate", "Measure a model on rows that training never saw."),
+    "score": Command("models.commands:score", "Score a file of leads: probability, grade, decision and reasons."),
+    "policy": Command("models.commands:policy", "Show, set or roll back the published qualification policy."),
+    "pull": Command("models.commands:pull", "Bring the champion from the registry to a local bundle folder."),
+    "serve": Command("serving.commands:serve", "Serve scores and decisions over HTTP."),
+    "keys": Command("serving.commands:keys", "Create, list and revoke API keys."),
+    "db": Command("data.commands:db", "Create or upgrade the database of this installation."),
+    "config": Command("data.commands:config", "Print every setting in force and where it came from."),
+    "demo": Command("tamiz:demo", "Simulate, train, promote and serve, in one go."),
+}
+
+INTERRUPTED = 130
+PIPE_CLOSED = 141
+"""128 plus the number of SIGINT and of SIGPIPE: what a shell reports for a program that a signal ended."""
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run one command and exit with its code."""
+    _find_our_packages_first()
+    _speak_utf8()
+    sys.exit(_run(list(sys.argv[1:] if arguments is None else arguments) or ["--help"]))
+
+
+def demo(
+    leads: Annotated[int, typer.Option("--leads", min=500, help="How many leads the simulated CRM holds.")] = 5000,
+    seed: Annotated[int, typer.Option("--seed", help="The same seed gives the same world.")] = 7,
+    port: Annotated[int, typer.Option("--port", min=1, max=65535, help="Port on 127.0.0.1.")] = 8000,
+) -> None:
+    """Simulate a CRM, train and promote a model on it, and serve it on this machine without keys.
+
+    What an earlier run left under TAMIZ_HOME is used again. Ctrl-C ends all of it.
+
+    Example:
+      tamiz demo
+      TAMIZ_HOME=/srv/try tamiz demo --leads 20000 --port 8080
+    """
+    import subprocess
+
+    from data.home import Home
+
+    home = Home.from_environment().create()
+    crm = home.root / "demo"
+
+    def step(*words: str) -> None:
+        typer.echo(f"-> tamiz {' '.join(words)}", err=True)
+        done = subprocess.run([sys.executable, "-m", "tamiz", *words], env=os.environ | {"TAMIZ_AUTH": "dev"}, check=False)
+        if done.returncode:
+            raise typer.Exit(done.returncode)
+
+    if not (crm / "tamiz.toml").exists():
+        step("simulate", "--out", str(crm), "--leads", str(leads), "--seed", str(seed))
+    if not any(home.bundles.glob("*/manifest.json")):
+        step("train", "--project", str(crm / "tamiz.toml"), "--promote")
+        step("pull")
+    step("serve", "--port", str(port))
+
+
+def _run(arguments: list[str]) -> int:
+    from data.errors import TamizError
+
+    try:
+        command = typer.main.get_command(_application(arguments))
+        with command.make_context("tamiz", arguments) as context:
+            command.invoke(context)
+        sys.stdout.flush()
+    except typer.Exit as done:
+        return done.exit_code
+    except typer.TyperException as refused:
+        return _explain_usage(refused)
+    except TamizError as error:
+        _show_traceback_if_asked()
+        return _fail(str(error), error.exit_code)
+    except (KeyboardInterrupt, EOFError, typer.Abort):
+        return INTERRUPTED
+    except OSError as error:
+        if isinstance(error, BrokenPipeError) and _reader_has_gone():
+            return PIPE_CLOSED
+        _show_traceback_if_asked()
+        return _fail(_one_line(error.strerror or error) + (f": {error.filename}" if error.filename else ""), 3)
+    except ImportError as error:
+        _show_traceback_if_asked()
+        return _fail(f"{_one_line(error)}. Is the environment complete? Run `make env`.", 3)
+    except Exception as error:  # noqa: BLE001 - the last resort: a traceback is never the message
+        _show_traceback_if_asked()
+        where = _one_line(f"{type(error).__name__}: {error}")
+        return _fail(f"unexpected {where}. Run it again with TAMIZ_DEBUG=1 to see where, and please report it.", 3)
+    return 0
+
+
+def _application(arguments: list[str]) -> typer.Typer:
+    """All commands by name, but only the one that is called with its code behind it: the listing stays quick."""
+    application = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
+    application.callback()(_tamiz)
+    called = next((word for word in arguments if not word.startswith("-")), None)
+    for name, command in COMMANDS.items():
+        target = _load(command.target) if name == called else _placeholder
+        if isinstance(target, typer.Typer):
+            for inner in target.registered_commands:
+                inner.help, inner.epilog = _help_of(inner.callback)
+            application.add_typer(target, name=name, help=target.info.help or command.help)
+        else:
+            text, examples = (command.help, None) if target is _placeholder else _help_of(target)
+            application.command(name, help=text, epilog=examples, short_help=command.help)(target)
+    return application
+
+
+def _tamiz(
+    version: Annotated[bool, typer.Option("--version", is_eager=True, callback=_print_version, help="Print the version.")] = False,
+) -> None:
+    """Score sales leads and decide which are qualified.
+
+    Everything is kept under TAMIZ_HOME (default: ./var). `tamiz COMMAND --help` explains a command and shows an example.
+    """
+
+
+def _placeholder() -> None:
+    """Stand in for a command that is listed but not called."""
+
+
+def _load(target: str) -> Callable[..., object] | typer.Typer:
+    module, name = target.split(":")
+    found: Callable[..., object] | typer.Typer = getattr(import_module(module), name)
+    return found
+
+
+def _help_of(function: Callable[..., object] | None) -> tuple[str, str | None]:
+    """Split a docstring at its example, which becomes the epilog and keeps its line breaks."""
+    text, found, example = (inspect.getdoc(function) or "").partition("\nExample")
+    return text.strip(), ("\b\nExample" + example.replace("\n\n", "\n\n\b\n")) if found else None
+
+
+def _print_version(asked: bool) -> None:
+    if asked:
+        from importlib.metadata import version
+
+        typer.echo(f"tamiz {version('tamiz')}")
+        raise typer.Exit
+
+
+def _explain_usage(refused: typer.TyperException) -> int:
+    context = getattr(refused, "ctx", None)
+    message = refused.format_message()
+    if message.startswith("Usage:"):  # a group called without a command: its help is the answer
+        typer.echo(message, err=True)
+        return refused.exit_code
+    hint = f" Try `{context.command_path} --help`." if context else ""
+    return _fail(f"{_one_line(message).rstrip('.')}.{hint}", refused.exit_code)
+
+
+def _fail(message: str, exit_code: int) -> int:
+    typer.echo(f"error: {message}", err=True)
+    return exit_code
+
+
+def _one_line(problem: object) -> str:
+    return " ".join(str(problem).split())
+
+
+def _show_traceback_if_asked() -> None:
+    if os.environ.get("TAMIZ_DEBUG") == "1":
+        import traceback
+
+        traceback.print_exc()
+
+
+def _reader_has_gone() -> bool:
+    """Whether it is our own output that nobody reads any more; if so, throw the rest away quietly at exit."""
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except BrokenPipeError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+            return True
+    return False
+
+
+def _find_our_packages_first() -> None:
+    """Put this file's folder before all others, so that no dependency's or current folder's `data` shadows ours."""
+    ours = str(Path(__file__).resolve().parent)
+    if sys.path[:1] != [ours]:
+        sys.path.insert(0, ours)
+
+
+def _speak_utf8() -> None:
+    """Write UTF-8 whatever the locale says; a name that cannot be encoded is written as it was read."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(encoding="utf-8", errors="surrogateescape")
 
 
 if __name__ == "__main__":

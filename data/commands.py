@@ -1,0 +1,56 @@
+"""The commands of `data/`: a simulated CRM, and the settings in force."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+__all__ = ["config", "simulate"]
+
+
+def simulate(
+    out: Annotated[Path, typer.Option("--out", help="Folder to write the tables and a ready tamiz.toml to.")],
+    leads: Annotated[int, typer.Option("--leads", min=1, help="How many leads.")] = 5000,
+    seed: Annotated[int, typer.Option("--seed", help="The same seed gives the same world.")] = 7,
+) -> None:
+    """Write a simulated B2B CRM with planted truth, as Parquet files.
+
+    Example:
+      tamiz simulate --out crm --leads 5000 --seed 7
+      tamiz train --project crm/tamiz.toml
+    """
+    from data import synthetic
+
+    synthetic.simulate(out, leads=leads, seed=seed, progress=sys.stderr.isatty())
+    typer.echo(str(out))
+
+
+def config(
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object instead of a table.")] = False,
+) -> None:
+    """Print every setting in force and where its value came from.
+
+    The environment comes before the [settings] table of tamiz.toml in the current folder, which comes before the defaults.
+    Passwords inside addresses are masked.
+
+    Example:
+      tamiz config
+      TAMIZ_HOME=/srv/tamiz tamiz config --json
+    """
+    from data.home import Home, resolve_all, unknown_settings
+
+    found = resolve_all()
+    home = Home.from_environment().root
+    values = [(each.setting.key, str(home) if each.setting.key == "home" else each.shown, each.origin) for each in found]
+    if as_json:
+        typer.echo(json.dumps({key: {"value": value, "origin": origin} for key, value, origin in values}, indent=2))
+    else:
+        wide = max(len(value) for _, value, _ in values)
+        for (key, value, origin), each in zip(values, found, strict=True):
+            typer.echo(f"{key:10} {value or '-':{wide}}  {origin}\n{'':10} {each.setting.meaning}")
+    for name in unknown_settings():
+        typer.echo(f"warning: {name} is set but is not a setting of Tamiz: is it misspelt?", err=True)
