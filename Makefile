@@ -24,7 +24,7 @@ PROGRESS = awk '/^(Collecting|Requirement already satisfied)/ { if (++n % 20 == 
 
 .PHONY: help
 help: ## Explain the targets (this list)
-	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## / { printf "  \033[1m%-12s\033[0m %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: env
 env: ## Build .venv from requirements.lock; quick when nothing changed. The command is .venv/bin/tamiz
