@@ -1,0 +1,304 @@
+"""Figures of a candidate on rows that it has not seen, each with an interval that resamples leads.
+
+In: labels 0/1, probabilities, optionally the margin before calibration, and the lead of each row; no NaN. Out: plain
+floats; NaN where a figure is undefined (one class only), which `evaluate` turns into None for JSON.
+
+Ranking is by (probability, margin): calibration steps tie probabilities, the margin tells tied rows apart; rows tied
+in both share their places, so every ranking figure is its expected value over random orders of the ties. `at_K` is
+the top K per cent by the same rule, a last row counting by its fraction. Log loss clips probabilities to
+[1e-15, 1 - 1e-15]. ECE has ten bins of equal mass; rows of equal probability stay in one bin.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+__all__ = [
+    "auc", "brier", "ece", "evaluate", "gain_at", "gain_curve", "lift_at", "log_loss", "paired_differences", "pr_auc", "precision_at",
+    "reliability",
+]  # fmt: skip
+
+Floats = npt.NDArray[np.float64]
+Ints = npt.NDArray[np.int64]
+
+CLIP = 1e-15
+BINS = 10
+FIGURES = ("auc", "pr_auc", "log_loss", "brier", "ece", "lift_at_10", "precision_at_20")
+
+
+def evaluate(
+    y: Floats, p: Floats, margin: Floats | None = None, lead: Ints | None = None, *, seed: int = 0, resamples: int = 300
+) -> dict[str, object]:
+    """The stable keys of a candidate: each figure, its 95 % interval in `<name>_ci`, `rows`, `positives`, `base_rate`.
+
+    Intervals are percentiles over resampled leads. A resample adds noise to every bin and so raises the ECE; its
+    interval is moved back by the mean of that rise, and cut at zero.
+    """
+    if not len(y):
+        return {"rows": 0, "positives": 0, "base_rate": None} | dict.fromkeys(FIGURES) | {f"{n}_ci": [None, None] for n in FIGURES}
+    ranked = _Ranked.of(y, p, margin)
+    found = _figures(ranked, np.ones(len(ranked.y)))
+    draws = {name: np.empty(resamples) for name in FIGURES}
+    for i, counts in enumerate(_resampled(lead, len(ranked.y), resamples, seed)):
+        for name, value in _figures(ranked, counts[ranked.order]).items():
+            draws[name][i] = value
+    result: dict[str, object] = {"rows": len(ranked.y), "positives": int(ranked.y.sum()), "base_rate": float(ranked.y.mean())}
+    for name in FIGURES:
+        result[name] = _plain(found[name])
+        result[f"{name}_ci"] = _interval(draws[name], found[name] if name == "ece" else None)
+    return result
+
+
+def paired_differences(
+    y: Floats, new: tuple[Floats, Floats | None], old: tuple[Floats, Floats | None], lead: Ints | None = None, *,
+    seed: int = 0, resamples: int = 500,
+) -> dict[str, Mapping[str, object]]:  # fmt: skip
+    """Per figure `new - old` on the same rows and the same resampled leads: {new, old, difference, ci, relative_ci}.
+
+    `new` and `old` are (probability, margin or None). `relative_ci` divides by the old figure.
+    """
+    sides = [_Ranked.of(y, *new), _Ranked.of(y, *old)]
+    ones = np.ones(len(y))
+    at = [_figures(side, ones) for side in sides]
+    draws = np.empty((resamples, len(FIGURES)))
+    for i, counts in enumerate(_resampled(lead, len(y), resamples, seed)):
+        one, other = (_figures(side, counts[side.order]) for side in sides)
+        draws[i] = [one[name] - other[name] for name in FIGURES]
+    result: dict[str, Mapping[str, object]] = {}
+    for column, name in enumerate(FIGURES):
+        interval = _interval(draws[:, column], None)
+        scale = at[1][name]
+        relative = [None if end is None or not scale else end / scale for end in interval]
+        result[name] = {
+            "new": _plain(at[0][name]), "old": _plain(scale), "difference": _plain(at[0][name] - scale),
+            "ci": interval, "relative_ci": relative,
+        }  # fmt: skip
+    return result
+
+
+def auc(y: Floats, score: Floats, weight: Floats | None = None) -> float:
+    """P(a positive ranks above a negative), ties counting half.
+
+    >>> auc(np.array([0.0, 0.0, 1.0, 1.0]), np.array([0.1, 0.4, 0.4, 0.8]))
+    0.875
+    """
+    return _auc(*_sums(*_single(y, score, weight)))
+
+
+def pr_auc(y: Floats, score: Floats, weight: Floats | None = None) -> float:
+    """Average precision: precision at each distinct score, weighted by the share of positives found there."""
+    return _average_precision(*_sums(*_single(y, score, weight)))
+
+
+def log_loss(y: Floats, p: Floats, weight: Floats | None = None) -> float:
+    """Mean negative log-likelihood."""
+    return _mean(_losses(np.asarray(y, np.float64), np.asarray(p, np.float64)), weight)
+
+
+def brier(y: Floats, p: Floats, weight: Floats | None = None) -> float:
+    """Mean squared error of the probability."""
+    return _mean((np.asarray(p, np.float64) - y) ** 2, weight)
+
+
+def ece(y: Floats, p: Floats, *, bins: int = BINS) -> float:
+    """Mean distance between predicted and observed rate over bins of equal mass."""
+    ranked = _Ranked.of(y, p, None, bins=bins)
+    return _ece(ranked, np.ones(len(ranked.y)))
+
+
+def lift_at(y: Floats, score: Floats, per_cent: float) -> float:
+    """How many times the base rate the top `per_cent` converts at."""
+    _, everyone, positives = _sums(*_single(y, score, None))
+    return _top(everyone, positives, per_cent / 100) / (per_cent / 100 * positives[-1]) if len(positives) and positives[-1] else np.nan
+
+
+def precision_at(y: Floats, score: Floats, per_cent: float) -> float:
+    """Conversion rate among the top `per_cent`."""
+    _, everyone, positives = _sums(*_single(y, score, None))
+    return _top(everyone, positives, per_cent / 100) / (per_cent / 100 * everyone[-1]) if len(everyone) and everyone[-1] else np.nan
+
+
+def gain_at(y: Floats, score: Floats, per_cent: float) -> float:
+    """Share of all positives that the top `per_cent` holds."""
+    _, everyone, positives = _sums(*_single(y, score, None))
+    return _top(everyone, positives, per_cent / 100) / positives[-1] if len(positives) and positives[-1] else np.nan
+
+
+def gain_curve(y: Floats, p: Floats, margin: Floats | None = None, *, points: int = 100) -> list[dict[str, float | None]]:
+    """Lift and gain over the share of leads called: `points` rows of {share, gain, lift, precision}."""
+    ranked = _Ranked.of(y, p, margin)
+    _, everyone, positives = _sums(ranked.y, np.ones(len(ranked.y)), ranked.ends)
+    rows: list[dict[str, float | None]] = []
+    for share in np.arange(1, points + 1) / points:
+        found = _top(everyone, positives, float(share))
+        gain = found / positives[-1] if positives[-1] else np.nan
+        precision = found / (share * everyone[-1])
+        rows.append({"share": float(share), "gain": _plain(gain), "lift": _plain(gain / share), "precision": _plain(precision)})
+    return rows
+
+
+def reliability(y: Floats, p: Floats, *, bins: int = BINS) -> list[dict[str, float | int]]:
+    """The bins behind the ECE: {rows, predicted, observed, low, high}, the last two a 95 % Wilson interval."""
+    ranked = _Ranked.of(y, p, None, bins=bins)
+    table: list[dict[str, float | int]] = []
+    for number in range(len(ranked.bin_starts))[::-1]:
+        start = ranked.bin_starts[number]
+        stop = ranked.bin_starts[number + 1] if number + 1 < len(ranked.bin_starts) else len(ranked.y)
+        rows, observed = int(stop - start), float(ranked.y[start:stop].mean())
+        low, high = _wilson(observed, rows)
+        table.append({"rows": rows, "predicted": float(ranked.p[start:stop].mean()), "observed": observed, "low": low, "high": high})
+    return table
+
+
+@dataclass(frozen=True)
+class _Ranked:
+    """Rows from the highest rank down, with the ends of tied runs and the starts of the ECE's bins: sorted once, weighted often."""
+
+    order: Ints
+    y: Floats
+    p: Floats
+    losses: Floats
+    squares: Floats
+    ends: Ints | None
+    """Last position of each run of ties; None where nothing is tied."""
+    bin_starts: Ints
+
+    @classmethod
+    def of(cls, y: Floats, p: Floats, margin: Floats | None, *, bins: int = BINS) -> _Ranked:
+        y, p = np.asarray(y, np.float64), np.asarray(p, np.float64)
+        order = np.argsort(-p, kind="stable") if margin is None else np.lexsort((-np.asarray(margin, np.float64), -p))
+        y, p = y[order], p[order]
+        new_p = p[1:] != p[:-1]
+        new_rank = new_p if margin is None else new_p | (np.asarray(margin)[order][1:] != np.asarray(margin)[order][:-1])
+        return cls(order, y, p, _losses(y, p), (p - y) ** 2, _run_ends(new_rank), _bin_starts(new_p, bins))
+
+
+def _figures(ranked: _Ranked, weight: Floats) -> dict[str, float]:
+    total = weight.sum()
+    ends, everyone, positives = _sums(ranked.y, weight, ranked.ends)
+    found = positives[-1] if len(positives) else 0.0
+    return {
+        "auc": _auc(ends, everyone, positives),
+        "pr_auc": _average_precision(ends, everyone, positives),
+        "log_loss": float(weight @ ranked.losses / total) if total else np.nan,
+        "brier": float(weight @ ranked.squares / total) if total else np.nan,
+        "ece": _ece(ranked, weight),
+        "lift_at_10": _top(everyone, positives, 0.10) / (0.10 * found) if found else np.nan,
+        "precision_at_20": _top(everyone, positives, 0.20) / (0.20 * total) if total else np.nan,
+    }
+
+
+def _single(y: Floats, score: Floats, weight: Floats | None) -> tuple[Floats, Floats, Ints | None]:
+    score = np.asarray(score, np.float64)
+    order = np.argsort(-score, kind="stable")
+    sorted_score = score[order]
+    weights = np.ones(len(score)) if weight is None else np.asarray(weight, np.float64)[order]
+    return np.asarray(y, np.float64)[order], weights, _run_ends(sorted_score[1:] != sorted_score[:-1])
+
+
+def _sums(y: Floats, weight: Floats, ends: Ints | None) -> tuple[Ints | None, Floats, Floats]:
+    """Cumulated weight of all rows and of positives down the ranking, at the ends of tied runs."""
+    everyone, positives = np.cumsum(weight), np.cumsum(weight * y)
+    return (ends, everyone, positives) if ends is None else (ends, everyone[ends], positives[ends])
+
+
+def _auc(_: Ints | None, everyone: Floats, positives: Floats) -> float:
+    if not len(positives):
+        return np.nan
+    found, missed = positives[-1], everyone[-1] - positives[-1]
+    if found <= 0 or missed <= 0:
+        return np.nan
+    negatives = everyone - positives
+    above = np.diff(negatives, prepend=0.0)
+    # Trapezes under the ROC curve: each run's negatives meet all positives above them and half of those tied with them.
+    below = np.dot(above, positives) - 0.5 * np.dot(above, np.diff(positives, prepend=0.0))
+    return float(below / (found * missed))
+
+
+def _average_precision(_: Ints | None, everyone: Floats, positives: Floats) -> float:
+    if not len(positives) or positives[-1] <= 0:
+        return np.nan
+    gained = np.diff(positives, prepend=0.0)
+    precision = np.divide(positives, everyone, out=np.zeros_like(positives), where=everyone > 0)
+    return float(np.dot(gained, precision) / positives[-1])
+
+
+def _top(everyone: Floats, positives: Floats, share: float) -> float:
+    """Expected positives among the top `share`: inside a run of ties they come evenly."""
+    if not len(everyone):
+        return np.nan
+    cut = share * everyone[-1]
+    end = min(int(np.searchsorted(everyone, cut, side="left")), len(everyone) - 1)
+    rows_before, found_before = (everyone[end - 1], positives[end - 1]) if end else (0.0, 0.0)
+    run = everyone[end] - rows_before
+    if run <= 0:
+        return float(found_before)
+    return float(found_before + (positives[end] - found_before) * (min(cut, everyone[end]) - rows_before) / run)
+
+
+def _ece(ranked: _Ranked, weight: Floats) -> float:
+    total = weight.sum()
+    if not total:
+        return np.nan
+    return float(np.abs(np.add.reduceat(weight * (ranked.p - ranked.y), ranked.bin_starts)).sum() / total)
+
+
+def _run_ends(changes: npt.NDArray[np.bool_]) -> Ints | None:
+    return None if changes.all() else np.append(np.flatnonzero(changes), len(changes))
+
+
+def _bin_starts(changes: npt.NDArray[np.bool_], bins: int) -> Ints:
+    """Where each bin begins: a run of equal probabilities belongs to the bin that holds its middle."""
+    starts = np.concatenate([[0], np.flatnonzero(changes) + 1])
+    rows = len(changes) + 1
+    middle = (starts + np.append(starts[1:], rows)) / 2
+    number = np.minimum((bins * middle / rows).astype(np.int64), bins - 1)
+    return np.asarray(starts[np.concatenate([[True], number[1:] != number[:-1]])], np.int64)
+
+
+def _losses(y: Floats, p: Floats) -> Floats:
+    p = np.clip(p, CLIP, 1 - CLIP)
+    return np.asarray(-(y * np.log(p) + (1 - y) * np.log1p(-p)), np.float64)
+
+
+def _mean(values: Floats, weight: Floats | None) -> float:
+    return float(np.average(values, weights=weight)) if len(values) else np.nan
+
+
+def _resampled(lead: Ints | None, rows: int, resamples: int, seed: int) -> Iterator[Floats]:
+    """Per resample the number of times that each row counts: leads are drawn with replacement, their rows come along."""
+    codes = None if lead is None else np.unique(lead, return_inverse=True)[1]
+    leads = rows if codes is None else (int(codes.max()) + 1 if rows else 0)
+    if codes is not None and leads == rows:
+        # One row a lead: numbering leads by row spares a gather in each resample.
+        codes = None
+    rng = np.random.default_rng(seed)
+    for _ in range(resamples):
+        counts = np.bincount(rng.integers(leads, size=leads), minlength=leads).astype(np.float64) if leads else np.empty(0)
+        yield counts if codes is None else counts[codes]
+
+
+def _interval(draws: Floats, centre: float | None) -> list[float | None]:
+    draws = draws[np.isfinite(draws)]
+    if not len(draws) or (centre is not None and not np.isfinite(centre)):
+        return [None, None]
+    low, high = np.percentile(draws, [2.5, 97.5])
+    if centre is not None:
+        rise = max(0.0, float(draws.mean()) - centre)
+        low, high = max(0.0, low - rise), max(0.0, high - rise)
+    return [float(low), float(high)]
+
+
+def _plain(value: float | np.floating[npt.NBitBase]) -> float | None:
+    return float(value) if np.isfinite(value) else None
+
+
+def _wilson(rate: float, rows: int) -> tuple[float, float]:
+    z = 1.959963984540054
+    centre = (rate + z * z / (2 * rows)) / (1 + z * z / rows)
+    half = z / (1 + z * z / rows) * np.sqrt(rate * (1 - rate) / rows + z * z / (4 * rows * rows))
+    return float(max(0.0, centre - half)), float(min(1.0, centre + half))
