@@ -10,6 +10,7 @@ from __future__ import annotations
 import inspect
 import io
 import os
+import select
 import sys
 from collections.abc import Callable, Sequence
 from importlib import import_module
@@ -43,6 +44,8 @@ COMMANDS = {
     "config": Command("data.commands:config", "Print every setting in force and where it came from."),
     "demo": Command("tamiz:demo", "Simulate, train, promote and serve, in one go."),
 }
+
+PACKAGES = ("data", "features", "models", "training", "serving")
 
 INTERRUPTED = 130
 PIPE_CLOSED = 141
@@ -140,7 +143,9 @@ def _application(arguments: list[str]) -> typer.Typer:
 
 
 def _tamiz(
-    version: Annotated[bool, typer.Option("--version", is_eager=True, callback=_print_version, help="Print the version.")] = False,
+    version: Annotated[
+        bool, typer.Option("--version", is_eager=True, callback=_print_version, help="Print the version and where the code is.")
+    ] = False,
 ) -> None:
     """Score sales leads and decide which are qualified.
 
@@ -165,10 +170,15 @@ def _help_of(function: Callable[..., object] | None) -> tuple[str, str | None]:
 
 
 def _print_version(asked: bool) -> None:
+    """Say which Tamiz this is, and from where its packages are read: the first thing to know about a strange error."""
     if asked:
         from importlib.metadata import version
+        from importlib.util import find_spec
 
-        typer.echo(f"tamiz {version('tamiz')}")
+        typer.echo(f"tamiz {version('tamiz')} on Python {sys.version.split()[0]}")
+        for package in PACKAGES:
+            spec = find_spec(package)
+            typer.echo(f"{package:9} {spec.origin if spec and spec.origin else 'not found'}")
         raise typer.Exit
 
 
@@ -199,11 +209,11 @@ def _show_traceback_if_asked() -> None:
 
 
 def _reader_has_gone() -> bool:
-    """Whether it is our own output that nobody reads any more; if so, throw the rest away quietly at exit."""
+    """Whether it is our own output that nobody reads any more; if so, throw the rest away quietly."""
     for stream in (sys.stdout, sys.stderr):
-        try:
-            stream.flush()
-        except BrokenPipeError:
+        poll = select.poll()
+        poll.register(stream.fileno(), select.POLLOUT)
+        if any(event & (select.POLLERR | select.POLLHUP) for _, event in poll.poll(0)):
             os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
             return True
     return False

@@ -1,4 +1,4 @@
-"""The commands of `data/`: a simulated CRM, and the settings in force."""
+"""The commands of `data/`: a simulated CRM, the settings in force, and the database of this installation."""
 
 from __future__ import annotations
 
@@ -9,7 +9,9 @@ from typing import Annotated
 
 import typer
 
-__all__ = ["config", "simulate"]
+__all__ = ["config", "db", "simulate"]
+
+db = typer.Typer(help="Create or upgrade the database of this installation.")
 
 
 def simulate(
@@ -47,10 +49,30 @@ def config(
     home = Home.from_environment().root
     values = [(each.setting.key, str(home) if each.setting.key == "home" else each.shown, each.origin) for each in found]
     if as_json:
-        typer.echo(json.dumps({key: {"value": value, "origin": origin} for key, value, origin in values}, indent=2))
+        typer.echo(json.dumps({key: {"value": value, "origin": origin} for key, value, origin in values}, indent=2, ensure_ascii=False))
     else:
         wide = max(len(value) for _, value, _ in values)
         for (key, value, origin), each in zip(values, found, strict=True):
             typer.echo(f"{key:10} {value or '-':{wide}}  {origin}\n{'':10} {each.setting.meaning}")
     for name in unknown_settings():
         typer.echo(f"warning: {name} is set but is not a setting of Tamiz: is it misspelt?", err=True)
+
+
+@db.command("upgrade")
+def upgrade() -> None:
+    """Bring tamiz.db to the schema of this version, creating it if there is none.
+
+    `tamiz serve` does the same when it starts. Nothing is lost, and an up-to-date database is left alone.
+
+    Example:
+      tamiz db upgrade
+    """
+    from data.home import Home
+    from data.store import Store
+
+    store = Store.open(Home.from_environment().root, migrate=False)
+    try:
+        before = store.migrate()
+        typer.echo(f"{store.place}: " + (f"schema {store.schema_version()}, from {before}" if before else "up to date"))
+    finally:
+        store.close()

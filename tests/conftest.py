@@ -1,0 +1,19 @@
+"""What all tests share: where nothing may be missing, a skipped test is a failed one."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Generator
+
+import pytest
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Fail what skips when TAMIZ_REQUIRE_ALL=1: on such a machine a missing browser or database is a mistake."""
+    report = yield
+    if report.skipped and not hasattr(report, "wasxfail") and os.environ.get("TAMIZ_REQUIRE_ALL") == "1":
+        reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else str(report.longrepr)
+        report.outcome = "failed"
+        report.longrepr = f"{item.nodeid} may not be skipped with TAMIZ_REQUIRE_ALL=1: {reason}"
+    return report
