@@ -15,7 +15,7 @@ from typing import Literal
 
 import msgspec
 
-__all__ = ["DECISIONS", "Bant", "BantDimension", "BantStatus", "Decision", "Grade", "Outcome", "Reason", "Receipt"]
+__all__ = ["DECISIONS", "Bant", "BantDimension", "BantStatus", "Decision", "Evidence", "Grade", "Outcome", "Reason", "Receipt"]
 
 Outcome = Literal["disqualified", "nurture", "mql", "sql"]
 Grade = Literal["A", "B", "C", "D"]
@@ -36,12 +36,24 @@ class Reason(msgspec.Struct, gc=False):
     """Log-odds that this signal added to the margin, against the training average."""
 
 
+class Evidence(msgspec.Struct):
+    """One fact behind a dimension."""
+
+    fact: str
+    source: str
+    """`answer`, `job title`, `company` or `behaviour`."""
+    observed_at: datetime | None
+    """When it was observed; null for current state without a date."""
+    weight: float
+    """From -1 (settles it against) to 1 (settles it for), after ageing."""
+
+
 class BantDimension(msgspec.Struct):
     """What is known about one of Budget, Authority, Need and Timeline; unknown is not zero."""
 
     status: BantStatus = "unknown"
     strength: float | None = None
-    evidence: list[str] = []
+    evidence: list[Evidence] = []
     question: str | None = None
     """What to ask next, while the status is unknown."""
 

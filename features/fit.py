@@ -1,0 +1,190 @@
+"""Fit: whether the lead's company and person are of the kind that buys. Not known is never zero."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+import numpy as np
+
+from features.history import Column, History
+from features.signal import signal
+
+__all__ = ["FREE_MAIL", "domain_of"]
+
+FREE_MAIL = frozenset(
+    [
+        "gmail.com",
+        "googlemail.com",
+        "hotmail.com",
+        "hotmail.es",
+        "hotmail.fr",
+        "outlook.com",
+        "outlook.es",
+        "live.com",
+        "msn.com",
+        "yahoo.com",
+        "yahoo.es",
+        "yahoo.fr",
+        "ymail.com",
+        "icloud.com",
+        "me.com",
+        "mac.com",
+        "aol.com",
+        "gmx.com",
+        "gmx.de",
+        "gmx.net",
+        "web.de",
+        "t-online.de",
+        "protonmail.com",
+        "proton.me",
+        "mail.com",
+        "zoho.com",
+        "yandex.com",
+        "telefonica.net",
+        "terra.es",
+        "terra.com.br",
+        "uol.com.br",
+        "bol.com.br",
+        "orange.fr",
+        "wanadoo.fr",
+        "laposte.net",
+        "free.fr",
+        "libero.it",
+    ]
+)
+"""Domains whose mailboxes anybody can open: they name no company."""
+_DISPOSABLE = frozenset(
+    [
+        "mailinator.com",
+        "guerrillamail.com",
+        "10minutemail.com",
+        "tempmail.com",
+        "temp-mail.org",
+        "yopmail.com",
+        "trashmail.com",
+        "sharklasers.com",
+        "getnada.com",
+        "dispostable.com",
+        "throwawaymail.com",
+        "maildrop.cc",
+        "fakeinbox.com",
+        "mintemail.com",
+    ]
+)
+_ROLES = frozenset(
+    [
+        "info",
+        "sales",
+        "ventas",
+        "admin",
+        "contact",
+        "contacto",
+        "hello",
+        "hola",
+        "support",
+        "soporte",
+        "office",
+        "oficina",
+        "marketing",
+        "billing",
+        "facturacion",
+        "hr",
+        "rrhh",
+        "jobs",
+        "webmaster",
+        "postmaster",
+        "noreply",
+        "no-reply",
+        "compras",
+        "purchasing",
+    ]
+)
+
+
+def domain_of(email: str) -> str | None:
+    """The domain of a mail address in lower case, or None when it is none.
+
+    >>> domain_of("Ana@Acme.Example"), domain_of("ana")
+    ('acme.example', None)
+    """
+    name, at, domain = email.strip().rpartition("@")
+    return domain.lower() if name and at and "." in domain else None
+
+
+@lru_cache(maxsize=65_536)
+def _corporate(email: str) -> float:
+    domain = domain_of(email)
+    if domain is None:
+        return np.nan
+    return float(domain not in FREE_MAIL and domain not in _DISPOSABLE)
+
+
+@lru_cache(maxsize=65_536)
+def _personal(email: str) -> float:
+    """1 for a person's mailbox, 0 for a role account or a disposable one."""
+    domain = domain_of(email)
+    if domain is None:
+        return np.nan
+    return float(domain not in _DISPOSABLE and email.split("@", 1)[0].strip().lower() not in _ROLES)
+
+
+@signal(family="fit", unit="yes or no")
+def corporate_email(history: History) -> Column:
+    """Gave a company mail address ({value:.0f}: 1 is yes, 0 is free or disposable mail)."""
+    return history.text("email").map(_corporate)
+
+
+@signal(family="fit", unit="yes or no")
+def personal_mailbox(history: History) -> Column:
+    """Gave a person's mailbox ({value:.0f}: 1 is yes, 0 is a role account such as info@)."""
+    return history.text("email").map(_personal)
+
+
+@signal(family="fit", unit="people", revision=1)
+def company_size(history: History) -> Column:
+    """Works at a company of about {value:,.0f} people."""
+    return _positive(history.number("employees"))
+
+
+@signal(family="fit", unit="band")
+def size_band(history: History) -> Column:
+    """Company size band {value:.0f} (0: up to 9 people, 1: up to 49, 2: up to 249, 3: up to 999, 4: up to 4,999, 5: more).
+
+    Bands of the European Union's definition of small and medium enterprises, continued upwards.
+    """
+    return _band(_positive(history.number("employees")), (10, 50, 250, 1_000, 5_000))
+
+
+@signal(family="fit", unit="currency")
+def company_revenue(history: History) -> Column:
+    """Company's annual revenue is about {value:,.0f}."""
+    return _positive(history.number("annual_revenue"))
+
+
+@signal(family="fit", unit="currency")
+def revenue_per_head(history: History) -> Column:
+    """Company's annual revenue per employee is about {value:,.0f}."""
+    people = _positive(history.number("employees"))
+    return np.divide(_positive(history.number("annual_revenue")), people, out=np.full(history.size, np.nan), where=people > 0)
+
+
+@signal(family="fit", unit="yes or no", fill=0.0)
+def phone_given(history: History) -> Column:
+    """Left a phone number ({value:.0f}: 1 is yes)."""
+    return (history.text("phone").codes >= 0).astype(np.float64)
+
+
+@signal(family="fit", unit="fields", fill=0.0)
+def profile_completeness(history: History) -> Column:
+    """{value:.0f} of 6 company and contact details are known (title, company, industry, country, size, phone)."""
+    texts = [history.text(name).codes >= 0 for name in ("job_title", "company", "industry", "country", "phone")]
+    return np.add.reduce([*texts, ~np.isnan(history.number("employees"))], axis=0, dtype=np.float64)
+
+
+def _positive(column: Column) -> Column:
+    """A size that is zero or negative is a gap in the data, not a size."""
+    return np.where(column > 0, column, np.nan)
+
+
+def _band(column: Column, edges: tuple[float, ...]) -> Column:
+    return np.where(np.isnan(column), np.nan, np.searchsorted(np.array(edges), column, side="right").astype(np.float64))

@@ -1,0 +1,147 @@
+"""Job titles: seniority and function from free text in English and Spanish; the lexicon is data, the reading is one loop.
+
+In: a title as people write it, in any case, with or without accents. Out: `Title(seniority, function)`, `unknown` where
+the lexicon says nothing. Words that take the rank away ("assistant to the", "former", "ex-") are read first.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+
+from features.history import Column, History
+from features.signal import signal
+
+__all__ = ["SENIORITY", "Title", "read_title"]
+
+SENIORITY = ("student", "junior", "staff", "senior", "manager", "director", "vp", "c_level", "owner")
+"""From least to most say in a purchase."""
+
+_RANKS: tuple[tuple[str, str], ...] = (
+    (
+        "owner",
+        r"owner|founder|co-?founder|cofundador[ae]?|fundador[ae]?|propietari[oa]|dueñ[oa]|duen[oa]|soci[oa] fundador[ae]?|president(?:e|a)?|managing partner|partner|soci[oa]|autonom[oa]|emprendedor[ae]?",
+    ),
+    (
+        "c_level",
+        r"c[eftimor]o|ciso|cdo|cpo|chro|chief \w+(?: \w+)? officer|chief|director[ae]? general|gerente general|consejer[oa] delegad[oa]|managing director|general manager|administrador[ae]? unic[oa]",
+    ),
+    ("vp", r"s?vp|evp|vice ?president(?:e|a)?|vicepresident[ea]|subdirector[ae]? general"),
+    ("director", r"director[ae]?s?|dir|directivo|head(?: of)?|subdirector[ae]?"),
+    (
+        "manager",
+        r"managers?|mgr|gerente?|jef[ea]|responsable|encargad[oa]|coordinador[ae]?|coordinator|supervisor[ae]?|team lead|lead|lider|principal",
+    ),
+    ("student", r"students?|estudiante|intern|becari[oa]|trainee|practicante|alumn[oa]|en practicas"),
+    ("junior", r"junior|jr|associate|auxiliar|assistant|asistente|ayudante|secretari[oa]"),
+    ("senior", r"senior|sr|specialist|especialista|expert[oa]?|architect|arquitect[oa]|consultor[ae]?|consultant"),
+    (
+        "staff",
+        r"engineer|ingenier[oa]|analyst|analista|developer|desarrollador[ae]?|programador[ae]?|tecnic[oa]|technician|executive|ejecutiv[oa]|agent|agente|administrativ[oa]|representative|representante|comercial|buyer|comprador[ae]?|account executive|contable|accountant|abogad[oa]|designer|diseñador[ae]?|disenador[ae]?",
+    ),
+)
+_FUNCTIONS: tuple[tuple[str, str], ...] = (
+    ("sales", r"sales|ventas|comercial|revenue|cro|business development|desarrollo de negocio|account executive"),
+    ("marketing", r"marketing|mercadeo|cmo|brand|marca|growth|communications?|comunicacion|digital"),
+    (
+        "it",
+        r"it|ti|tic|cto|cio|ciso|technology|tecnologia|sistemas|systems|software|developer|desarrollador[ae]?|programador[ae]?|data|datos|informatic[oa]|informatica|engineering|ingenieria|security|seguridad|engineer|ingenier[oa]",
+    ),
+    (
+        "finance",
+        r"finance|financial|financier[oa]|finanzas|cfo|accounting|contabilidad|contable|controller|controlling|treasury|tesoreria|accountant",
+    ),
+    (
+        "operations",
+        r"operations?|operaciones|coo|logistics?|logistica|supply chain|cadena de suministro|production|produccion|plant|planta|almacen|warehouse|quality|calidad",
+    ),
+    ("purchasing", r"purchasing|procurement|compras|buyer|comprador[ae]?|sourcing|aprovisionamiento"),
+    ("hr", r"hr|rrhh|human resources|recursos humanos|people|talent|talento|chro|personas"),
+    ("legal", r"legal|counsel|abogad[oa]|juridic[oa]|compliance"),
+    (
+        "general",
+        r"ceo|owner|founder|director[ae]? general|gerente general|general manager|managing director|president[ea]?|dueñ[oa]|duen[oa]|propietari[oa]|fundador[ae]?",
+    ),
+)
+_NOT_THE_BOSS = re.compile(
+    r"\b(?:assistant|asistente|secretari[oa]|ayudante|auxiliar|pa|ea|adjunt[oa])\b(?: \w+)? (?:to|of|del?|al|a|la)\b|\b(?:executive|personal) assistant\b"
+)
+_FORMER = re.compile(r"\b(?:former|ex|formerly|antigu[oa]|retired|jubilad[oa])\b")
+_RANK = tuple((name, re.compile(rf"\b(?:{words})\b")) for name, words in _RANKS)
+_FUNCTION = tuple((name, re.compile(rf"\b(?:{words})\b")) for name, words in _FUNCTIONS)
+_LONGEST = 200
+
+
+@dataclass(frozen=True)
+class Title:
+    """What a title says."""
+
+    seniority: str
+    function: str
+
+
+@lru_cache(maxsize=65_536)
+def read_title(title: str) -> Title:
+    """Seniority and function of a job title.
+
+    >>> read_title("Directora de Operaciones")
+    Title(seniority='director', function='operations')
+    >>> read_title("Executive Assistant to the CEO").seniority, read_title("Former CTO").seniority
+    ('junior', 'unknown')
+    """
+    plain = unicodedata.normalize("NFKD", title[:_LONGEST].lower())
+    text = " ".join(re.sub(r"[^\w&+]+", " ", "".join(c for c in plain if not unicodedata.combining(c)).replace(".", "")).split())
+    function = next((name for name, words in _FUNCTION if words.search(text)), "unknown")
+    if _FORMER.search(text):
+        return Title("unknown", function)
+    if _NOT_THE_BOSS.search(text):
+        return Title("junior", function)
+    return Title(next((name for name, words in _RANK if words.search(text)), "unknown"), function)
+
+
+def _level(title: str) -> float:
+    seniority = read_title(title).seniority
+    return np.nan if seniority == "unknown" else float(SENIORITY.index(seniority))
+
+
+def _decides(title: str) -> float:
+    level = _level(title)
+    return level if np.isnan(level) else float(level >= SENIORITY.index("director"))
+
+
+def _technical(title: str) -> float:
+    function = read_title(title).function
+    return np.nan if function == "unknown" else float(function == "it")
+
+
+def _commercial(title: str) -> float:
+    function = read_title(title).function
+    return np.nan if function == "unknown" else float(function in ("sales", "marketing", "general"))
+
+
+@signal(family="authority", unit="rank")
+def seniority(history: History) -> Column:
+    """Seniority by job title is {value:.0f} of 8 (0 student, 2 staff, 4 manager, 5 director, 7 C-level, 8 owner)."""
+    return history.text("job_title").map(_level)
+
+
+@signal(family="authority", unit="yes or no")
+def decision_maker(history: History) -> Column:
+    """Holds a title that decides on purchases ({value:.0f}: 1 is yes)."""
+    return history.text("job_title").map(_decides)
+
+
+@signal(family="fit", unit="yes or no")
+def commercial_function(history: History) -> Column:
+    """Works in sales, marketing or general management ({value:.0f}: 1 is yes)."""
+    return history.text("job_title").map(_commercial)
+
+
+@signal(family="fit", unit="yes or no")
+def technical_function(history: History) -> Column:
+    """Works in technology ({value:.0f}: 1 is yes)."""
+    return history.text("job_title").map(_technical)
