@@ -82,6 +82,9 @@ SETTINGS = (
     Setting("debug", "TAMIZ_DEBUG", "", "`1` shows the traceback of an error", in_file=False),
 )
 
+OF_THE_TESTS = frozenset({"TAMIZ_CI_SLOW", "TAMIZ_DATASETS", "TAMIZ_REQUIRE_ALL"})
+"""Variables that only the Makefile and the tests read."""
+
 
 @dataclass(frozen=True)
 class Home:
@@ -150,7 +153,7 @@ def unknown_settings(environ: Mapping[str, str] | None = None) -> list[str]:
     ['TAMIZ_HOEM']
     """
     environ = os.environ if environ is None else environ
-    known = {setting.variable for setting in SETTINGS}
+    known = {setting.variable for setting in SETTINGS} | OF_THE_TESTS
     return sorted(name for name in environ if name.startswith("TAMIZ_") and name not in known)
 
 

@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from data.home import OF_THE_TESTS, SETTINGS
+
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGES = ("data", "features", "models", "training", "serving")
 SOURCES = [*(path for package in PACKAGES for path in sorted((ROOT / package).rglob("*.py"))), ROOT / "tamiz.py"]
@@ -133,6 +135,12 @@ def test_only_training_and_the_registry_import_mlflow(path: Path) -> None:
 @pytest.mark.parametrize("path", each([*SOURCES, *sorted((ROOT / "tests").rglob("*.py")), *sorted((ROOT / "benchmarks").rglob("*.py"))]))
 def test_whoever_silences_a_checker_says_why_on_the_same_line(path: Path) -> None:
     assert silenced_without_reason(path.read_text()) == []
+
+
+@pytest.mark.parametrize("path", each(SOURCES))
+def test_every_variable_that_the_code_speaks_of_is_a_setting_that_tamiz_config_shows(path: Path) -> None:
+    spoken_of = set(re.findall(r"\bTAMIZ_[A-Z][A-Z_]*[A-Z]\b", path.read_text()))
+    assert spoken_of <= {setting.variable for setting in SETTINGS} | OF_THE_TESTS
 
 
 @pytest.mark.parametrize(
