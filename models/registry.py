@@ -53,7 +53,7 @@ class NoSuchVersion(TamizError, status=503, exit_code=2):
 
 
 class NoSuchModel(BadUsage, exit_code=2):
-    """There is no model {model!r}: give `champion`, `challenger`, a version number, or a bundle's folder (one that holds a manifest.json)."""
+    """There is no model {model!r}: give `champion`, `challenger`, a version number, or a bundle's folder (it holds a manifest.json)."""
 
 
 class NoPrevious(BadUsage, exit_code=2):
@@ -170,9 +170,10 @@ class Registry:
                 self._upload(client, run_id, folder, "bundle")
                 source = f"{client.get_run(run_id).info.artifact_uri}/bundle"
                 self._registered_model(client)
-                about = {_BUNDLE_SHA: digest} | {key: str(manifest[key]) for key in ("feature_set", "data_digest", "kind") if manifest.get(key)}
+                known = {key: str(manifest[key]) for key in ("feature_set", "data_digest", "kind") if manifest.get(key)}
+                about = known | dict(tags or {}) | {_BUNDLE_SHA: digest}
                 version = client.create_model_version(
-                    MODEL, source=source, run_id=run_id, tags=about | dict(tags or {}), description=description or None, await_creation_for=0
+                    MODEL, source=source, run_id=run_id, tags=about, description=description or None, await_creation_for=0
                 )
         except MlflowFailed as error:
             raise ModelNotRegistered(folder=folder, uri=error.values["uri"], reason=error.values["reason"]) from error
@@ -264,6 +265,18 @@ class Registry:
             _write_pointer(self.home.bundles, folder, version)
         return folder
 
+    def pull_if_new(self) -> Path | None:
+        """As `pull`, but None where `champion.json` already points at the champion: a look costs one query and no hashing."""
+        version = self.get_alias(CHAMPION)
+        if version is None:
+            raise NoSuchVersion(alias=CHAMPION)
+        pointer = read_pointer(self.home.bundles)
+        if pointer is not None and pointer.version == version:
+            with self._talking() as client:
+                if _version(client, version).tags.get(_BUNDLE_SHA) == pointer.bundle_sha256:
+                    return None
+        return self.pull()
+
     # ---- inside
 
     @contextmanager
@@ -295,7 +308,8 @@ class Registry:
         found = client.get_experiment_by_name(EXPERIMENT)
         if found is not None:
             return str(found.experiment_id)
-        served = self.uri.startswith(("http://", "https://", "databricks"))  # a server has its own place; a bare database would use ./mlruns
+        # A server has its own place for artifacts; a bare database would put them into ./mlruns of whoever calls.
+        served = self.uri.startswith(("http://", "https://", "databricks"))
         place = None if served else self.home.mlartifacts.absolute().as_uri()
         return str(client.create_experiment(EXPERIMENT, artifact_location=place))
 
@@ -438,7 +452,7 @@ def _write_pointer(bundles: Path, folder: Path, version: int) -> None:
             file.flush()
             os.fsync(file.fileno())
         Path(temporary).chmod(0o644)
-        os.replace(temporary, bundles / _POINTER)
+        Path(temporary).replace(bundles / _POINTER)
     except BaseException:
         Path(temporary).unlink(missing_ok=True)
         raise

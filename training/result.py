@@ -2,14 +2,17 @@
 
 `TrainingResult.metrics` is the dictionary that is written as `metrics.json` (stable keys); every other field is
 what the report shows beside it. Numbers that were not measured are None, texts that do not apply are empty.
-Nothing here computes more than a ratio, and nothing imports more than the standard library.
+Nothing here computes more than a ratio, except `Curves.measure`, which asks `training/metrics.py`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
+
+if TYPE_CHECKING:
+    from training.metrics import Floats
 
 __all__ = ["Block", "Cohort", "Curves", "Importance", "ReliabilityBin", "SourceRead", "TrainingResult"]
 
@@ -72,6 +75,18 @@ class Curves:
     at most about 200 points. Lift is their ratio."""
     uncalibrated_ece: float | None = None
     """ECE of the same margins before calibration."""
+
+    @classmethod
+    def measure(cls, y: Floats, p: Floats, margin: Floats | None = None, *, uncalibrated: Floats | None = None) -> Curves:
+        """From labels, served probabilities, margins and, if wanted, the probabilities before calibration, all on test."""
+        from training import metrics
+
+        points = [(point["share"], point["gain"]) for point in metrics.gain_curve(y, p, margin)]
+        return cls(
+            reliability=tuple(ReliabilityBin(**entry) for entry in metrics.reliability(y, p)),  # type: ignore[arg-type]
+            gain=((0.0, 0.0), *((share, gain) for share, gain in points if share is not None and gain is not None)),
+            uncalibrated_ece=None if uncalibrated is None else metrics.ece(y, uncalibrated),
+        )
 
 
 @dataclass(frozen=True)
@@ -149,7 +164,8 @@ class TrainingResult:
     def left_out(self) -> dict[str, Mapping[str, Any]]:
         """Inputs that the audit blocked or suspected and nobody allowed, with verdict and evidence."""
         inputs: Mapping[str, Mapping[str, Any]] = self.metrics.get("inputs", {})
-        return {name: entry for name, entry in inputs.items() if entry.get("verdict") in ("blocked", "suspect") and name not in self.allowed}
+        accused = {name: entry for name, entry in inputs.items() if entry.get("verdict") in ("blocked", "suspect")}
+        return {name: entry for name, entry in accused.items() if name not in self.allowed}
 
     def block(self, name: str) -> Block | None:
         return next((block for block in self.blocks if block.name == name), None)

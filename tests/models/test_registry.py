@@ -7,7 +7,6 @@ import json
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -46,12 +45,12 @@ def empty_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def home(empty_store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Home]:
+def home(empty_store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Home:
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "")
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
     home = Home(tmp_path / "var").create()
     shutil.copy(empty_store, home.mlflow_db)
-    yield home
+    return home
 
 
 def write_bundle(folder: Path, model: str = "tree\n", **manifest: object) -> Path:
@@ -240,6 +239,7 @@ def test_a_run_holds_parameters_figures_tags_data_and_files(home: Home, tmp_path
     assert len(run.data.params) == 150
     assert run.data.metrics == {"test.auc": 0.7, "test.ece": 0.01}
     assert run.data.tags["feature_set"] == "abc"
+    assert run.inputs is not None
     assert run.inputs.dataset_inputs[0].dataset.digest == "f" * 36
     assert [entry.path for entry in client.list_artifacts(run_id)] == ["report.html"]
 

@@ -1,0 +1,107 @@
+"""The gates: what holds a promotion back, and what does not."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from training.gates import Decision, decide
+
+
+def figures(log_loss: float = 0.30, auc: float = 0.80, pr_auc: float = 0.40, ece: float = 0.01) -> dict[str, Any]:
+    return {
+        "log_loss": log_loss, "auc": auc, "pr_auc": pr_auc, "ece": ece,
+        "auc_ci": [auc - 0.02, auc + 0.02], "log_loss_ci": [log_loss - 0.01, log_loss + 0.01], "ece_ci": [0.0, ece * 2],
+    }  # fmt: skip
+
+
+def metrics(chosen: str = "boosted", positives: int = 400, **candidates: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "rows": 4000, "positives": positives, "base_rate": positives / 4000, "chosen": chosen, "no_signal": False,
+        "candidates": {"boosted": figures(), "scorecard": figures(0.32, 0.76)} | candidates,
+        "baseline": {"log_loss": 0.36},
+    }  # fmt: skip
+
+
+def change(new: float, old: float, low: float, high: float) -> dict[str, Any]:
+    return {"new": new, "old": old, "difference": new - old, "ci": [low, high], "relative_ci": [low / old, high / old]}
+
+
+def paired(log_loss: dict[str, Any] | None = None, **others: dict[str, Any]) -> dict[str, Any]:
+    same = change(0.40, 0.40, -0.02, 0.02)
+    return {"log_loss": log_loss or change(0.30, 0.31, -0.015, -0.005), "pr_auc": same, "lift_at_10": same, "ece": same} | others
+
+
+def failed(decision: Decision) -> list[str]:
+    return [gate.name for gate in decision.gates if gate.verdict == "fail"]
+
+
+class TestFirstPromotion:
+    def test_no_signal_holds_for_good(self) -> None:
+        decision = decide(metrics() | {"no_signal": True, "chosen": None})
+        assert (decision.word, decision.final) == ("HOLD", True)
+
+    def test_a_model_that_loses_to_always_answering_the_base_rate_holds(self) -> None:
+        assert failed(decide(metrics(boosted=figures(log_loss=0.37), scorecard=figures(log_loss=0.40)))) == ["beats the base rate"]
+
+    def test_a_model_that_may_be_chance_holds(self) -> None:
+        assert "ranks better than chance" in failed(decide(metrics(boosted=figures(auc=0.51))))
+
+    def test_a_model_that_the_scorecard_beats_in_both_ways_holds(self) -> None:
+        assert failed(decide(metrics(boosted=figures(0.34, 0.75)))) == ["no worse than the scorecard"]
+
+    def test_a_hair_behind_the_scorecard_in_one_way_is_noise(self) -> None:
+        assert decide(metrics(boosted=figures(0.325, 0.80))).promote
+
+    def test_thirty_conversions_are_too_few_and_it_says_how_many_are_missing(self) -> None:
+        decision = decide(metrics(positives=30))
+        assert failed(decision) == ["enough data"]
+        assert "10 are missing" in decision.gates[0].figures
+
+    def test_a_scorecard_may_serve_on_few_conversions(self) -> None:
+        assert decide(metrics(chosen="scorecard", positives=30)).promote
+
+    def test_bad_calibration_alone_does_not_stop_a_first_promotion(self) -> None:
+        assert decide(metrics(boosted=figures(ece=0.2))).promote
+
+    def test_a_good_model_is_promoted_with_every_number_shown(self) -> None:
+        decision = decide(metrics())
+        assert decision.word == "PROMOTE"
+        assert all(gate.figures for gate in decision.gates)
+
+
+class TestAgainstTheChampion:
+    def test_better_on_the_same_rows_is_promoted(self) -> None:
+        assert decide(metrics(), metrics(), paired()).promote
+
+    @pytest.mark.parametrize(
+        ("low", "high", "difference"), [(-0.01, 0.004, -0.001), (0.001, 0.002, 0.0015)], ids=["may be 1 % worse", "a bit worse for sure"]
+    )
+    def test_a_log_loss_that_may_be_worse_holds(self, low: float, high: float, difference: float) -> None:
+        decision = decide(metrics(), metrics(), paired(change(0.31 + difference, 0.31, low, high)))
+        assert failed(decision) == ["log loss against the champion"]
+
+    def test_a_lower_lift_for_sure_holds(self) -> None:
+        assert failed(decide(metrics(), metrics(), paired(lift_at_10=change(2.0, 3.0, -1.5, -0.5)))) == [
+            "lift in the top 10 % against the champion"
+        ]
+
+    def test_calibration_that_got_worse_holds(self) -> None:
+        assert failed(decide(metrics(), metrics(), paired(ece=change(0.05, 0.01, 0.03, 0.05)))) == ["calibration against the champion"]
+
+    def test_without_common_rows_it_says_that_the_evidence_is_weak(self) -> None:
+        decision = decide(metrics(), metrics())
+        assert decision.promote
+        assert "weak evidence" in decision.gates[-1].figures
+
+    def test_without_common_rows_a_ranking_that_fell_for_sure_holds(self) -> None:
+        assert failed(decide(metrics(boosted=figures(auc=0.70)), metrics())) == ["against the champion"]
+
+
+@given(st.floats(0.05, 0.6), st.floats(0.51, 0.99))
+def test_a_lower_log_loss_never_turns_promote_into_hold(log_loss: float, auc: float) -> None:
+    worse, better = (decide(metrics(boosted=figures(value, auc))) for value in (log_loss, log_loss * 0.9))
+    assert better.promote >= worse.promote

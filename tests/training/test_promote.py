@@ -1,0 +1,145 @@
+"""Promotion from the alias to the folder that serves: what is refused first, then the way there and back."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from data.home import Home
+from models.registry import CHALLENGER, CHAMPION, MODEL, Registry, read_pointer
+from training.promote import Held, NothingToPromote, WithoutMetrics, promote, rollback
+
+REPOSITORY = Path(__file__).parents[2]
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Home:
+    """One installation for the whole story: making the store takes two seconds."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("MLFLOW_TRACKING_URI", "")
+        home = Home(tmp_path_factory.mktemp("var")).create()
+        Registry(home).get_alias(CHAMPION)
+        return home
+
+
+@pytest.fixture(autouse=True)
+def local_store(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "")
+
+
+def metrics(**over: Any) -> dict[str, Any]:
+    def figures(log_loss: float, auc: float) -> dict[str, Any]:
+        return {"log_loss": log_loss, "auc": auc, "auc_ci": [auc - 0.02, auc + 0.02]}
+
+    return {
+        "rows": 4000, "positives": 400, "chosen": "boosted", "no_signal": False, "baseline": {"log_loss": 0.36},
+        "candidates": {"boosted": figures(0.30, 0.80), "scorecard": figures(0.32, 0.76)},
+    } | over  # fmt: skip
+
+
+def backtest(noise: float) -> pd.DataFrame:
+    """Test rows of a model whose margin is the truth plus noise: the more, the worse."""
+    rng = np.random.default_rng(5)
+    truth = rng.normal(-2, 1.5, 3000)
+    y = (rng.random(3000) < 1 / (1 + np.exp(-truth))).astype(float)
+    margin = truth + noise * rng.normal(size=3000)
+    day = pd.Timestamp("2026-05-01", tz="UTC")
+    return pd.DataFrame(
+        {"lead": [f"p{i}" for i in range(3000)], "as_of": day, "y": y, "probability": 1 / (1 + np.exp(-margin)), "margin": margin}
+    )
+
+
+def bundle(folder: Path, noise: float | None = None, **manifest: Any) -> Path:
+    folder.mkdir(parents=True)
+    (folder / "model.txt").write_text(folder.name)
+    if noise is not None:
+        backtest(noise).to_parquet(folder / "backtest.parquet")
+    files = {path.name: {"sha256": hashlib.sha256(path.read_bytes()).hexdigest()} for path in folder.iterdir()}
+    (folder / "manifest.json").write_text(json.dumps({"files": files, "metrics": metrics()} | manifest))
+    return folder
+
+
+def test_without_a_challenger_there_is_nothing_to_promote(home: Home) -> None:
+    with pytest.raises(NothingToPromote, match="tamiz train"):
+        promote(home)
+
+
+def test_a_bundle_without_metrics_cannot_pass_gates(home: Home, tmp_path: Path) -> None:
+    with pytest.raises(WithoutMetrics):
+        promote(home, str(bundle(tmp_path / "silent", metrics={})))
+
+
+def test_no_reason_overrules_a_model_without_signal(home: Home, tmp_path: Path) -> None:
+    folder = bundle(tmp_path / "noise", metrics=metrics(no_signal=True, chosen=None))
+    with pytest.raises(Held, match="No reason") as caught:
+        promote(home, str(folder), why="I like it")
+    assert caught.value.exit_code == 1
+    assert read_pointer(home.bundles) is None
+
+
+def test_from_the_first_champion_to_a_rollback(home: Home, tmp_path: Path) -> None:
+    registry = Registry(home)
+    first = registry.register_bundle(bundle(tmp_path / "first", noise=0.6))
+    registry.set_alias(CHALLENGER, first.version)
+    done = promote(home)
+    assert (done.version, done.replaced, done.decision.word) == (first.version, None, "PROMOTE")
+
+    # A worse model, on the very same later rows, is held; the champion goes on serving.
+    worse = registry.register_bundle(bundle(tmp_path / "worse", noise=2.0))
+    with pytest.raises(Held, match="log loss against the champion"):
+        promote(home, str(worse.version))
+    assert registry.get_alias(CHAMPION) == first.version
+
+    # A reason overrules, and stays with the version.
+    overruled = promote(home, str(worse.version), why="the board wants it")
+    assert (overruled.decision.word, overruled.replaced) == ("HOLD", first.version)
+    from mlflow.tracking import MlflowClient
+
+    tags = MlflowClient(tracking_uri=registry.uri).get_model_version(MODEL, str(worse.version)).tags
+    assert (tags["tamiz.why"], tags["tamiz.gate"]) == ("the board wants it", "HOLD")
+    assert json.loads(tags["tamiz.gates"])[0]["gate"] == "enough data"
+
+    # Back again, and what the service reads follows.
+    assert rollback(home)[:2] == (first.version, worse.version)
+    pointer = read_pointer(home.bundles)
+    assert pointer is not None
+    assert (pointer.version, pointer.bundle) == (first.version, first.folder.name)
+
+    # A better one is measured on the same rows and passes.
+    better = promote(home, str(bundle(tmp_path / "better", noise=0.0)))
+    assert better.decision.promote
+    assert any(gate.name == "log loss against the champion" for gate in better.decision.gates)
+
+
+def test_a_bundle_that_mlflow_did_not_take_is_uploaded_by_promoting_its_folder(home: Home) -> None:
+    kept = bundle(home.bundles / "kept", noise=0.0)
+    said: list[str] = []
+    done = promote(home, str(kept), why="better late than never", say=said.append)
+    assert done.folder.name.startswith(f"v{done.version}-")
+    assert not kept.exists()
+    assert any("uploading" in text for text in said)
+
+
+def test_the_command_prints_gates_and_verdict_and_exits_with_1_on_hold(home: Home, tmp_path: Path) -> None:
+    folder = bundle(tmp_path / "few", metrics=metrics(positives=12))
+    environment = os.environ | {"TAMIZ_HOME": str(home.root), "MLFLOW_TRACKING_URI": ""}
+    script = "import sys, typer; from training.promote_commands import promote; from data.errors import TamizError\n"
+    script += (
+        "try: promote(model=sys.argv[1], why='')\nexcept TamizError as error: print(error, file=sys.stderr); sys.exit(error.exit_code)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script, str(folder)], cwd=REPOSITORY, env=environment, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 1
+    assert done.stdout.splitlines()[-1] == "HOLD"
+    assert "28 are missing" in done.stdout
+    assert done.stderr.splitlines()[-1].startswith("HOLD: enough data")
