@@ -1,0 +1,354 @@
+"""Regularised logistic regression: fitted by scikit-learn, served from JSON coefficients by NumPy alone.
+
+In: the encoded float64 matrix and 0/1 labels. Out: `Logistic`, whose margin is the log-odds before calibration.
+
+Each input is expanded, and each expanded column has one coefficient:
+
+- a number `x`: `t(clip(x, low, high))`, standardised, where `t` is the identity or, for heavy tails, the signed
+  `sign(x) · log(1 + |x|)`, and low and high are the ends of what training saw (so infinity scores as the extreme);
+- a missing number: the median's column value, and where missing was seen often enough an indicator of its own;
+- a category: one column per code seen often enough; every other code (rare, unseen, 0) shares one; so does missing.
+
+An input's contribution is the sum over its columns less its mean over the training rows: the base is the margin of
+the average training row, and base and contributions add up to the margin.
+"""
+
+from __future__ import annotations
+
+import json
+import warnings
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol, Self
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from data.errors import BadData
+from models.inputs import Floats, InputSpec, NotTrainable, labels, matrix, training_matrix
+from models.logit import shifted_loss
+
+__all__ = ["BadLogistic", "Logistic", "fit_logistic"]
+
+GRID = (0.003, 0.01, 0.03, 0.1, 0.3, 1.0)
+MOST_SEARCHED = 100_000  # rows: the strength of regularisation is found on so many, the fit itself takes all
+MOST_CATEGORIES = 100
+_FILE = "logistic.json"
+
+
+class BadLogistic(BadData):
+    """logistic.json is not a model that can be served: {why}. Pull or train the model again."""
+
+
+def fit_logistic(
+    X: ArrayLike,
+    y: ArrayLike,
+    inputs: Sequence[InputSpec],
+    *,
+    X_tune: ArrayLike | None = None,
+    y_tune: ArrayLike | None = None,
+    C: float | None = None,
+    seed: int = 0,
+    weights: ArrayLike | None = None,
+) -> Logistic:
+    """Fit with the given inverse strength `C`, or with the one of a small grid that suits the tune block best."""
+    X, y, weight = training_matrix(X, y, inputs, weights)
+    columns = tuple(_column(X[:, place], spec, weight) for place, spec in enumerate(inputs))
+    if C is None:
+        if X_tune is None or y_tune is None:
+            raise NotTrainable(why="choosing the regularisation needs a tune block where C is not given")
+        X_tune = matrix(X_tune, len(inputs))
+        C = _best_strength(X, y, weight, X_tune, labels(y_tune, len(X_tune)), columns, seed)
+    elif not C > 0:
+        raise NotTrainable(why=f"C is {C} and must be above zero")
+    coefficients, intercept = _regress(_expand(X, columns), y, weight, C)
+    return _fitted(coefficients, intercept, C, columns, X, weight)
+
+
+@dataclass(frozen=True)
+class Logistic:
+    """A fitted model: per input what a present number, a missing one and each category add to the margin."""
+
+    terms: tuple[_Term, ...]
+    base: float
+    C: float
+    tables: _Tables
+
+    kind = "logistic"
+
+    @classmethod
+    def of(cls, terms: Sequence[_Term], base: float, C: float) -> Self:
+        return cls(tuple(terms), base, C, _Tables.of(terms))
+
+    def margin(self, X: ArrayLike) -> Floats:
+        """Log-odds before calibration."""
+        return self.explain(X)[2]
+
+    def contributions(self, X: ArrayLike) -> tuple[Floats, float]:
+        """What each input adds, rows × inputs, and the base: base + a row's sum is its margin."""
+        contributions, base, _ = self.explain(X)
+        return contributions, base
+
+    def explain(self, X: ArrayLike) -> tuple[Floats, float, Floats]:
+        """Contributions, base and margin at once."""
+        contributions = self.tables.contributions(matrix(X, len(self.terms)))
+        # Along rows that lie side by side NumPy adds in an order that depends on their length only; a matrix
+        # product would choose its order by the number of rows.
+        return contributions, self.base, self.base + np.add.reduce(contributions, axis=1)
+
+    def shap(self, X: ArrayLike) -> tuple[Floats, float]:
+        """The same as `contributions`: for a sum of terms they are the exact Shapley values."""
+        return self.contributions(X)
+
+    def importance(self) -> Floats:
+        """Mean absolute contribution of each input over the training rows."""
+        return np.array([term.importance for term in self.terms])
+
+    def signs(self) -> dict[str, int]:
+        """Of each number, the sign that the regression found."""
+        return {term.name: int(np.sign(term.slope)) for term in self.terms if term.kind == "number"}
+
+    def save(self, folder: Path) -> list[str]:
+        document = {"kind": self.kind, "base": self.base, "C": self.C, "inputs": [term.to_json() for term in self.terms]}
+        (folder / _FILE).write_text(json.dumps(document, indent=1, allow_nan=False), encoding="utf-8", newline="\n")
+        return [_FILE]
+
+    @classmethod
+    def load(cls, folder: Path) -> Self:
+        try:
+            document = json.loads((folder / _FILE).read_text(encoding="utf-8"))
+            return cls.of([_Term.from_json(item) for item in document["inputs"]], float(document["base"]), float(document["C"]))
+        except (ValueError, KeyError, TypeError) as error:
+            raise BadLogistic(why=f"{type(error).__name__}: {error}") from error
+
+
+@dataclass(frozen=True)
+class _Term:
+    """One input. A number adds `slope · t(clip(x)) + level`; a missing one adds `missing`; code c adds `codes[c]`."""
+
+    name: str
+    kind: str
+    missing: float
+    importance: float
+    log: bool = False
+    low: float = 0.0
+    high: float = 0.0
+    slope: float = 0.0
+    level: float = 0.0
+    codes: tuple[float, ...] = ()
+    """Per code; the first is also every code beyond the last."""
+
+    def to_json(self) -> dict[str, Any]:
+        common: dict[str, Any] = {"name": self.name, "kind": self.kind, "missing": self.missing, "importance": self.importance}
+        if self.kind == "category":
+            return common | {"codes": list(self.codes)}
+        return common | {"log": self.log, "low": self.low, "high": self.high, "slope": self.slope, "level": self.level}
+
+    @classmethod
+    def from_json(cls, item: Mapping[str, Any]) -> Self:
+        missing, importance = float(item["missing"]), float(item["importance"])
+        if item["kind"] == "category":
+            codes = tuple(float(value) for value in item["codes"])
+            if not codes or not np.isfinite([missing, *codes]).all():
+                raise ValueError(f"{item['name']}: its codes are no numbers")
+            return cls(str(item["name"]), "category", missing, importance, codes=codes)
+        low, high, slope, level = (float(item[key]) for key in ("low", "high", "slope", "level"))
+        if not np.isfinite([missing, low, high, slope, level]).all() or low > high:
+            raise ValueError(f"{item['name']}: its coefficients are no numbers")
+        return cls(str(item["name"]), "number", missing, importance, bool(item["log"]), low, high, slope, level)
+
+
+@dataclass(frozen=True)
+class _Tables:
+    """The terms side by side, so that one row takes a dozen NumPy calls however many inputs there are."""
+
+    numbers: NDArray[np.intp]
+    low: Floats
+    high: Floats
+    logs: NDArray[np.intp]
+    slope: Floats
+    level: Floats
+    missing: Floats
+    categories: NDArray[np.intp]
+    first: NDArray[np.intp]
+    """Where each category input's codes begin in `codes`; its missing value stands before them."""
+    size: NDArray[np.intp]
+    codes: Floats
+
+    @classmethod
+    def of(cls, terms: Sequence[_Term]) -> Self:
+        at = [place for place, term in enumerate(terms) if term.kind == "number"]
+        other = [place for place, term in enumerate(terms) if term.kind == "category"]
+        number = [terms[place] for place in at]
+        sizes = np.array([len(terms[place].codes) for place in other], dtype=np.intp)
+        codes = [value for place in other for value in (terms[place].missing, *terms[place].codes)]
+        return cls(
+            np.array(at, dtype=np.intp),
+            np.array([term.low for term in number]),
+            np.array([term.high for term in number]),
+            np.array([place for place, term in enumerate(number) if term.log], dtype=np.intp),
+            np.array([term.slope for term in number]),
+            np.array([term.level for term in number]),
+            np.array([term.missing for term in number]),
+            np.array(other, dtype=np.intp),
+            np.cumsum(sizes + 1, dtype=np.intp) - sizes,
+            sizes,
+            np.array(codes),
+        )
+
+    def contributions(self, X: Floats) -> Floats:
+        out = np.empty(X.shape)
+        if len(self.numbers):
+            x = X[:, self.numbers]
+            t = np.minimum(np.maximum(x, self.low), self.high)
+            if len(self.logs):
+                t[:, self.logs] = _signed_log(np.ascontiguousarray(t[:, self.logs]))
+            out[:, self.numbers] = np.where(np.isnan(x), self.missing, t * self.slope + self.level)
+        if len(self.categories):
+            x = X[:, self.categories]
+            known = (x >= 0) & (x < self.size)  # false for NaN as well
+            code = np.where(known, x, 0.0).astype(np.intp)
+            out[:, self.categories] = self.codes[self.first + np.where(np.isnan(x), -1, code)]
+        return out
+
+
+@dataclass(frozen=True)
+class _Column:
+    """How one input is expanded: decided on the training rows, before any coefficient is known."""
+
+    spec: InputSpec
+    log: bool = False
+    low: float = 0.0
+    high: float = 0.0
+    middle: float = 0.0
+    mean: float = 0.0
+    scale: float = 1.0
+    """Median of the clipped and transformed number; mean and scale after imputation."""
+    indicator: bool = False
+    kept: tuple[int, ...] = ()
+    """Codes with a column of their own; -1 is missing."""
+
+    @property
+    def width(self) -> int:
+        return len(self.kept) if self.spec.kind == "category" else 1 + self.indicator
+
+
+def _column(x: Floats, spec: InputSpec, weight: Floats) -> _Column:
+    least = max(5, min(20, len(x) // 50))
+    if spec.kind == "category":
+        codes = np.where(np.isnan(x), -1.0, x).astype(np.int64)
+        values, counts = np.unique(codes, return_counts=True)
+        often = [(int(n), int(v)) for v, n in zip(values, counts, strict=True) if n >= least and v != 0]
+        return _Column(spec, kept=tuple(sorted(v for _, v in sorted(often, reverse=True)[:MOST_CATEGORIES])))
+    missing = np.isnan(x)
+    seen = x[~missing]
+    indicator = bool(least <= missing.sum() <= len(x) - least)
+    if not len(seen):
+        return _Column(spec)
+    log = _heavy(seen)
+    transformed = _signed_log(seen) if log else seen
+    middle = float(np.median(transformed))
+    filled = np.where(missing, middle, 0.0)
+    filled[~missing] = transformed
+    mean = float(np.average(filled, weights=weight))
+    spread = float(np.sqrt(np.average((filled - mean) ** 2, weights=weight)))
+    scale = spread if spread > 1e-12 * max(1.0, abs(mean)) else 0.0
+    return _Column(spec, log, float(seen.min()), float(seen.max()), middle, mean, scale, indicator)
+
+
+def _heavy(seen: Floats) -> bool:
+    """Whether the signed logarithm makes a skewed number clearly less so."""
+    return abs(_skew(seen)) > 2.0 and abs(_skew(_signed_log(seen))) < 0.7 * abs(_skew(seen))
+
+
+def _skew(values: Floats) -> float:
+    middle = values - values.mean()
+    spread = float(np.sqrt(np.mean(middle**2)))
+    return float(np.mean((middle / spread) ** 3)) if spread > 0 else 0.0
+
+
+def _signed_log(x: Floats) -> Floats:
+    return np.sign(x) * np.log1p(np.abs(x))
+
+
+def _expand(X: Floats, columns: Sequence[_Column]) -> Floats:
+    """The matrix that scikit-learn sees."""
+    out = np.zeros((len(X), sum(column.width for column in columns)))
+    place = 0
+    for at, column in enumerate(columns):
+        x = X[:, at]
+        missing = np.isnan(x)
+        if column.spec.kind == "category":
+            for offset, code in enumerate(column.kept):
+                out[:, place + offset] = missing if code < 0 else x == code
+        else:
+            if column.scale:
+                t = np.clip(x, column.low, column.high)
+                t = _signed_log(t) if column.log else t
+                out[:, place] = (np.where(missing, column.middle, t) - column.mean) / column.scale
+            if column.indicator:
+                out[:, place + 1] = missing
+        place += column.width
+    return out
+
+
+def _fitted(coefficients: Floats, intercept: float, C: float, columns: Sequence[_Column], X: Floats, weight: Floats) -> Logistic:
+    raw, place = [], 0
+    for column in columns:
+        raw.append(_term(column, coefficients[place : place + column.width].tolist()))
+        place += column.width
+    added = Logistic.of(raw, 0.0, C).contributions(X)[0]
+    means = np.average(added, axis=0, weights=weight)
+    sizes = np.average(np.abs(added - means), axis=0, weights=weight)
+    terms = [_centred(term, float(mean), float(size)) for term, mean, size in zip(raw, means, sizes, strict=True)]
+    return Logistic.of(terms, intercept + float(means.sum()), C)
+
+
+def _term(column: _Column, coefficient: list[float]) -> _Term:
+    spec = column.spec
+    if spec.kind == "category":
+        own = dict(zip(column.kept, coefficient, strict=True))
+        codes = tuple(own.get(code, 0.0) for code in range(max(len(spec.categories), *column.kept, 0) + 1 if column.kept else 1))
+        return _Term(spec.name, "category", own.get(-1, 0.0), 0.0, codes=codes)
+    slope = coefficient[0] / column.scale if column.scale else 0.0
+    level = -column.mean * slope
+    missing = slope * column.middle + level + (coefficient[1] if column.indicator else 0.0)
+    return _Term(spec.name, "number", missing, 0.0, column.log, column.low, column.high, slope, level)
+
+
+def _centred(term: _Term, mean: float, size: float) -> _Term:
+    if term.kind == "category":
+        return _Term(term.name, term.kind, term.missing - mean, size, codes=tuple(value - mean for value in term.codes))
+    return _Term(term.name, term.kind, term.missing - mean, size, term.log, term.low, term.high, term.slope, term.level - mean)
+
+
+def _best_strength(X: Floats, y: Floats, weight: Floats, X_tune: Floats, y_tune: Floats, columns: Sequence[_Column], seed: int) -> float:
+    rows = np.arange(len(y))
+    if len(y) > MOST_SEARCHED:
+        rows = np.sort(np.random.default_rng(seed).choice(rows, MOST_SEARCHED, replace=False))
+    train, tune = _expand(X[rows], columns), _expand(X_tune, columns)
+    losses = []
+    for C in GRID:
+        # C weighs the rows against the penalty: fewer rows, larger C.
+        coefficients, intercept = _regress(train, y[rows], weight[rows], C * len(y) / len(rows))
+        losses.append(shifted_loss(tune @ coefficients + intercept, y_tune)[0])
+    return GRID[int(np.argmin(losses))]
+
+
+class _Regression(Protocol):
+    coef_: Floats
+    intercept_: Floats
+
+    def fit(self, X: Floats, y: Floats, sample_weight: Floats) -> object: ...
+
+
+def _regress(X: Floats, y: Floats, weight: Floats, C: float) -> tuple[Floats, float]:
+    from sklearn.linear_model import LogisticRegression
+
+    model: _Regression = LogisticRegression(C=C, solver="newton-cg", max_iter=200, tol=1e-5)
+    with warnings.catch_warnings():
+        # One that has not quite converged is still a regularised fit: its figures on later rows judge it.
+        warnings.simplefilter("ignore")
+        model.fit(X, y, sample_weight=weight)
+    return model.coef_[0], float(model.intercept_[0])

@@ -1,0 +1,483 @@
+"""Transparent points: binned weight of evidence with integer points, or points declared by hand before any history.
+
+In: the encoded float64 matrix, and 0/1 labels where there are any. Out: `Scorecard`, a table that a person can read
+and add up: per input, bins with points. 20 points double the odds. The margin is points × factor + offset.
+
+Each input is cut into at most ten bins: numbers at quantiles, categories by how often they convert, missing always a
+bin of its own. A bin's weight of evidence is its conversion rate against everyone's, in log-odds, pulled towards no
+evidence where the bin is small. For an input with a declared direction, neighbours that contradict it are pooled; and no input
+keeps a negative coefficient, so such an input raised never lowers the points.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import pairwise
+from pathlib import Path
+from typing import Any, Self, TypeAlias
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from data.errors import BadData
+from models.inputs import Floats, InputSpec, matrix, training_matrix
+from models.logit import best_shift, logit, sigmoid
+
+__all__ = ["BadScorecard", "Bin", "Card", "Scorecard", "declared_scorecard", "fit_scorecard"]
+
+POINTS_TO_DOUBLE = 20
+FACTOR = math.log(2) / POINTS_TO_DOUBLE
+MOST_INPUTS = 18
+MOST_BINS = 8
+LEAST_INFORMATION = 0.01
+PULL = 20.0
+"""Rows without evidence that are added to each bin."""
+_FILE = "scorecard.json"
+_BLOCK = 8192
+
+_Groups: TypeAlias = tuple[tuple[int, ...], ...]
+
+
+class BadScorecard(BadData):
+    """scorecard.json is not a model that can be served: {why}. Pull or train the model again."""
+
+
+@dataclass(frozen=True)
+class Bin:
+    """A row of the table. Numbers: values up to and including `upper`. Categories: the `codes`."""
+
+    label: str
+    points: int
+    upper: float = math.inf
+    codes: tuple[int, ...] = ()
+    rows: int = 0
+    rate: float | None = None
+
+
+@dataclass(frozen=True)
+class Card:
+    """One input's bins, in rising order for a number; for a category the last bin takes every code not named."""
+
+    name: str
+    kind: str
+    bins: tuple[Bin, ...]
+    missing: Bin
+    mean: float
+    """Mean points over the training rows: an input's contribution is measured from here."""
+    importance: float
+    """Mean distance from it, in log-odds."""
+
+
+def fit_scorecard(X: ArrayLike, y: ArrayLike, inputs: Sequence[InputSpec], *, weights: ArrayLike | None = None) -> Scorecard:
+    """Bin, select, regress and round. Where no input tells anything, everyone gets the base rate."""
+    X, y, weight = training_matrix(X, y, inputs, weights)
+    drafts = [_draft(X[:, place], y, weight, spec, place) for place, spec in enumerate(inputs)]
+    useful = sorted((d for d in drafts if d.information >= LEAST_INFORMATION), key=lambda d: (-d.information, d.place))
+    kept = useful[: 2 * MOST_INPUTS]
+    evidence = np.column_stack([d.evidence[d.bin_of_row] for d in kept]) if kept else np.empty((len(y), 0))
+    chosen, coefficients = _select(evidence, y, weight)
+    cards: list[Card | None] = [None] * len(inputs)
+    points = np.zeros(len(y))
+    for at, coefficient in zip(chosen, coefficients, strict=True):
+        draft = kept[at]
+        per_bin = np.rint(coefficient * draft.evidence / FACTOR)
+        points += per_bin[draft.bin_of_row]
+        cards[draft.place] = _card(draft, per_bin, inputs[draft.place], weight)
+    offset = best_shift(points * FACTOR, y, weight)  # rounding moved the mean: everyone's probability is the base rate again
+    return Scorecard.of([spec.name for spec in inputs], cards, offset, calibrated=True)
+
+
+def declared_scorecard(inputs: Sequence[InputSpec]) -> Scorecard:
+    """The points of `DECLARED` for those inputs that are there: an opinion, not a probability."""
+    table = {str(entry["input"]): entry for entry in DECLARED}
+    cards = [_declared_card(spec, table[spec.name]) if spec.kind == "number" and spec.name in table else None for spec in inputs]
+    offset = math.log(DECLARED_RATE / (1 - DECLARED_RATE))
+    return Scorecard.of([spec.name for spec in inputs], cards, offset, calibrated=False)
+
+
+DECLARED_RATE = 0.03
+"""Share of leads without any evidence that is assumed to convert."""
+
+DECLARED: tuple[Mapping[str, Any], ...] = (
+    # `points[i]` for values up to and including `up_to[i]`, the last for all above; missing gives none.
+    {"input": "budget_strength", "up_to": [0.0, 0.33, 0.66], "points": [-10, 5, 15, 25]},
+    {"input": "authority_strength", "up_to": [0.0, 0.33, 0.66], "points": [-10, 5, 15, 25]},
+    {"input": "need_strength", "up_to": [0.0, 0.33, 0.66], "points": [-10, 5, 15, 25]},
+    {"input": "timeline_strength", "up_to": [0.0, 0.33, 0.66], "points": [-10, 5, 15, 25]},
+    {"input": "corporate_email", "up_to": [0.0], "points": [-10, 5]},
+    {"input": "company_size", "up_to": [9, 49, 249], "points": [-5, 0, 5, 10]},
+    {"input": "profile_completeness", "up_to": [2, 5], "points": [-5, 0, 5]},
+    {"input": "hand_raises_90d", "up_to": [0, 1], "points": [0, 30, 40]},
+    {"input": "pricing_visits_30d", "up_to": [0, 1, 3], "points": [0, 8, 14, 18]},
+    {"input": "comparison_visits_30d", "up_to": [0], "points": [0, 8]},
+    {"input": "career_visits_30d", "up_to": [0], "points": [0, -15]},
+    {"input": "active_days_30d", "up_to": [0, 1, 4], "points": [-5, 0, 6, 12]},
+    {"input": "email_clicks_30d", "up_to": [0, 2], "points": [0, 4, 8]},
+    {"input": "webinars_90d", "up_to": [0], "points": [0, 8]},
+    {"input": "conversations_30d", "up_to": [0, 1], "points": [0, 10, 15]},
+    {"input": "colleagues_active_7d", "up_to": [0], "points": [0, 8]},
+    {"input": "unsubscribes_90d", "up_to": [0], "points": [0, -30]},
+    {"input": "days_since_last_activity", "up_to": [7, 30, 90], "points": [8, 2, -5, -12]},
+)
+
+
+@dataclass(frozen=True)
+class Scorecard:
+    """A fitted or declared card per input (None: the input gives no points)."""
+
+    names: tuple[str, ...]
+    cards: tuple[Card | None, ...]
+    offset: float
+    calibrated: bool
+    """False: the points were declared; no probability stands behind the margin."""
+    tables: _Tables
+
+    kind = "scorecard"
+
+    @classmethod
+    def of(cls, names: Sequence[str], cards: Sequence[Card | None], offset: float, *, calibrated: bool) -> Self:
+        return cls(tuple(names), tuple(cards), offset, calibrated, _Tables.of(cards))
+
+    @property
+    def base(self) -> float:
+        return self.offset + FACTOR * math.fsum(card.mean for card in self.cards if card)
+
+    def points(self, X: ArrayLike) -> Floats:
+        """Points per input, rows × inputs: whole numbers."""
+        X = matrix(X, len(self.names))
+        out = np.zeros(X.shape)
+        for start in range(0, len(X), _BLOCK):
+            self.tables.add(X[start : start + _BLOCK], out[start : start + _BLOCK])
+        return out
+
+    def margin(self, X: ArrayLike) -> Floats:
+        """Log-odds before calibration: points × factor + offset."""
+        return self.explain(X)[2]
+
+    def contributions(self, X: ArrayLike) -> tuple[Floats, float]:
+        """What each input adds in log-odds against the average row, rows × inputs, and the base."""
+        contributions, base, _ = self.explain(X)
+        return contributions, base
+
+    def explain(self, X: ArrayLike) -> tuple[Floats, float, Floats]:
+        """Contributions, base and margin at once."""
+        points = self.points(X)
+        total: Floats = points.sum(axis=1)  # whole numbers: exact in any order
+        return (points - self.tables.means) * FACTOR, self.base, total * FACTOR + self.offset
+
+    def shap(self, X: ArrayLike) -> tuple[Floats, float]:
+        """The same as `contributions`: for a sum of terms they are the exact Shapley values."""
+        return self.contributions(X)
+
+    def importance(self) -> Floats:
+        """Mean absolute contribution of each input over the training rows."""
+        return np.array([card.importance if card else 0.0 for card in self.cards])
+
+    def save(self, folder: Path) -> list[str]:
+        document = {
+            "kind": self.kind,
+            "calibrated": self.calibrated,
+            "points_to_double_the_odds": POINTS_TO_DOUBLE,
+            "offset": self.offset,
+            "inputs": list(self.names),
+            "cards": [_card_json(card) for card in self.cards if card],
+        }
+        (folder / _FILE).write_text(json.dumps(document, indent=1, ensure_ascii=False, allow_nan=False), encoding="utf-8", newline="\n")
+        return [_FILE]
+
+    @classmethod
+    def load(cls, folder: Path) -> Self:
+        try:
+            document = json.loads((folder / _FILE).read_text(encoding="utf-8"))
+            if document["points_to_double_the_odds"] != POINTS_TO_DOUBLE:
+                raise ValueError("its points are on another scale")
+            cards = {card.name: card for card in map(_card_from_json, document["cards"])}
+            names = [str(name) for name in document["inputs"]]
+            if not set(cards) <= set(names):
+                raise ValueError("it has points for inputs that it does not list")
+            offset, calibrated = float(document["offset"]), bool(document["calibrated"])
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise BadScorecard(why=f"{type(error).__name__}: {error}") from error
+        return cls.of(names, [cards.get(name) for name in names], offset, calibrated=calibrated)
+
+
+@dataclass(frozen=True)
+class _Tables:
+    """All cards of one kind side by side, so that one row takes a few NumPy calls."""
+
+    numbers: NDArray[np.intp]
+    edges: Floats
+    """numbers × edges, filled up with infinity."""
+    number_points: Floats
+    """numbers × (bins, then missing in the last column)."""
+    categories: NDArray[np.intp]
+    sizes: NDArray[np.intp]
+    category_points: Floats
+    """categories × (codes, then every other code, then missing)."""
+    means: Floats
+
+    @classmethod
+    def of(cls, cards: Sequence[Card | None]) -> Self:
+        number = [place for place, card in enumerate(cards) if card and card.kind == "number"]
+        category = [place for place, card in enumerate(cards) if card and card.kind == "category"]
+        bins = max((len(card.bins) for card in cards if card and card.kind == "number"), default=1)
+        edges, number_points = np.full((len(number), bins - 1), np.inf), np.zeros((len(number), bins + 1))
+        for row, place in enumerate(number):
+            card = cards[place]
+            assert card is not None
+            edges[row, : len(card.bins) - 1] = [part.upper for part in card.bins[:-1]]
+            number_points[row, : len(card.bins)] = [part.points for part in card.bins]
+            number_points[row, -1] = card.missing.points
+        sizes, category_points = _code_points([card for place in category if (card := cards[place])])
+        means = np.array([card.mean if card else 0.0 for card in cards])
+        return cls(np.array(number, dtype=np.intp), edges, number_points, np.array(category, dtype=np.intp), sizes, category_points, means)
+
+    def add(self, X: Floats, out: Floats) -> None:
+        if len(self.numbers):
+            x = X[:, self.numbers]
+            place = (x[:, :, None] > self.edges).sum(axis=2)
+            place[np.isnan(x)] = self.number_points.shape[1] - 1
+            out[:, self.numbers] = self.number_points[np.arange(len(self.numbers)), place]
+        if len(self.categories):
+            x = X[:, self.categories]
+            known = (x >= 0) & (x < self.sizes)
+            place = np.where(known, x, self.category_points.shape[1] - 2).astype(np.intp)
+            place[np.isnan(x)] = self.category_points.shape[1] - 1
+            out[:, self.categories] = self.category_points[np.arange(len(self.categories)), place]
+
+
+def _code_points(cards: Sequence[Card]) -> tuple[NDArray[np.intp], Floats]:
+    sizes = np.array([1 + max((code for part in card.bins for code in part.codes), default=-1) for card in cards], dtype=np.intp)
+    points = np.zeros((len(cards), int(sizes.max(initial=0)) + 2))
+    for row, card in enumerate(cards):
+        points[row, :-1] = card.bins[-1].points
+        for part in card.bins:
+            points[row, list(part.codes)] = part.points
+        points[row, -1] = card.missing.points
+    return sizes, points
+
+
+@dataclass(frozen=True)
+class _Draft:
+    """An input's bins before selection; the last bin is missing. Categories: `groups[i]` are the codes of bin i."""
+
+    place: int
+    edges: tuple[float, ...]
+    groups: _Groups
+    bin_of_row: NDArray[np.intp]
+    rows: Floats
+    positives: Floats
+    evidence: Floats
+    information: float
+
+
+def _draft(x: Floats, y: Floats, weight: Floats, spec: InputSpec, place: int) -> _Draft:
+    missing = np.isnan(x)
+    edges: tuple[float, ...] = ()
+    groups: _Groups = ()
+    if spec.kind == "category":
+        groups, bin_of_row = _category_bins(x, y, weight, missing)
+        bins = len(groups)
+    else:
+        edges = _number_edges(x[~missing])
+        bin_of_row = np.searchsorted(edges, x, side="left")
+        bins = len(edges) + 1
+    bin_of_row = np.where(missing, bins, bin_of_row).astype(np.intp)
+    if spec.monotone and spec.kind == "number":
+        merged = _pooled(bin_of_row, y, weight, bins, spec.monotone)
+        edges = tuple(edge for edge, (a, b) in zip(edges, pairwise(merged), strict=False) if a != b)
+        bin_of_row = np.append(merged, len(edges) + 1)[bin_of_row]
+        bins = len(edges) + 1
+    rows, positives = _counts(bin_of_row, y, weight, bins + 1)
+    evidence = _evidence(rows, positives, float(np.average(y, weights=weight)))
+    share_1 = positives / positives.sum()
+    share_0 = (rows - positives) / (rows - positives).sum()
+    information = float(np.sum((share_1 - share_0) * evidence))
+    return _Draft(place, tuple(edges), groups, bin_of_row, rows, positives, evidence, information)
+
+
+def _counts(bin_of_row: NDArray[np.intp], y: Floats, weight: Floats, bins: int) -> tuple[Floats, Floats]:
+    """Rows and conversions per bin, by weight."""
+    rows = np.bincount(bin_of_row, weights=weight, minlength=bins)
+    positives = np.bincount(bin_of_row, weights=weight * y, minlength=bins)
+    return rows.astype(np.float64), positives.astype(np.float64)
+
+
+def _evidence(rows: Floats, positives: Floats, rate: float) -> Floats:
+    """Log-odds of each bin against everyone's, with `PULL` average rows added."""
+    p = (positives + PULL * rate) / (rows + PULL)
+    return logit(p) - math.log(rate / (1 - rate))
+
+
+def _number_edges(seen: Floats) -> tuple[float, ...]:
+    """Upper ends of all bins but the last: values that occur, at quantiles, with no bin below 2 % of the rows."""
+    if not len(seen):
+        return ()
+    values, counts = np.unique(seen, return_counts=True)
+    upto = np.cumsum(counts)
+    least = max(1.0, 0.02 * len(seen))
+    edges: list[float] = []
+    taken = 0.0
+    for share in np.arange(1, MOST_BINS) / MOST_BINS:
+        at = int(np.searchsorted(upto, share * len(seen)))
+        # A heavy value (often zero) would hide what lies below it: it gets its own bin where there is room.
+        for place in (at - 1, at) if at and counts[at] > len(seen) / MOST_BINS else (at,):
+            if upto[place] - taken >= least and len(seen) - upto[place] >= least:
+                edges.append(float(values[place]))
+                taken = float(upto[place])
+    return tuple(edges)
+
+
+def _category_bins(x: Floats, y: Floats, weight: Floats, missing: NDArray[np.bool_]) -> tuple[_Groups, NDArray[np.intp]]:
+    """Codes grouped by their rate, the rare ones and code 0 in the last group, which also takes what comes later."""
+    codes = np.where(missing, 0, x).astype(np.intp)
+    rows, positives = _counts(codes, y, weight * ~missing, 0)
+    least = max(5.0, 0.005 * float(weight.sum()))
+    often = [code for code in range(1, len(rows)) if rows[code] >= least]
+    evidence = _evidence(rows, positives, float(np.average(y, weights=weight)))
+    often.sort(key=lambda code: (float(evidence[code]), code))
+    groups: list[list[int]] = []
+    room = sum(rows[code] for code in often) / (MOST_BINS - 1)
+    filled = math.inf
+    for code in often:
+        if filled + rows[code] / 2 > room or len(often) < MOST_BINS:
+            groups.append([])
+            filled = 0.0
+        groups[-1].append(code)
+        filled += rows[code]
+    named = {code for group in groups for code in group}
+    groups.append([code for code in range(len(rows)) if code not in named and (rows[code] or code == 0)])
+    group_of = np.full(len(rows), len(groups) - 1, dtype=np.intp)
+    for at, group in enumerate(groups):
+        group_of[group] = at
+    return tuple(tuple(group) for group in groups), group_of[codes]
+
+
+def _pooled(bin_of_row: NDArray[np.intp], y: Floats, weight: Floats, bins: int, direction: int) -> NDArray[np.intp]:
+    """New bin of each bin after neighbours whose evidence runs against the direction are pooled."""
+    rows, positives = _counts(bin_of_row, y, weight, bins + 1)  # missing, the last, has no neighbours
+    rate = float(np.average(y, weights=weight))
+    blocks: list[tuple[float, float, int]] = []  # rows, positives, bins of a block
+
+    def pulled(block: tuple[float, float, int]) -> float:
+        # Raw rates in order can swap when a small bin is pulled: they are compared as they will be scored.
+        return direction * (block[1] + PULL * rate) / (block[0] + PULL)
+
+    for n, k in zip(rows[:-1].tolist(), positives[:-1].tolist(), strict=True):
+        block = (n, k, 1)
+        while blocks and pulled(blocks[-1]) >= pulled(block):
+            before = blocks.pop()
+            block = (before[0] + block[0], before[1] + block[1], before[2] + block[2])
+        blocks.append(block)
+    return np.repeat(np.arange(len(blocks)), [size for _, _, size in blocks])
+
+
+def _select(evidence: Floats, y: Floats, weight: Floats) -> tuple[list[int], Floats]:
+    """Columns to keep and their coefficients: the negative go first, then the least telling, one by one."""
+    chosen = list(range(evidence.shape[1]))
+    while chosen:
+        coefficients = _regress(evidence[:, chosen], y, weight)[1:]
+        if coefficients.min() < 0:
+            chosen.pop(int(np.argmin(coefficients)))
+            continue
+        telling = coefficients * evidence[:, chosen].std(axis=0)
+        weakest = int(np.argmin(telling))
+        if len(chosen) <= MOST_INPUTS and telling[weakest] >= FACTOR / 2:  # below half a point it would round to nothing
+            return chosen, coefficients
+        chosen.pop(weakest)
+    return [], np.empty(0)
+
+
+def _regress(Z: Floats, y: Floats, weight: Floats) -> Floats:
+    """Intercept and coefficients of a logistic regression, lightly pulled to zero, by Newton's method."""
+    design = np.column_stack([np.ones(len(Z)), Z])
+    ridge = np.append(0.0, np.full(Z.shape[1], 1.0))
+    rate = float(np.average(y, weights=weight))
+    beta = np.append(math.log(rate / (1 - rate)), np.zeros(Z.shape[1]))
+    for _ in range(30):
+        p = sigmoid(design @ beta)
+        gradient = design.T @ (weight * (y - p)) - ridge * beta
+        curvature = (design * (weight * p * (1 - p))[:, None]).T @ design + np.diag(ridge + 1e-9)
+        step = np.linalg.solve(curvature, gradient)
+        beta = beta + step / max(1.0, float(np.abs(step).max()) / 2)
+        if float(np.abs(step).max()) < 1e-8:
+            break
+    return beta
+
+
+def _card(draft: _Draft, per_bin: Floats, spec: InputSpec, weight: Floats) -> Card:
+    mean = float(np.average(per_bin[draft.bin_of_row], weights=weight))
+    importance = FACTOR * float(np.average(np.abs(per_bin[draft.bin_of_row] - mean), weights=weight))
+    names = _category_labels(draft.groups, spec) if spec.kind == "category" else _number_labels(draft.edges)
+    uppers = (*draft.edges, math.inf) if spec.kind == "number" else (math.inf,) * len(names)
+    groups = draft.groups or ((),) * len(names)
+    parts = [
+        Bin(label, int(points), upper, codes, int(rows), float(positives / rows) if rows else None)
+        for label, points, upper, codes, rows, positives in zip(
+            [*names, "missing"], per_bin, [*uppers, math.inf], [*groups, ()], draft.rows, draft.positives, strict=True
+        )
+    ]
+    return Card(spec.name, spec.kind, tuple(parts[:-1]), parts[-1], mean, importance)
+
+
+def _declared_card(spec: InputSpec, entry: Mapping[str, Any]) -> Card:
+    edges = [float(edge) for edge in entry["up_to"]]
+    bins = tuple(
+        Bin(label, int(points), upper)
+        for label, points, upper in zip(_number_labels(edges), entry["points"], [*edges, math.inf], strict=True)
+    )
+    return Card(spec.name, spec.kind, bins, Bin("missing", 0), 0.0, FACTOR * float(np.ptp(entry["points"])) / 4)
+
+
+def _number_labels(edges: Sequence[float]) -> list[str]:
+    if not edges:
+        return ["any"]
+    between = [f"over {low:.6g} to {high:.6g}" for low, high in pairwise(edges)]
+    return [f"up to {edges[0]:.6g}", *between, f"over {edges[-1]:.6g}"]
+
+
+def _category_labels(groups: Sequence[Sequence[int]], spec: InputSpec) -> list[str]:
+    def named(code: int) -> str:
+        return spec.categories[code - 1] if 0 < code <= len(spec.categories) else f"code {code}"
+
+    return [", ".join(named(code) for code in group) for group in groups[:-1]] + ["any other"]
+
+
+def _card_json(card: Card) -> dict[str, Any]:
+    bins = [_bin_json(part, card.kind) for part in card.bins]
+    missing = _bin_json(card.missing, "")
+    return {"input": card.name, "kind": card.kind, "mean": card.mean, "importance": card.importance, "bins": bins, "missing": missing}
+
+
+def _bin_json(part: Bin, kind: str) -> dict[str, Any]:
+    out: dict[str, Any] = {"label": part.label, "points": part.points, "rows": part.rows, "rate": part.rate}
+    if kind == "number":
+        out["up_to"] = part.upper if math.isfinite(part.upper) else None
+    elif kind == "category":
+        out["codes"] = list(part.codes)
+    return out
+
+
+def _card_from_json(item: Mapping[str, Any]) -> Card:
+    bins = tuple(map(_bin_from_json, item["bins"]))
+    uppers = [part.upper for part in bins]
+    sound = bool(bins) and item["kind"] in ("number", "category") and uppers[-1] == math.inf
+    if item["kind"] == "number":
+        sound = sound and all(a < b for a, b in pairwise(uppers))
+    if not sound or any(code < 0 for part in bins for code in part.codes):
+        raise ValueError(f"{item['input']}: its bins do not follow each other")
+    missing = _bin_from_json(item["missing"])
+    return Card(str(item["input"]), str(item["kind"]), bins, missing, float(item["mean"]), float(item["importance"]))
+
+
+def _bin_from_json(item: Mapping[str, Any]) -> Bin:
+    upper = item.get("up_to")
+    rate = item["rate"]
+    return replace(
+        Bin(str(item["label"]), int(item["points"]), rows=int(item["rows"]), rate=None if rate is None else float(rate)),
+        upper=math.inf if upper is None else float(upper),
+        codes=tuple(int(code) for code in item.get("codes", ())),
+    )
