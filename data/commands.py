@@ -27,8 +27,21 @@ def simulate(
     """
     from data import synthetic
 
-    synthetic.simulate(out, leads=leads, seed=seed, progress=sys.stderr.isatty())
+    said = synthetic.simulate(out, leads=leads, seed=seed, on_progress=_bar if sys.stderr.isatty() else _sparse_lines)
+    typer.echo(f"{leads:,} leads, {said.rows['activities']:,} activities, {said.conversions:,} conversions", err=True)
     typer.echo(str(out))
+
+
+def _bar(done: int, total: int) -> None:
+    filled = 30 * done // total
+    sys.stderr.write(f"\rsimulating [{'#' * filled}{'.' * (30 - filled)}] {done:,} of {total:,} leads" + ("\n" if done == total else ""))
+    sys.stderr.flush()
+
+
+def _sparse_lines(done: int, total: int) -> None:
+    """In a log: a line each time another quarter is done, and none for what ends at once."""
+    if done < total and 4 * done // total > 4 * max(done - 10_000, 0) // total:
+        typer.echo(f"simulated {done:,} of {total:,} leads", err=True)
 
 
 def config(
