@@ -1,0 +1,253 @@
+"""The bundle: one folder that holds everything needed to score, written once and verified whenever it is opened.
+
+In: the parts of a trained model. Out: a folder of JSON, LightGBM's text format and Parquet with a manifest of sizes and
+SHA-256 sums; and back, a `Bundle` ready to score. No pickle and no code. Opening one checks every file against the
+manifest and then scores the golden leads: synthetic people whose figures were written down when the bundle was made.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from data.errors import BadData
+from models.boosted import Boosted
+from models.calibration import Calibration, ScoreScale, calibration_from_json
+from models.encoder import Encoder
+from models.golden import invent, read_golden
+from models.inputs import Floats
+from models.logistic import Logistic
+from models.qualification import Policy
+from models.scorecard import Scorecard
+from models.scoring import LeadRequest, Scorer, score_requests
+
+__all__ = ["FORMAT", "Bundle", "BundleDamaged", "GoldenDiffers", "read_manifest", "verify_files", "write_bundle"]
+
+FORMAT = 1
+MANIFEST = "manifest.json"
+_TOLERANCE = 1e-9
+"""Golden figures may differ by this much: another processor or NumPy build rounds `exp` and `log` differently."""
+
+Model = Boosted | Logistic | Scorecard
+_KINDS: dict[str, type[Model]] = {"boosted": Boosted, "logistic": Logistic, "scorecard": Scorecard}
+
+
+class BundleDamaged(BadData, exit_code=3):
+    """The bundle {folder} is damaged: {why}. Fetch it again with `tamiz pull`, or restore it from a backup."""
+
+
+class GoldenDiffers(BadData, exit_code=3):
+    """The bundle {folder} does not give its golden lead {lead} the figures it was saved with ({name}: {got!r} instead of {expected!r}): it must not serve."""
+
+
+@dataclass(frozen=True, eq=False)
+class Bundle:
+    """A model that is ready to score, with all that it was saved with."""
+
+    folder: Path
+    manifest: Mapping[str, Any]
+    model: Model
+    encoder: Encoder
+    calibration: Calibration
+    scale: ScoreScale
+    policy: Policy
+    scorer: Scorer
+
+    @classmethod
+    def load(cls, folder: Path | str) -> Bundle:
+        """Opens and verifies a bundle. Raises BundleDamaged or GoldenDiffers; what it raises is never to be served."""
+        folder = Path(folder)
+        bundle = cls._read(folder, verify_files(folder))
+        bundle._verify_golden()
+        return bundle
+
+    @classmethod
+    def _read(cls, folder: Path, manifest: Mapping[str, Any]) -> Bundle:
+        if manifest.get("format") != FORMAT:
+            raise BundleDamaged(folder=str(folder), why=f"its format is {manifest.get('format')!r} and this version reads {FORMAT}")
+        kind = _KINDS.get(str(manifest.get("kind")))
+        if kind is None:
+            raise BundleDamaged(folder=str(folder), why=f"its kind is {manifest.get('kind')!r}")
+        encoder = Encoder.from_json(_json(folder / "encoder.json"))
+        calibration = _json(folder / "calibration.json")
+        return cls(
+            folder=folder,
+            manifest=manifest,
+            model=kind.load(folder),
+            encoder=encoder,
+            calibration=calibration_from_json(calibration["calibration"]),
+            scale=ScoreScale.from_json(calibration["scale"]),
+            policy=Policy.read((folder / "policy.json").read_bytes()),
+            scorer=Scorer.of(encoder),
+        )
+
+    def _verify_golden(self) -> None:
+        golden = _json(self.folder / "golden.json")
+        requests = read_golden(golden["leads"])
+        for lead, got in zip(golden["leads"], _figures(self, requests), strict=True):
+            for name, expected in lead["expected"].items():
+                if abs(got[name] - expected) > _TOLERANCE:
+                    raise GoldenDiffers(folder=str(self.folder), lead=lead["lead"]["lead_id"], name=name, got=got[name], expected=expected)
+
+    @property
+    def model_version(self) -> str:
+        return str(self.manifest["model_version"])
+
+    @property
+    def feature_set(self) -> str:
+        """Fingerprint of the ordered inputs."""
+        return self.encoder.feature_set.fingerprint
+
+    @property
+    def horizon_days(self) -> int | None:
+        horizon = self.manifest["horizon_days"]
+        return None if horizon is None else int(horizon)
+
+    @property
+    def no_signal(self) -> bool:
+        return bool(self.manifest["no_signal"])
+
+    @property
+    def default_policy(self) -> dict[str, Any]:
+        return self.policy.model_dump(mode="json")
+
+    @cached_property
+    def reads_activities(self) -> bool:
+        return bool(self.scorer.plan.own.needs)
+
+    @cached_property
+    def families(self) -> dict[str, NDArray[np.intp]]:
+        """Columns of the matrix by family."""
+        found: dict[str, list[int]] = {}
+        for i, one in enumerate(self.encoder.inputs):
+            found.setdefault(one.family, []).append(i)
+        return {family: np.array(columns) for family, columns in found.items()}
+
+    def explain(self, X: Floats, *, exact: bool = False) -> tuple[Floats, Floats]:
+        """Contributions and margins; `exact` asks for TreeSHAP where the model is made of trees."""
+        if isinstance(self.model, Boosted):
+            if exact:
+                return self.model.shap(X)[0], self.model.margin(X)
+            contributions, _, margin = self.model.explain(X)
+            return contributions, margin
+        return self.model.contributions(X)[0], self.model.margin(X)
+
+    def unseen(self, row: Floats) -> list[str]:
+        """What is to be said of one lead's inputs: categories that training never saw, and ages beyond those it saw."""
+        notes: list[str] = []
+        oldest = self.manifest.get("oldest_observed_days")
+        for i, one in enumerate(self.encoder.inputs):
+            if one.kind == "category" and row[i] == 0.0:
+                notes.append(f"{one.name}: this value was rare or absent in training")
+            elif one.name == "lead_age" and oldest is not None and row[i] > 1.5 * oldest + 1.0:
+                notes.append(
+                    f"the lead is {row[i]:.0f} days old and training observed leads up to {oldest:.0f} days: the probability is extrapolated"
+                )
+        return notes
+
+
+def write_bundle(
+    folder: Path,
+    *,
+    model: Model,
+    encoder: Encoder,
+    calibration: Calibration,
+    scale: ScoreScale,
+    policy: Policy,
+    manifest: Mapping[str, Any],
+    tables: Mapping[str, Any],
+) -> Bundle:
+    """Writes a bundle into `folder`, which must not exist, and opens it again to prove it. `tables` are pandas frames by
+    file stem (`reference`, `backtest`), written as Parquet. The folder appears whole or not at all."""
+    building = folder.with_name(f".building-{folder.name}-{os.getpid()}")
+    shutil.rmtree(building, ignore_errors=True)
+    building.mkdir(parents=True)
+    try:
+        names = [
+            *model.save(building),
+            _write_json(building / "encoder.json", encoder.to_json()),
+            _write_json(building / "calibration.json", {"calibration": calibration.to_json(), "scale": scale.to_json()}),
+            _write_json(building / "policy.json", json.loads(policy.to_json())),
+        ]
+        for stem, table in tables.items():
+            table.to_parquet(building / f"{stem}.parquet", index=False)
+            names.append(f"{stem}.parquet")
+        stated = {"format": FORMAT, "kind": model.kind, "feature_set": encoder.feature_set.fingerprint, **manifest}
+        unproved = Bundle(building, stated, model, encoder, calibration, scale, policy, Scorer.of(encoder))
+        names.append(_write_json(building / "golden.json", {"leads": _golden(unproved)}))
+        _write_json(building / MANIFEST, {**stated, "files": {name: _seal(building / name) for name in sorted(names)}})
+        Bundle.load(building)
+        building.rename(folder)
+    except BaseException:
+        shutil.rmtree(building, ignore_errors=True)
+        raise
+    return Bundle.load(folder)
+
+
+def verify_files(folder: Path) -> dict[str, Any]:
+    """The manifest, after every file's size and SHA-256 have been compared with it. Raises BundleDamaged."""
+    manifest = read_manifest(folder)
+    for name, stated in manifest["files"].items():
+        if Path(name).is_absolute() or ".." in Path(name).parts:
+            raise BundleDamaged(folder=str(folder), why=f"its manifest names a file outside: {name}")
+        try:
+            actual = _seal(folder / name)
+        except OSError as error:
+            raise BundleDamaged(folder=str(folder), why=f"{name} cannot be read ({error.strerror})") from error
+        if actual != stated:
+            raise BundleDamaged(folder=str(folder), why=f"{name} is not the file that its manifest describes")
+    return manifest
+
+
+def read_manifest(folder: Path) -> dict[str, Any]:
+    """The manifest, with its form checked but not the files it speaks of."""
+    try:
+        manifest = json.loads((folder / MANIFEST).read_bytes())
+        for stated in manifest["files"].values():
+            int(stated["bytes"]), str(stated["sha256"])
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise BundleDamaged(folder=str(folder), why=f"its {MANIFEST} cannot be read ({type(error).__name__})") from error
+    return dict(manifest)
+
+
+def _golden(bundle: Bundle) -> list[dict[str, Any]]:
+    """Synthetic leads for this model's inputs, each with the figures that it gives them."""
+    leads = invent(bundle.encoder, reads_activities=bundle.reads_activities)
+    figures = _figures(bundle, read_golden(leads))
+    return [{**lead, "expected": one} for lead, one in zip(leads, figures, strict=True)]
+
+
+def _figures(bundle: Bundle, requests: Sequence[LeadRequest]) -> Iterable[dict[str, float]]:
+    for answer in score_requests(bundle, requests, bundle.policy, reasons=3):
+        if isinstance(answer, Exception):
+            raise BundleDamaged(folder=str(bundle.folder), why=f"a golden lead cannot be scored: {answer}") from answer
+        yield {
+            "probability": answer.probability,
+            "probability_low": answer.probability_low,
+            "probability_high": answer.probability_high,
+            "contributions": float(sum(reason.contribution for reason in answer.reasons)),
+        }
+
+
+def _seal(path: Path) -> dict[str, Any]:
+    content = path.read_bytes()
+    return {"bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()}
+
+
+def _json(path: Path) -> Any:
+    return json.loads(path.read_bytes())
+
+
+def _write_json(path: Path, document: Any) -> str:
+    path.write_text(json.dumps(document, ensure_ascii=False, allow_nan=False, indent=1), encoding="utf-8")
+    return path.name

@@ -1,0 +1,104 @@
+"""From signals to the matrix that models read: numbers as they are, categories as integer codes of our own.
+
+In: a `SignalTable`. Out: float64, rows × inputs, in the order of `inputs`: NaN is missing; a category is 1, 2, … by its
+place in `InputSpec.categories` and 0 where it is none of them (rare in training, or never seen). The encoder belongs to
+the bundle: what it does not list cannot reach the model.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from features.catalogue import catalogue
+from features.engine import SignalTable
+from features.own_types import signals_of_type
+from features.signal import FeatureSet, Signal
+from models.inputs import Floats, InputSpec
+
+__all__ = ["Encoder"]
+
+_RARE = 20
+_MOST_CATEGORIES = 255
+
+
+@dataclass(frozen=True)
+class Encoder:
+    """The inputs of a model and the feature set that they come from."""
+
+    feature_set: FeatureSet
+    inputs: tuple[InputSpec, ...]
+    _codes: Mapping[str, Mapping[str, int]] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        codes = {
+            one.name: {value: code for code, value in enumerate(one.categories, start=1)} for one in self.inputs if one.kind == "category"
+        }
+        object.__setattr__(self, "_codes", codes)
+
+    @classmethod
+    def fit(cls, feature_set: FeatureSet, table: SignalTable, rows: NDArray[np.integer], names: Iterable[str] | None = None) -> Encoder:
+        """Inputs `names` (default: all of the table), with the categories that `rows` (the fit block) hold often enough.
+
+        A category is kept from 20 rows on, or from a 200th of the rows where there are fewer than 4,000, but never under 3.
+        """
+        wanted = None if names is None else set(names)
+        signals = signals_by_name(feature_set)
+        inputs: list[InputSpec] = []
+        for name in table.names:
+            if wanted is None or name in wanted:
+                signal = signals.get(name)
+                inputs.append(InputSpec(name, signal.family if signal else "fit", "number", signal.monotone if signal else 0))
+        enough = max(3, min(_RARE, len(rows) // 200))
+        for name, column in table.texts.items():
+            if wanted is None or name in wanted:
+                counts = np.bincount(column.codes[rows] + 1, minlength=len(column.values) + 1)[1:]
+                often = [(-int(count), column.values[code]) for code, count in enumerate(counts) if count >= enough]
+                inputs.append(InputSpec(name, "fit", "category", 0, tuple(value for _, value in sorted(often)[:_MOST_CATEGORIES])))
+        return cls(feature_set, tuple(inputs))
+
+    def only(self, names: Iterable[str], feature_set: FeatureSet | None = None) -> Encoder:
+        """The same encoder with these inputs only."""
+        wanted = set(names)
+        return Encoder(feature_set or self.feature_set, tuple(one for one in self.inputs if one.name in wanted))
+
+    def encode(self, table: SignalTable) -> Floats:
+        """The matrix, rows × inputs."""
+        X = np.empty((len(table), len(self.inputs)), dtype=np.float64)
+        place = {name: at for at, name in enumerate(table.names)}
+        numbers = [(i, place[one.name]) for i, one in enumerate(self.inputs) if one.kind == "number"]
+        if len(numbers) == len(self.inputs) and [at for _, at in numbers] == list(range(len(table.names))):
+            X[:] = table.numbers
+            return X
+        if numbers:
+            X[:, [i for i, _ in numbers]] = table.numbers[:, [at for _, at in numbers]]
+        for i, one in enumerate(self.inputs):
+            if one.kind == "category":
+                column, codes = table.texts[one.name], self._codes[one.name]
+                X[:, i] = np.array([*(codes.get(value, 0) for value in column.values), np.nan])[column.codes]
+        return X
+
+    def to_json(self) -> dict[str, Any]:
+        inputs = [
+            {"name": one.name, "family": one.family, "kind": one.kind, "monotone": one.monotone, "categories": list(one.categories)}
+            for one in self.inputs
+        ]
+        return {"feature_set": self.feature_set.to_json(), "inputs": inputs}
+
+    @classmethod
+    def from_json(cls, document: Mapping[str, Any]) -> Encoder:
+        """Raises UnknownSignal when the installation lacks a signal that the model was trained on."""
+        inputs = tuple(
+            InputSpec(one["name"], one["family"], one["kind"], one["monotone"], tuple(one["categories"])) for one in document["inputs"]
+        )
+        return cls(FeatureSet.from_json(document["feature_set"], catalogue()), inputs)
+
+
+def signals_by_name(feature_set: FeatureSet) -> dict[str, Signal]:
+    """Declared signals and those of own activity types, by name."""
+    own: Sequence[Signal] = [one for name in feature_set.activity_types for one in signals_of_type(name)]
+    return {one.name: one for one in (*feature_set.signals, *own)}

@@ -1,0 +1,101 @@
+"""Why: the signals that moved a lead's margin most, as sentences with the lead's own values.
+
+In: contributions (rows × inputs, in log-odds, adding up to the margin), the encoder, and the values behind them. Out:
+for each row its strongest reasons, strongest first. Signals that say the same thing over different windows (visits in 7
+days, in 30 days, decayed) share a stem; only the strongest of a stem is told, so that three reasons are three things.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.decision import Reason
+from models.encoder import Encoder, signals_by_name
+from models.inputs import Floats
+
+__all__ = ["Reasons"]
+
+_WINDOW = re.compile(r"(?:_decayed)?_\d+[dh]$|:[a-z_]+\d*d?$|_(?:stated|known|strength)$")
+_SMALL = 1e-6
+"""Log-odds under which a contribution is no reason."""
+_MEMORY = 200_000
+
+
+@dataclass
+class Reasons:
+    """Turns contributions into reasons; built once for a bundle."""
+
+    encoder: Encoder
+    _sentences: dict[tuple[int, float], tuple[str, str | float | None]] = field(default_factory=dict, repr=False)
+
+    def __post_init__(self) -> None:
+        inputs = self.encoder.inputs
+        signals = signals_by_name(self.encoder.feature_set)
+        self._template = [signals[one.name].sentence if one.name in signals else None for one in inputs]
+        booleans = {one.name for one in self.encoder.feature_set.attributes if one.kind == "boolean"}
+        self._boolean = [one.name in booleans for one in inputs]
+        stems: dict[str, list[int]] = {}
+        for i, one in enumerate(inputs):
+            stems.setdefault(_WINDOW.sub("", one.name) if one.name in signals else f"={one.name}", []).append(i)
+        width = max((len(members) for members in stems.values()), default=1)
+        # Each stem's inputs, padded with its first so that a row of the table is a rectangle.
+        self._members = np.array([members + members[:1] * (width - len(members)) for members in stems.values()]).reshape(-1, width)
+
+    def of(self, contributions: Floats, X: Floats, most: int, texts: Sequence[Sequence[str | None]] | None = None) -> list[list[Reason]]:
+        """At most `most` reasons a row. `texts[i]` are the rows' own words of category input i, where it has them."""
+        inputs = self.encoder.inputs
+        if most <= 0 or not inputs:
+            return [[] for _ in range(len(X))]
+        chosen = self._choose(contributions, most)
+        picked = np.take_along_axis(contributions, chosen, axis=1)
+        values = np.take_along_axis(X, chosen, axis=1)
+        rows: list[list[Reason]] = []
+        for row, (signals, amounts, raw) in enumerate(zip(chosen.tolist(), picked.tolist(), values.tolist(), strict=True)):
+            reasons: list[Reason] = []
+            for i, amount, value in zip(signals, amounts, raw, strict=True):
+                if abs(amount) > _SMALL:
+                    sentence, shown = self._say(i, value, texts[i][row] if texts is not None and texts[i] else None)
+                    reasons.append(Reason(inputs[i].name, inputs[i].family, sentence, shown, amount))
+            rows.append(reasons)
+        return rows
+
+    def _choose(self, contributions: Floats, most: int) -> NDArray[np.intp]:
+        """Indices of the strongest inputs of the strongest stems, strongest first; ties by position."""
+        strength = np.abs(contributions)[:, self._members]
+        best = strength.argmax(axis=2)
+        power = np.take_along_axis(strength, best[:, :, None], axis=2)[:, :, 0]
+        most = min(most, power.shape[1])
+        stems = np.argsort(-power, axis=1, kind="stable")[:, :most]
+        chosen: NDArray[np.intp] = self._members[stems, np.take_along_axis(best, stems, axis=1)]
+        return chosen
+
+    def _say(self, i: int, value: float, text: str | None) -> tuple[str, str | float | None]:
+        """The sentence and the value shown. Remembered by value, since rows repeat them."""
+        if text is not None:
+            return self._sentence(i, value, text)
+        key = (i, value if value == value else np.inf)  # NaN is not equal to itself, and no input is infinite
+        found = self._sentences.get(key)
+        if found is None:
+            if len(self._sentences) > _MEMORY:
+                self._sentences.clear()
+            found = self._sentences[key] = self._sentence(i, value, None)
+        return found
+
+    def _sentence(self, i: int, value: float, text: str | None) -> tuple[str, str | float | None]:
+        one, template = self.encoder.inputs[i], self._template[i]
+        name = one.name.replace("_", " ")
+        if value != value:
+            return f"{name[:1].upper()}{name[1:]} is not known.", None
+        if template is not None:
+            return template.format(value=value), value
+        if one.kind == "category":
+            shown = text if text is not None else one.categories[int(value) - 1] if value >= 1 else "something rare"
+            return f"{one.name} is {shown}.", shown
+        if self._boolean[i]:
+            return f"{one.name} is {'yes' if value else 'no'}.", value
+        return f"{one.name} is {value:,.6g}.", value

@@ -1,0 +1,136 @@
+"""From validated tables (pandas) to the columns that the engine reads: the only bridge between the two.
+
+In: `data.frames.Tables`, or a flat table. Out: `Leads`, `ActivityLog` and `Colleagues`. Used where files and databases are
+read (training, `tamiz score`); the service makes its columns from requests and never comes here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from data.contracts import NOT_ATTRIBUTES
+from features.engine import Colleagues, Plan, needs_of
+from features.history import ActivityLog, Column, FieldHistory, Leads, TextColumn
+from features.signal import Attribute, Signal
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from data.frames import FlatChunk, Tables
+
+__all__ = ["attributes_of", "chunk_leads", "colleagues_of", "flat_leads", "leads_of", "log_of", "signals_that_apply", "text_column"]
+
+_NUMBERS = ("number", "boolean")
+
+
+def attributes_of(kinds: Mapping[str, str]) -> tuple[Attribute, ...]:
+    """The columns of `leads` that a model takes as they are: numbers, booleans and categories, but nobody's name or address."""
+    names = [name for name, kind in kinds.items() if kind in ("number", "boolean", "category") and name not in NOT_ATTRIBUTES]
+    return tuple(Attribute(name, kinds[name]) for name in names)  # type: ignore[arg-type]  # the kinds were just checked
+
+
+def signals_that_apply(signals: Mapping[str, Signal], columns: frozenset[str] | set[str], *, activities: bool) -> tuple[Signal, ...]:
+    """The signals that can say something on this data: some column they read exists, and activities where they need those."""
+    fitting = []
+    for one in signals.values():
+        needs = needs_of(one)
+        if (needs.activities and activities) or (needs.columns & columns and not (needs.activities and not needs.columns)):
+            fitting.append(one)
+    return tuple(fitting)
+
+
+def flat_leads(frame: pd.DataFrame, ids: NDArray[np.object_], kinds: Mapping[str, str]) -> Leads:
+    """Leads of a flat table; times are left out, since it has no instant to measure them from."""
+    numbers = {name: frame[name].to_numpy(np.float64) for name in frame.columns if kinds[name] in _NUMBERS}
+    texts = {name: text_column(frame[name]) for name in frame.columns if kinds[name] in ("category", "text")}
+    return Leads(ids.tolist(), numbers, texts, {})
+
+
+def chunk_leads(chunk: FlatChunk) -> Leads:
+    """Leads of one chunk of a file that is being scored."""
+    texts = {name: TextColumn(codes, values) for name, (codes, values) in chunk.texts.items()}
+    return Leads(chunk.lead_id.tolist(), chunk.numbers, texts, chunk.times)
+
+
+def leads_of(tables: Tables, account: NDArray[np.int64] | None = None) -> Leads:
+    """Leads of event tables, with the dated values of fields that `lead_changes` covers."""
+    frame, kinds = tables.leads, tables.kinds
+    numbers = {name: frame[name].to_numpy(np.float64) for name, kind in kinds.items() if kind in _NUMBERS}
+    texts = {name: text_column(frame[name]) for name, kind in kinds.items() if kind in ("category", "text")}
+    times = {name: _micros(frame[name]) for name, kind in kinds.items() if kind == "time"}
+    return Leads(frame["lead_id"].tolist(), numbers, texts, times, account, _changes(tables))
+
+
+def log_of(tables: Tables) -> ActivityLog:
+    """The activity log; `tables` already cluster activities by lead and order them by time."""
+    frame = tables.activities
+    if frame.empty:
+        return ActivityLog.empty(len(tables.leads))
+    texts = {name: text_column(frame[name]) for name in ("channel", "url", "content", "campaign", "value") if name in frame.columns}
+    automated = None
+    if "automated" in frame.columns:
+        automated = frame["automated"].fillna(0).to_numpy(np.float64) > 0
+    return ActivityLog.build(
+        len(tables.leads),
+        frame["lead_row"].to_numpy(np.int64),
+        _micros(frame["occurred_at"]),
+        text_column(frame["type"]),
+        recorded=_micros(frame["recorded_at"]) if "recorded_at" in frame.columns else None,
+        automated=automated,
+        **texts,
+    )
+
+
+def colleagues_of(plan: Plan, account: NDArray[np.int64] | None, log: ActivityLog) -> Colleagues | None:
+    """The account context of tables, where the plan asks for it and accounts are known."""
+    if account is None or not plan.colleagues.needs or not (account >= 0).any():
+        return None
+    return Colleagues.of(account, log)
+
+
+def _changes(tables: Tables) -> dict[str, FieldHistory]:
+    """Field histories, a field each, clustered by lead and in order of time."""
+    frame, found = tables.lead_changes, dict[str, FieldHistory]()
+    if frame.empty:
+        return found
+    n_leads = len(tables.leads)
+    for name, rows in frame.groupby("field", observed=True):
+        column, kind = str(name), tables.kinds.get(str(name))
+        if kind is None:
+            continue
+        starts = np.zeros(n_leads + 1, dtype=np.int64)
+        np.cumsum(np.bincount(rows["lead_row"].to_numpy(np.int64), minlength=n_leads), out=starts[1:])
+        changed = _micros(rows["changed_at"])
+        if kind in _NUMBERS:
+            found[column] = FieldHistory(starts, changed, _numbers(rows["value"], kind), None)
+        elif kind in ("category", "text"):
+            found[column] = FieldHistory(starts, changed, None, text_column(rows["value"]))
+    return found
+
+
+def _numbers(values: pd.Series[Any], kind: str) -> Column:
+    import pandas as pd
+
+    text = values.astype("object")
+    if kind == "boolean":
+        text = text.map({"true": 1.0, "yes": 1.0, "1": 1.0, "false": 0.0, "no": 0.0, "0": 0.0}, na_action="ignore")
+    return pd.to_numeric(text, errors="coerce").to_numpy(np.float64)
+
+
+def text_column(values: pd.Series[Any]) -> TextColumn:
+    """Dictionary-coded text of a pandas column of strings or categories; null is missing."""
+    import pandas as pd
+
+    if isinstance(values.dtype, pd.CategoricalDtype):
+        return TextColumn(values.cat.codes.to_numpy(np.int32), [str(one) for one in values.cat.categories])
+    codes, uniques = pd.factorize(values.to_numpy(dtype=object), use_na_sentinel=True)
+    return TextColumn(codes.astype(np.int32), [str(one) for one in uniques])
+
+
+def _micros(values: pd.Series[Any]) -> NDArray[np.int64]:
+    """Microseconds since 1970 UTC; the least int64 for missing, which is also NaT's."""
+    return values.dt.tz_convert("UTC").dt.tz_localize(None).to_numpy("datetime64[us]").astype(np.int64)
