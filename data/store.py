@@ -216,7 +216,7 @@ class Store:
         with self._mapped(), self.engine.begin() as connection:
             yield connection
 
-    def publish(self, policy_json: str, *, author: str, note: str, expected: int | None | EllipsisType = ...) -> PolicyRow:
+    def publish(self, policy_json: str, *, author: str, note: str, expected: int | EllipsisType | None = ...) -> PolicyRow:
         """Appends a policy version; with `expected`, only if that one (None: none yet) is still the newest."""
         with self.writing() as connection:
             newest = connection.execute(sa.select(sa.func.max(policies.c.version))).scalar()
@@ -243,7 +243,7 @@ class Store:
             rows = connection.execute(sa.select(policies).order_by(policies.c.version.desc()).limit(limit)).mappings().all()
         return [PolicyRow(**row) for row in rows]
 
-    def roll_back(self, to: int | None, *, author: str, note: str = "", expected: int | None | EllipsisType = ...) -> PolicyRow:
+    def roll_back(self, to: int | None, *, author: str, note: str = "", expected: int | EllipsisType | None = ...) -> PolicyRow:
         """Publishes an older version again (by default the one before the newest) as a new version."""
         newest = self.policy()
         target = to if to is not None else (newest.version - 1 if newest else 0)

@@ -78,7 +78,7 @@ class Policy(_Strict):
     @classmethod
     def at(cls, mql: float, sql: float) -> Policy:
         """The plain policy with these thresholds, left again a tenth below them."""
-        return cls(mql=Band(enter=mql, exit=mql * 0.9), sql=SqlBand(enter=sql, exit=sql * 0.9))
+        return cls(mql=Band(enter=mql, exit=round(mql * 0.9, 6)), sql=SqlBand(enter=sql, exit=round(sql * 0.9, 6)))
 
     @classmethod
     def read(cls, value: str | bytes | Mapping[str, Any]) -> Policy:

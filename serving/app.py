@@ -1,0 +1,141 @@
+"""The application: `create_app(settings)` puts the parts together; nothing happens at import.
+
+Starting opens (and migrates) the store, loads the champion if there is one, and begins the ledger's thread; it starts
+without a champion all the same, and says so at `/readyz`. Stopping writes what is still queued.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import AsyncIterator
+from functools import partial
+
+from fastapi import FastAPI
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+
+from data.errors import TamizError
+from data.store import Store
+from serving.decider import Decider, note_runtime
+from serving.edge import Edge
+from serving.ledger import Ledger
+from serving.metrics import Metrics
+from serving.model_store import ModelStore
+from serving.openapi import describe
+from serving.policies import Policies
+from serving.previews import Previews
+from serving.problems import ProblemResponse, problem_of, problem_response
+from serving.routes import console, health, model, policy, score
+from serving.security import Doorkeeper
+from serving.service import Service
+from serving.settings import Settings
+from serving.warming import warm
+
+__all__ = ["create_app", "from_environment"]
+
+KEYS_USED_SECONDS = 30.0
+_log = logging.getLogger("tamiz.service")
+
+
+def create_app(settings: Settings) -> FastAPI:
+    """A service for one installation."""
+    app = FastAPI(
+        title="Tamiz",
+        version="1",
+        summary="Scores sales leads and decides which are marketing- and sales-qualified.",
+        docs_url=None,  # these pages load their code from elsewhere; the contract itself is at /openapi.json
+        redoc_url=None,
+        lifespan=partial(_lifespan, settings),
+        redirect_slashes=False,
+    )
+    for routes in (score, model, policy, health, console):
+        app.include_router(routes.router)
+    app.mount("/static", console.static_files(), name="static")
+    app.add_middleware(Edge, dev=settings.auth == "dev")
+    app.add_exception_handler(TamizError, _on_our_error)
+    app.add_exception_handler(HTTPException, _on_http_error)
+    app.add_exception_handler(RequestValidationError, _on_invalid)
+    describe(app)
+    return app
+
+
+def from_environment() -> FastAPI:
+    """The service of this environment: what each worker process calls."""
+    logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s %(message)s")
+    logging.getLogger("uvicorn").setLevel(logging.WARNING)
+    return create_app(Settings.from_environment())
+
+
+@contextlib.asynccontextmanager
+async def _lifespan(settings: Settings, app: FastAPI) -> AsyncIterator[None]:
+    store = Store.open(settings.home)
+    quick = store.quick()
+    ledger = Ledger(store)
+    ledger.start()
+    models = ModelStore(settings.home / "bundles", warm=warm)
+    policies = Policies(store, quick)
+    doorkeeper = Doorkeeper(settings.auth, quick)
+    metrics = Metrics(models, ledger)
+    decider = Decider(models, policies, ledger, note_runtime(store))
+    app.state.metrics = metrics
+    app.state.service = Service(settings, store, doorkeeper, models, policies, ledger, decider, metrics, Previews())
+    models.refresh()
+    if models.loaded is None:
+        _log.warning("no model serves yet: run `tamiz promote`, then `tamiz pull`")
+    watchers = [
+        asyncio.create_task(models.watch(settings.poll_seconds)),
+        asyncio.create_task(_note_keys_used(store, doorkeeper)),
+    ]
+    try:
+        yield
+    finally:
+        for watcher in watchers:
+            watcher.cancel()
+        await asyncio.gather(*watchers, return_exceptions=True)
+        await ledger.close()
+        _note_used(store, doorkeeper)
+        quick.close()
+        store.close()
+
+
+async def _note_keys_used(store: Store, doorkeeper: Doorkeeper) -> None:
+    while True:
+        await asyncio.sleep(KEYS_USED_SECONDS)
+        await asyncio.to_thread(_note_used, store, doorkeeper)
+
+
+def _note_used(store: Store, doorkeeper: Doorkeeper) -> None:
+    used = doorkeeper.take_used()
+    if used:
+        try:
+            store.keys_used(used)
+        except TamizError as error:
+            _log.warning("when keys were last used was not noted: %s", error)
+
+
+async def _on_our_error(request: Request, error: Exception) -> ProblemResponse:
+    assert isinstance(error, TamizError)
+    return ProblemResponse(problem_of(error, request.scope.get("request_id")), getattr(error, "headers", None))
+
+
+async def _on_http_error(request: Request, error: Exception) -> ProblemResponse:
+    assert isinstance(error, HTTPException)
+    says = {
+        404: f"There is nothing at {request.url.path}: /openapi.json lists what there is.",
+        405: f"{request.method} is not for {request.url.path}: /openapi.json lists what is.",
+    }
+    detail = says.get(error.status_code, str(error.detail))
+    return problem_response(error.status_code, detail, request_id=request.scope.get("request_id"), headers=error.headers)
+
+
+async def _on_invalid(request: Request, error: Exception) -> ProblemResponse:
+    assert isinstance(error, RequestValidationError)
+    faults = [
+        {"place": ".".join(str(part) for part in fault["loc"]), "message": fault["msg"].removeprefix("Value error, ")}
+        for fault in error.errors()
+    ]
+    detail = "; ".join(f"{fault['place']}: {fault['message']}" for fault in faults)
+    return problem_response(422, detail, code="unprocessable", request_id=request.scope.get("request_id"), errors=faults)

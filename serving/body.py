@@ -1,0 +1,30 @@
+"""A request's body as bytes, never more of it than is allowed."""
+
+from __future__ import annotations
+
+from starlette.requests import Request
+
+from serving.problems import BodyTooLarge
+
+__all__ = ["read_body"]
+
+
+async def read_body(request: Request, limit: int) -> bytes:
+    """The whole body; raises BodyTooLarge before the excess is read, or believed."""
+    declared = request.headers.get("content-length")
+    if declared is not None and declared.isdigit() and int(declared) > limit:
+        raise BodyTooLarge(limit=limit)
+    first = await request.receive()
+    if not first.get("more_body", False):  # nearly always: one message
+        body: bytes = first.get("body", b"")
+        if len(body) > limit:
+            raise BodyTooLarge(limit=limit)
+        return body
+    whole = bytearray(first.get("body", b""))
+    while True:
+        message = await request.receive()
+        whole += message.get("body", b"")
+        if len(whole) > limit:
+            raise BodyTooLarge(limit=limit)
+        if message["type"] == "http.disconnect" or not message.get("more_body", False):
+            return bytes(whole)

@@ -1,0 +1,332 @@
+// The thresholds page: curves come once, and every move of a slider is answered from them here; publishing goes to the API.
+
+const words = JSON.parse(document.getElementById("words").textContent);
+const locale = words.language;
+const $ = (id) => document.getElementById(id);
+const queues = ["mql", "sql"];
+
+/** Everything that changes: the curves, what is published (with its ETag), and what the page proposes. */
+const state = { curves: null, published: null, etag: null, draft: null };
+
+const whole = new Intl.NumberFormat(locale, { maximumFractionDigits: 0 });
+const tenth = new Intl.NumberFormat(locale, { maximumFractionDigits: 1 });
+const percent = new Intl.NumberFormat(locale, { style: "percent", maximumFractionDigits: 1 });
+const when = new Intl.DateTimeFormat(locale, { dateStyle: "medium", timeStyle: "short" });
+const signed = new Intl.NumberFormat(locale, { maximumFractionDigits: 1, signDisplay: "exceptZero" });
+const count = (value) => (value >= 20 ? whole : tenth).format(value);
+const fill = (text, values) => text.replace(/\{(\w+)\}/g, (_, name) => values[name]);
+
+class Refused extends Error {
+  constructor(status, problem) {
+    super(problem?.detail ?? words.failed);
+    Object.assign(this, { status, problem });
+  }
+}
+
+async function call(path, { method = "GET", body, headers = {} } = {}) {
+  const key = sessionStorage.getItem("tamiz-key");
+  let response;
+  try {
+    response = await fetch(path, {
+      method,
+      headers: { ...headers, ...(key ? { Authorization: `Bearer ${key}` } : {}), ...(body ? { "Content-Type": "application/json" } : {}) },
+      body: body ? JSON.stringify(body) : undefined,
+    });
+  } catch {
+    throw new Refused(0, { detail: words.unreachable });
+  }
+  const answer = await response.json().catch(() => null);
+  if (!response.ok) throw new Refused(response.status, answer);
+  return { answer, etag: response.headers.get("ETag") };
+}
+
+// ------------------------------------------------------------------------------------------------ reading the curves
+
+/** The figures of those who reach a threshold: the lowest threshold of the curves that is not below it. */
+function at(threshold) {
+  const { thresholds, volume, precision, caught, usual_weeks: usual } = state.curves;
+  let low = 0;
+  let high = thresholds.length;
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if (thresholds[middle] < threshold - 1e-9) low = middle + 1;
+    else high = middle;
+  }
+  if (low === thresholds.length) return null;
+  const pick = (series) => ({ value: series.value[low], low: series.low[low], high: series.high[low] });
+  return { volume: pick(volume), precision: pick(precision), caught: pick(caught), usual: usual ? [usual.low[low], usual.high[low]] : null };
+}
+
+function figures(queue) {
+  const now = at(state.draft[queue].enter);
+  const before = at(state.published.policy[queue].enter);
+  const card = $(`${queue}-figures`);
+  const set = (kind, name, text) => { card.querySelector(`[data-${kind}="${name}"]`).textContent = text; };
+  card.querySelector('[data-name="volume"]').textContent = state.curves.per === "week" ? words.volume_week : words.volume_100;
+  for (const name of ["volume", "precision", "caught"]) {
+    const show = name === "volume" ? count : (value) => percent.format(value);
+    const estimate = now?.[name];
+    set("figure", name, estimate ? show(estimate.value) : name === "precision" ? "–" : show(0));
+    const usual = name === "volume" && now?.usual;
+    const range = usual ? fill(words.usual, { low: count(usual[0]), high: count(usual[1]) }) : null;
+    set("range", name, range ?? (estimate ? fill(words.interval, { low: show(estimate.low), high: show(estimate.high) }) : words.nobody));
+    const from = before?.[name]?.value ?? 0;
+    const to = estimate?.value ?? 0;
+    const moved = name === "volume" ? signed.format(to - from) : `${signed.format((to - from) * 100)} %`;
+    set("delta", name, Math.abs(to - from) < 5e-4 ? words.same : fill(words.against, { delta: moved }));
+  }
+  return now;
+}
+
+// ------------------------------------------------------------------------------------------------ the two thresholds
+
+/** Moves a threshold; its exit keeps its distance, and SQL never falls below MQL: the other one gives way. */
+function move(queue, enter) {
+  const value = Math.min(1, Math.max(0, Math.round(enter * 10000) / 10000));
+  place(queue, value);
+  if (queue === "mql" && state.draft.sql.enter < value) place("sql", value);
+  if (queue === "sql" && state.draft.mql.enter > value) place("mql", value);
+  show();
+}
+
+function place(queue, enter) {
+  const published = state.published.policy[queue];
+  const ratio = published.enter > 0 ? published.exit / published.enter : 0.9;
+  const exit = enter === published.enter ? published.exit : Math.floor(enter * ratio * 1000) / 1000;
+  state.draft[queue] = { ...state.draft[queue], enter, exit };
+}
+
+function moveExit(queue, exit) {
+  state.draft[queue] = { ...state.draft[queue], exit: Math.min(Math.max(0, exit), state.draft[queue].enter) };
+  show();
+}
+
+let saying;
+function show() {
+  const spoken = [];
+  for (const queue of queues) {
+    const { enter, exit } = state.draft[queue];
+    const text = percent.format(enter);
+    if (document.activeElement !== $(`${queue}-number`)) $(`${queue}-number`).value = tidy(enter);
+    if (document.activeElement !== $(`${queue}-exit`)) $(`${queue}-exit`).value = tidy(exit);
+    $(`${queue}-slider`).value = enter;
+    $(`${queue}-slider`).setAttribute("aria-valuetext", text);
+    const now = figures(queue);
+    const volume = state.curves.per === "week" ? words.volume_week : words.volume_100;
+    spoken.push(`${words[`${queue}_short`]} ${text}: ${now ? `${count(now.volume.value)} ${volume}, ${percent.format(now.precision.value)} ${words.precision}, ${percent.format(now.caught.value)} ${words.caught}` : words.nobody}`);
+  }
+  changes();
+  mark();
+  clearTimeout(saying); // a screen reader hears where the slider came to rest, not each step
+  saying = setTimeout(() => { $("spoken").textContent = spoken.join(". "); }, 600);
+}
+
+const tidy = (share) => String(Math.round(share * 10000) / 100);
+const different = () => queues.flatMap((queue) => ["enter", "exit"].filter((edge) => state.draft[queue][edge] !== state.published.policy[queue][edge]).map((edge) => [queue, edge]));
+
+function changes() {
+  const found = different();
+  const lines = found.map(([queue, edge]) => fill(words.change, {
+    queue: edge === "enter" ? words[`${queue}_short`] : `${words[`${queue}_short`]}, ${words.leaves.toLowerCase()}`,
+    before: percent.format(state.published.policy[queue][edge]),
+    after: percent.format(state.draft[queue][edge]),
+  }));
+  $("changes").replaceChildren(...(lines.length ? lines : [words.unchanged]).map((line) => element("li", line)));
+  $("publish-button").disabled = $("reset").disabled = found.length === 0;
+}
+
+// ------------------------------------------------------------------------------------------------ the chart
+
+const color = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
+
+function draw() {
+  const { curves } = state;
+  const x = curves.thresholds;
+  const fade = (hex) => `${hex}26`;
+  const band = (series, hex, yaxis) => ({ x: [...x, ...[...x].reverse()], y: [...series.high, ...[...series.low].reverse()], fill: "toself", fillcolor: fade(hex), line: { width: 0 }, hoverinfo: "skip", showlegend: false, yaxis });
+  const line = (series, hex, name, format, yaxis, dash) => ({ x, y: series.value, name, line: { color: hex, width: 2.5, dash }, yaxis, hovertemplate: `%{y:${format}}` });
+  const tones = { precision: color("--mql"), caught: color("--sql"), volume: color("--soft") };
+  const volume = curves.per === "week" ? words.volume_week : words.volume_100;
+  const axis = { gridcolor: color("--line"), zeroline: false, linecolor: color("--line"), fixedrange: true };
+  const layout = {
+    margin: { l: 48, r: 52, t: 8, b: 44 }, paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)", hovermode: "x unified", dragmode: false,
+    font: { family: "system-ui, sans-serif", size: 13, color: color("--ink") }, separators: locale === "es" ? ",." : ".,",
+    hoverlabel: { bgcolor: color("--card"), bordercolor: color("--line"), font: { color: color("--ink") } },
+    legend: { orientation: "h", y: 1.02, yanchor: "bottom", x: 0 },
+    xaxis: { ...axis, title: { text: words.axis_threshold, standoff: 8 }, tickformat: ".0%", range: [0, limit()] },
+    yaxis: { ...axis, tickformat: ".0%", range: [0, 1.02] },
+    yaxis2: { ...axis, overlaying: "y", side: "right", showgrid: false, rangemode: "tozero" },
+    shapes: [], annotations: [],
+  };
+  if (window.innerWidth < 480) Object.assign(layout, { margin: { l: 40, r: 38, t: 8, b: 40 }, font: { ...layout.font, size: 11 } });
+  const traces = [
+    band(curves.caught, tones.caught, "y"), band(curves.precision, tones.precision, "y"), band(curves.volume, tones.volume, "y2"),
+    line(curves.caught, tones.caught, words.caught, ".1%", "y"), line(curves.precision, tones.precision, words.precision, ".1%", "y"),
+    line(curves.volume, tones.volume, volume, ",.1f", "y2", "dot"),
+  ];
+  Plotly.react("chart", traces, layout, { displayModeBar: false, responsive: true }).then(mark);
+}
+
+function mark() {
+  if (!window.Plotly || !$("chart").data) return;
+  const upright = (at, tone, dash, width) => ({ type: "line", x0: at, x1: at, yref: "paper", y0: 0, y1: 1, line: { color: tone, width, dash } });
+  const shapes = queues.flatMap((queue) => {
+    const tone = color(`--${queue}`);
+    const [now, before] = [state.draft[queue].enter, state.published.policy[queue].enter];
+    return [...(before === now ? [] : [upright(before, tone, "dash", 1)]), upright(now, tone, "solid", 2)];
+  });
+  const annotations = queues.map((queue) => ({ x: state.draft[queue].enter, yref: "paper", y: queue === "mql" ? 1 : 0.9, text: words[`${queue}_short`], showarrow: false, xanchor: "left", xshift: 4, font: { color: color(`--${queue}`), size: 12 } }));
+  Plotly.relayout("chart", { shapes, annotations });
+}
+
+/** How far the axis and the sliders go: a little beyond the highest probability, and beyond any threshold in force. */
+function limit() {
+  const policy = state.published.policy;
+  return Math.min(1, Math.max(...state.curves.thresholds, policy.mql.enter, policy.sql.enter, state.draft.sql.enter) * 1.08);
+}
+
+// ------------------------------------------------------------------------------------------------ publishing
+
+async function publish(event) {
+  event.preventDefault();
+  const policy = { ...state.published.policy, ...state.draft };
+  await change(async () => {
+    const body = { policy, note: $("note").value.trim(), ...author() };
+    const { answer } = await call("/v1/policy", { method: "PUT", body, headers: { "If-Match": state.etag } });
+    $("note").value = "";
+    return fill(words.done, { version: answer.version });
+  }, true);
+}
+
+async function goBack(version) {
+  await change(async () => {
+    const { answer } = await call("/v1/policy/rollback", { method: "POST", body: { to: Number(version), ...author() }, headers: { "If-Match": state.etag } });
+    return fill(words.undone, { version: answer.version });
+  }, true);
+}
+
+/** Runs a change, says how it went, and shows what is in force afterwards; a refused draft stays where it is. */
+async function change(act) {
+  $("publish-button").disabled = true;
+  let said;
+  let bad = false;
+  try {
+    said = await act();
+  } catch (error) {
+    if (!(error instanceof Refused)) throw error;
+    bad = true;
+    const meanwhile = error.problem?.published;
+    said = error.status === 412 && meanwhile ? fill(words.conflict, { version: meanwhile.version, author: meanwhile.author ?? "–" }) : `${words.failed}: ${error.message}`;
+    if (error.status === 401) return signIn(true);
+  }
+  await readPolicy(bad);
+  $("outcome").classList.toggle("bad", bad);
+  $("outcome").textContent = said;
+}
+
+const author = () => ($("author").value.trim() ? { author: $("author").value.trim() } : {});
+
+async function readPolicy(keepDraft = false) {
+  const [{ answer, etag }, history] = await Promise.all([call("/v1/policy"), call("/v1/policy/versions")]);
+  Object.assign(state, { published: answer, etag });
+  if (!keepDraft || !state.draft) state.draft = { mql: { ...answer.policy.mql }, sql: { ...answer.policy.sql } };
+  const at = answer.published_at ? when.format(new Date(answer.published_at)) : "";
+  $("in-force").textContent = answer.version === "default" ? words.version_default : fill(words.version, { version: answer.version, author: answer.author, when: at });
+  list(history.answer.versions);
+  for (const queue of queues) $(`${queue}-slider`).max = Math.ceil(limit() * 1000) / 1000;
+  draw();
+  show();
+}
+
+function list(versions) {
+  if (!versions.length) return $("history").replaceChildren(element("li", words.history_empty, "who"));
+  $("history").replaceChildren(...versions.map((one, place) => {
+    const { mql, sql } = one.policy;
+    const item = document.createElement("li");
+    item.append(
+      element("span", `${one.version} · ${words.mql_short} ${percent.format(mql.enter)} · ${words.sql_short} ${percent.format(sql.enter)}`, "what"),
+      element("span", `${one.author}, ${when.format(new Date(one.published_at))}`, "who"),
+      element("span", one.note || words.no_note, "why"),
+    );
+    if (place === 0) item.append(element("span", words.published, "now"));
+    else {
+      const button = element("button", words.back_to, "small");
+      button.type = "button";
+      button.setAttribute("aria-label", fill(words.back_to_label, { version: one.version }));
+      button.addEventListener("click", () => goBack(one.version));
+      item.append(button);
+    }
+    return item;
+  }));
+}
+
+function element(name, text, className = "") {
+  const made = document.createElement(name);
+  made.textContent = text;
+  made.className = className;
+  return made;
+}
+
+// ------------------------------------------------------------------------------------------------ starting
+
+function signIn(wrong) {
+  $("work").hidden = $("loading").hidden = true;
+  $("sign-in").hidden = false;
+  $("notice").hidden = !wrong;
+  if (wrong) $("notice").textContent = words.key_wrong;
+  $("key").value = "";
+  $("key").focus();
+}
+
+function complain(title, detail) {
+  const again = element("button", words.try_again, "small");
+  again.type = "button";
+  again.addEventListener("click", start);
+  $("notice").replaceChildren(element("strong", `${title}. `), document.createTextNode(detail), again);
+  $("notice").hidden = false;
+}
+
+async function start() {
+  $("notice").hidden = $("sign-in").hidden = true;
+  if (document.body.dataset.asksForKey === "yes" && !sessionStorage.getItem("tamiz-key")) return signIn(false);
+  $("loading").hidden = false;
+  try {
+    const { answer } = await call("/v1/policy/curves");
+    state.curves = answer;
+    $("work").hidden = false;
+    await readPolicy();
+    introduce();
+  } catch (error) {
+    if (!(error instanceof Refused)) throw error;
+    $("work").hidden = true;
+    if (error.status === 401 || error.status === 403) {
+      sessionStorage.removeItem("tamiz-key");
+      return signIn(true);
+    }
+    complain({ 404: words.no_backtest, 503: words.no_model }[error.status] ?? words.failed, error.message);
+  } finally {
+    $("loading").hidden = true;
+  }
+}
+
+function introduce() {
+  const { curves } = state;
+  $("model").textContent = fill(words.model, { version: curves.model_version });
+  $("model").hidden = false;
+  const rate = percent.format(curves.base_rate);
+  const measured = fill(curves.weeks ? words.source_weeks : words.source_plain, { leads: whole.format(curves.leads), weeks: whole.format(curves.weeks ?? 0) });
+  const converted = curves.horizon_days ? fill(words.source_horizon, { rate, days: curves.horizon_days }) : fill(words.source_rate, { rate });
+  $("source").textContent = `${measured} ${converted}`;
+}
+
+for (const queue of queues) {
+  $(`${queue}-slider`).addEventListener("input", (event) => move(queue, event.target.valueAsNumber));
+  $(`${queue}-number`).addEventListener("input", (event) => Number.isNaN(event.target.valueAsNumber) || move(queue, event.target.valueAsNumber / 100));
+  $(`${queue}-exit`).addEventListener("input", (event) => Number.isNaN(event.target.valueAsNumber) || moveExit(queue, event.target.valueAsNumber / 100));
+  for (const [field, edge] of [["number", "enter"], ["exit", "exit"]]) $(`${queue}-${field}`).addEventListener("change", (event) => { event.target.value = tidy(state.draft[queue][edge]); });
+}
+$("publish").addEventListener("submit", publish);
+$("reset").addEventListener("click", () => { state.draft = { mql: { ...state.published.policy.mql }, sql: { ...state.published.policy.sql } }; show(); });
+$("sign-in").addEventListener("submit", (event) => { event.preventDefault(); sessionStorage.setItem("tamiz-key", $("key").value.trim()); start(); });
+matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => state.curves && draw());
+start();

@@ -1,0 +1,128 @@
+"""The model that serves: one immutable `LoadedModel`, swapped by one reference.
+
+In: the pointer `bundles/champion.json`, `{"bundle": "<folder name>", "model_version": "…"}`, which `tamiz pull` replaces
+atomically. Out: `current()`, or ModelNotReady while there is none. A new bundle is loaded beside the old one, verified
+(hashes, golden leads: by `Bundle.load`) and warmed before it takes over; when any of that fails the old one keeps
+serving, `failures` rises, and the same pointer is not tried again until it changes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from data.errors import BadData, TamizError
+from models.bundle import Bundle
+from models.qualification import Policy
+from serving.problems import ModelNotReady
+
+__all__ = ["CHAMPION", "BadPointer", "LoadedModel", "ModelStore"]
+
+CHAMPION = "champion.json"
+_log = logging.getLogger("tamiz.models")
+
+
+class BadPointer(BadData):
+    """{path} does not name a bundle folder beside it ({cause}): run `tamiz pull` to write it anew."""
+
+
+@dataclass(frozen=True)
+class LoadedModel:
+    """A verified bundle with its default policy, ready to score."""
+
+    bundle: Bundle
+    default_policy: Policy
+    loaded_at: datetime
+    load_seconds: float
+
+    @property
+    def version(self) -> str:
+        named: str = self.bundle.model_version
+        return named
+
+
+class ModelStore:
+    """Watches the champion's pointer and holds what it names."""
+
+    def __init__(self, bundles: Path, *, warm: Callable[[LoadedModel], None] | None = None) -> None:
+        self._pointer = bundles / CHAMPION
+        self._warm = warm
+        self._loaded: LoadedModel | None = None
+        self._seen: tuple[int, int, int] | None = None
+        self.swaps = 0
+        self.failures = 0
+        self.last_failure: str | None = None
+
+    @property
+    def loaded(self) -> LoadedModel | None:
+        return self._loaded
+
+    def current(self) -> LoadedModel:
+        """What serves now."""
+        loaded = self._loaded
+        if loaded is None:
+            raise ModelNotReady
+        return loaded
+
+    def refresh(self) -> bool:
+        """Looks at the pointer, and loads what it names if it changed; whether another model serves now."""
+        seen = self._look()
+        if seen == self._seen or seen is None:
+            return False
+        self._seen = seen
+        try:
+            loaded = self._load()
+        except (TamizError, OSError, ValueError, KeyError) as error:
+            self._refuse(error)
+            return False
+        except Exception as error:  # noqa: BLE001 - a poisoned bundle must never take the service down
+            self._refuse(error)
+            return False
+        self._loaded = loaded
+        self.swaps += 1
+        self.last_failure = None
+        _log.info("model %s serves (loaded in %.2f s)", loaded.version, loaded.load_seconds)
+        return True
+
+    async def watch(self, seconds: float) -> None:
+        """Refreshes for ever, off the event loop."""
+        while True:
+            await asyncio.sleep(seconds)
+            if self._look() not in (self._seen, None):
+                await asyncio.to_thread(self.refresh)
+
+    def _look(self) -> tuple[int, int, int] | None:
+        try:
+            stat = self._pointer.stat()
+        except OSError:
+            return None
+        return stat.st_mtime_ns, stat.st_ino, stat.st_size
+
+    def _load(self) -> LoadedModel:
+        begun = time.perf_counter()
+        bundle = Bundle.load(self._folder())
+        policy = Policy.read(bundle.default_policy)
+        loaded = LoadedModel(bundle, policy, datetime.now(UTC), time.perf_counter() - begun)
+        if self._warm is not None:
+            self._warm(loaded)
+        return loaded
+
+    def _folder(self) -> Path:
+        try:
+            name = json.loads(self._pointer.read_text(encoding="utf-8"))["bundle"]
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise BadPointer(path=self._pointer, cause=error) from None
+        if not isinstance(name, str) or name != Path(name).name or name in ("", ".", ".."):
+            raise BadPointer(path=self._pointer, cause=f"{name!r} is not a folder's name")
+        return self._pointer.parent / name
+
+    def _refuse(self, error: Exception) -> None:
+        self.failures += 1
+        self.last_failure = str(error)
+        _log.error("the champion was not loaded, %s: %s", "the model before it keeps serving" if self._loaded else "no model serves", error)

@@ -1,0 +1,87 @@
+"""`/`: the page on which marketing sets thresholds, and the files that it loads, all from this service.
+
+The page itself holds no data and needs no key; what it shows it asks of the API, with the key that its user gives it.
+"""
+
+from __future__ import annotations
+
+import json
+from functools import lru_cache
+from importlib.util import find_spec
+from pathlib import Path
+
+from fastapi import APIRouter, Request
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from starlette.exceptions import HTTPException
+from starlette.responses import FileResponse, HTMLResponse, Response
+from starlette.staticfiles import StaticFiles
+
+from serving.console.words import LANGUAGES, WORDS
+from serving.service import service_of
+
+__all__ = ["router", "static_files"]
+
+router = APIRouter(include_in_schema=False)
+_FOLDER = Path(__file__).resolve().parents[1] / "console"
+
+
+@router.get("/")
+async def thresholds(request: Request) -> Response:
+    """The thresholds page, in the language asked for."""
+    language = _language(request)
+    words = WORDS[language]
+    page = _pages().get_template("thresholds.html")
+    html = await page.render_async(
+        words=words,
+        language=language,
+        languages=LANGUAGES,
+        asks_for_key=service_of(request).settings.auth == "required",
+        embedded=json.dumps(words | {"language": language}, ensure_ascii=False).replace("<", "\\u003c"),
+    )
+    return HTMLResponse(html, headers={"Content-Language": language, "Vary": "Accept-Language"})
+
+
+@router.get("/assets/plotly.min.js")
+async def plotly() -> Response:
+    """The chart library's browser file, from the plotly wheel; the library itself is never imported."""
+    path = _plotly_file()
+    if path is None:
+        raise HTTPException(404)
+    return FileResponse(path, media_type="text/javascript", headers={"Cache-Control": "public, max-age=86400"})
+
+
+def static_files() -> StaticFiles:
+    """Style and modules of the console."""
+    return StaticFiles(directory=_FOLDER / "static")
+
+
+@lru_cache(maxsize=1)
+def _pages() -> Environment:
+    return Environment(loader=FileSystemLoader(_FOLDER / "templates"), autoescape=True, undefined=StrictUndefined, enable_async=True)
+
+
+@lru_cache(maxsize=1)
+def _plotly_file() -> Path | None:
+    spec = find_spec("plotly")
+    if spec is None or spec.origin is None:
+        return None
+    path = Path(spec.origin).parent / "package_data" / "plotly.min.js"
+    return path if path.exists() else None
+
+
+def _language(request: Request) -> str:
+    """`?lang=`, else the first language of the browser that we speak, else English."""
+    asked = [request.query_params.get("lang", "")]
+    weighed: list[tuple[float, str]] = []
+    for part in request.headers.get("accept-language", "").split(","):
+        tag, _, weight = part.strip().partition(";q=")
+        weighed.append((-_float(weight or "1"), tag))
+    asked += [tag for _, tag in sorted(weighed, key=lambda pair: pair[0])]
+    return next((tag[:2].lower() for tag in asked if tag[:2].lower() in LANGUAGES), "en")
+
+
+def _float(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        return 0.0

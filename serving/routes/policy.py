@@ -1,0 +1,174 @@
+"""`/v1/policy`: read, preview, publish, list and roll back the thresholds.
+
+Publishing names what it builds on (`If-Match` with the ETag that was read), so that of two marketers who publish at
+once the second sees the first one's change instead of undoing it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any, TypeVar
+
+from fastapi import APIRouter, Request
+from fastapi.exceptions import RequestValidationError
+from pydantic import BaseModel, ValidationError
+from starlette.responses import Response
+
+from data.errors import TamizError
+from data.store import PolicyRow, VersionConflict
+from models.preview import Curves
+from models.qualification import Policy, diff
+from serving.body import read_body
+from serving.examples import POLICY
+from serving.openapi import operation
+from serving.policies import InForce, in_force_of
+from serving.policy_schemas import PolicyAnswer, PolicyHistory, PreviewAnswer, PreviewRequest, PublishRequest, RollbackRequest
+from serving.problems import MalformedJson, ModelNotReady, PreconditionRequired
+from serving.schemas import instant
+from serving.service import Service, admit
+
+__all__ = ["PolicyChanged", "router"]
+
+router = APIRouter(tags=["policy"])
+_Body = TypeVar("_Body", bound=BaseModel)
+
+
+class PolicyChanged(TamizError, status=412, exit_code=1):
+    """The policy was changed meanwhile: version {version} is in force now. Look at what differs, and publish on top of it."""
+
+
+@router.get("/v1/policy", summary="The policy in force", **operation(gives="PolicyAnswer", errors=(401, 403, 503)))
+async def policy(request: Request) -> Response:
+    """The published policy, or the model's default before the first is published. Its ETag goes into `If-Match`."""
+    service, _ = admit(request, "read", "policy")
+    return _tagged(_in_force(service))
+
+
+@router.put("/v1/policy", summary="Publish a policy", **operation(
+    takes="PublishRequest", example=POLICY, gives="PolicyAnswer", errors=(400, 401, 403, 412, 413, 422, 428, 503), headers=("If-Match",)
+))  # fmt: skip
+async def publish(request: Request) -> Response:
+    """Publishes thresholds with an author and a note; the next score obeys."""
+    service, caller = admit(request, "policy")
+    wanted = await _body(request, service, PublishRequest)
+    before = _matched(request, service, wanted.policy)
+    author = wanted.author or caller.name
+    try:
+        row = await asyncio.to_thread(
+            service.store.publish, wanted.policy.to_json(), author=author, note=wanted.note, expected=before.number
+        )
+    except VersionConflict:
+        raise _changed(_in_force(service), wanted.policy) from None
+    return _tagged(in_force_of(row), before.policy)
+
+
+@router.post("/v1/policy/preview", summary="What thresholds would do", **operation(
+    takes="PreviewRequest", example={"mql": 0.2, "sql": 0.5}, gives="PreviewAnswer", errors=(400, 401, 403, 404, 413, 422, 503)
+))  # fmt: skip
+async def preview(request: Request) -> Response:
+    """Volume, precision and share of conversions caught, with intervals, from the backtest of the model that serves."""
+    service, _ = admit(request, "read", "policy")
+    wanted = await _body(request, service, PreviewRequest)
+    loaded = service.models.current()
+    found = await service.previews.of(loaded)
+    answer = PreviewAnswer(model_version=loaded.version, **_facts(found), mql=found.at(wanted.mql), sql=found.at(wanted.sql))
+    return _json(answer.model_dump_json().encode())
+
+
+@router.get("/v1/policy/curves", summary="What every threshold would do", **operation(errors=(401, 403, 404, 503)))
+async def curves(request: Request) -> Response:
+    """The same for many thresholds at once, for a page that follows a slider."""
+    import msgspec
+
+    service, _ = admit(request, "read", "policy")
+    loaded = service.models.current()
+    found = await service.previews.of(loaded)
+    return _json(msgspec.json.encode({"model_version": loaded.version, "horizon_days": loaded.bundle.horizon_days} | found.listed()))
+
+
+@router.get("/v1/policy/versions", summary="Published versions", **operation(gives="PolicyHistory", errors=(401, 403, 503)))
+async def versions(request: Request) -> Response:
+    """Newest first, each with its author, its note and what it changed."""
+    service, _ = admit(request, "read", "policy")
+    rows = await asyncio.to_thread(service.store.policy_history)
+    befores: list[PolicyRow | None] = [*rows, None][1:]
+    listed = [_answer(in_force_of(row), Policy.read(before.json) if before else None) for row, before in zip(rows, befores, strict=True)]
+    return _json(PolicyHistory(versions=listed).model_dump_json().encode())
+
+
+@router.post("/v1/policy/rollback", summary="Publish an older version again", **operation(
+    takes="RollbackRequest", example={}, gives="PolicyAnswer", errors=(400, 401, 403, 404, 412, 413, 422, 428, 503), headers=("If-Match",)
+))  # fmt: skip
+async def rollback(request: Request) -> Response:
+    """Goes back to the version before the newest, or to the one named, as a new version."""
+    service, caller = admit(request, "policy")
+    wanted = await _body(request, service, RollbackRequest)
+    before = _matched(request, service, None)
+    author = wanted.author or caller.name
+    try:
+        row = await asyncio.to_thread(service.store.roll_back, wanted.to, author=author, note=wanted.note, expected=before.number)
+    except VersionConflict:
+        raise _changed(_in_force(service), None) from None
+    return _tagged(in_force_of(row), before.policy)
+
+
+def _in_force(service: Service) -> InForce:
+    found = service.policies.in_force(service.models.loaded)
+    if found is None:
+        raise ModelNotReady
+    return found
+
+
+def _matched(request: Request, service: Service, wanted: Policy | None) -> InForce:
+    """The policy in force, if it is the one that the caller builds on."""
+    given = request.headers.get("if-match")
+    if given is None:
+        raise PreconditionRequired
+    found = service.policies.in_force(service.models.loaded)
+    if found is None:
+        raise ModelNotReady
+    if given.strip() != "*" and found.etag not in {tag.strip() for tag in given.split(",")}:
+        raise _changed(found, wanted)
+    return found
+
+
+def _changed(found: InForce, wanted: Policy | None) -> PolicyChanged:
+    published: dict[str, Any] = {"etag": found.etag} | _answer(found).model_dump(mode="json")
+    if wanted is not None:
+        published["your_changes"] = diff(found.policy, wanted)
+    return PolicyChanged(version=found.version, published=published)
+
+
+async def _body(request: Request, service: Service, shape: type[_Body]) -> _Body:
+    body = await read_body(request, service.settings.body_bytes)
+    try:
+        return shape.model_validate_json(body or b"{}")
+    except ValidationError as error:
+        faults = error.errors(include_url=False, include_context=False)
+        if faults[0]["type"] == "json_invalid":
+            raise MalformedJson(faults[0]["msg"].removeprefix("Invalid JSON: ")) from None
+        raise RequestValidationError(faults) from None
+
+
+def _facts(found: Curves) -> dict[str, Any]:
+    return {"per": found.per, "weeks": found.weeks, "leads": found.leads, "conversions": found.conversions, "base_rate": found.base_rate}
+
+
+def _answer(found: InForce, before: Policy | None = None) -> PolicyAnswer:
+    row = found.row
+    return PolicyAnswer(
+        version=found.version,
+        policy=found.policy,
+        author=row.author if row else None,
+        note=row.note if row else None,
+        published_at=instant(row.created_at) if row else None,
+        changes=diff(before, found.policy) if before else None,
+    )
+
+
+def _tagged(found: InForce, before: Policy | None = None) -> Response:
+    return _json(_answer(found, before).model_dump_json().encode(), {"ETag": found.etag})
+
+
+def _json(content: bytes, headers: dict[str, str] | None = None) -> Response:
+    return Response(content, media_type="application/json", headers=headers)

@@ -1,0 +1,155 @@
+"""What callers send to be scored, as msgspec structs: decoded and validated in one pass over the body's bytes.
+
+Times are RFC 3339; one without an offset is UTC. Null and absent are the same. An unknown key of the envelope or of an
+activity is refused by name; inside `lead` anything goes, and what no signal reads is listed in the answer's `missing`.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Annotated, Any, Literal, TypeVar
+
+import msgspec
+
+from models.decision import Decision
+from serving.problems import MalformedJson, NotFinite, Problem, Unprocessable
+
+__all__ = [
+    "EPOCH",
+    "Activity",
+    "BatchAnswer",
+    "BatchItem",
+    "BatchRequest",
+    "ModelAnswer",
+    "ScoreRequest",
+    "instant",
+    "microseconds",
+    "read_batch",
+    "read_item",
+    "read_score",
+]
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_T = TypeVar("_T")
+_TICK = timedelta(microseconds=1)
+
+Text = Annotated[str, msgspec.Meta(max_length=10_000)]
+Id = Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
+
+
+class Activity(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True, gc=False):
+    """Something a lead did, or that was done to it, at an instant."""
+
+    type: Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
+    occurred_at: datetime
+    activity_id: Annotated[str, msgspec.Meta(max_length=200)] | None = None
+    recorded_at: datetime | None = None
+    """When it became known; absent, when it occurred."""
+    channel: Text | None = None
+    url: Text | None = None
+    content: Text | None = None
+    campaign: Text | None = None
+    duration_seconds: float | None = None
+    value: Text | float | None = None
+    automated: bool | None = None
+    """Whether a machine did it; absent, Tamiz judges."""
+    lead_id: Id | None = None
+    """Whose it is: only within `account_activities`."""
+
+
+class ScoreRequest(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
+    """One lead to score: its attributes, what it did, and the instant at which to look."""
+
+    lead: dict[str, Any]
+    activities: list[Activity] = []
+    account_activities: list[Activity] | None = None
+    """What colleagues at the same company did; absent, nothing is known of them."""
+    as_of: datetime | None = None
+    """Default: when the request was received, to the microsecond."""
+    explain: Literal["path", "shap", "none"] = "path"
+    """How reasons are found: along the trees' paths, by exact TreeSHAP (slow), or not at all."""
+
+
+class BatchRequest(msgspec.Struct, forbid_unknown_fields=True):
+    """Up to 1,000 leads; each is answered on its own."""
+
+    items: list[msgspec.Raw]
+
+
+class BatchItem(msgspec.Struct, omit_defaults=True):
+    """One lead's answer, or the problem with it, in the order asked."""
+
+    status: int
+    answer: Decision | None = None
+    problem: Problem | None = None
+
+
+class BatchAnswer(msgspec.Struct):
+    """The answers of a batch."""
+
+    scored: int
+    failed: int
+    items: list[BatchItem]
+
+
+class ModelAnswer(msgspec.Struct):
+    """The model that serves."""
+
+    model_version: str
+    feature_set: str
+    horizon_days: int | None
+    loaded_at: datetime
+    load_seconds: float
+    policy_version: str
+    manifest: dict[str, Any]
+    """As written by training: kind, label, data digest, metrics, files with their SHA-256."""
+
+
+_score = msgspec.json.Decoder(ScoreRequest)
+_batch = msgspec.json.Decoder(BatchRequest)
+
+
+def read_score(body: bytes | bytearray) -> ScoreRequest:
+    """The request in these bytes; raises a problem that says where it is wrong."""
+    return _read(_score, body)
+
+
+def read_batch(body: bytes | bytearray) -> BatchRequest:
+    """The envelope of a batch, its items still undecoded."""
+    return _read(_batch, body)
+
+
+def read_item(item: msgspec.Raw) -> ScoreRequest:
+    """One item of a batch."""
+    return _read(_score, bytes(item))
+
+
+def instant(at: int) -> datetime:
+    """Microseconds since 1970 as a time."""
+    return EPOCH + timedelta(microseconds=at)
+
+
+def microseconds(time: datetime) -> int:
+    """A time as microseconds since 1970; a naive one is UTC."""
+    return ((time if time.tzinfo else time.replace(tzinfo=UTC)) - EPOCH) // _TICK
+
+
+def _read(decoder: msgspec.json.Decoder[_T], body: bytes | bytearray) -> _T:
+    try:
+        return decoder.decode(body)
+    except msgspec.ValidationError as error:
+        raise Unprocessable(str(error)) from None
+    except msgspec.DecodeError as error:
+        raise _malformed(str(error), bytes(body)) from None
+    except UnicodeDecodeError as error:
+        raise MalformedJson(f"the text is not UTF-8 at byte {error.start}") from None
+    except RecursionError:
+        raise Unprocessable("The JSON is nested too deeply.") from None
+
+
+def _malformed(message: str, body: bytes) -> Exception:
+    """JSON has no NaN and no infinity, though many writers emit them: that is said rather than "invalid character"."""
+    place = message.rpartition("(byte ")[2].rstrip(")")
+    if place.isdigit() and body[int(place) - 1 : int(place) + 3].strip(b"-").startswith((b"NaN", b"Inf", b"nan", b"inf")):
+        return NotFinite(place=place)
+    return MalformedJson(message.removeprefix("JSON is malformed: "))

@@ -1,0 +1,129 @@
+"""A small installation for each test: a real bundle of declared points, and a service in front of it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from fastapi.testclient import TestClient
+
+from data.store import Store
+from serving.app import create_app
+from serving.security import new_key
+from serving.settings import Settings
+
+LOCAL = "http://127.0.0.1:8000"
+
+
+@pytest.fixture(scope="session")
+def bundles(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with two models: `first`, and `second`, which is more hopeful of everybody."""
+    folder = tmp_path_factory.mktemp("bundles")
+    make_bundle(folder / "first", version="1", hope=0.0)
+    make_bundle(folder / "second", version="2", hope=1.0)
+    return folder
+
+
+@pytest.fixture
+def home(tmp_path: Path, bundles: Path) -> Path:
+    """An installation that has pulled the first model."""
+    (tmp_path / "bundles").mkdir()
+    for name in ("first", "second"):
+        (tmp_path / "bundles" / name).symlink_to(bundles / name)
+    point(tmp_path, "first")
+    return tmp_path
+
+
+@pytest.fixture
+def client(home: Path) -> Iterator[TestClient]:
+    """The service of that installation, on this machine, without keys."""
+    with TestClient(create_app(Settings(home, auth="dev", poll_seconds=0.05)), base_url=LOCAL, raise_server_exceptions=False) as client:
+        yield client
+
+
+@pytest.fixture
+def guarded(home: Path) -> Iterator[TestClient]:
+    """The same service with keys required."""
+    with TestClient(create_app(Settings(home)), base_url="http://tamiz.example", raise_server_exceptions=False) as client:
+        yield client
+
+
+@pytest.fixture
+def key_for(home: Path) -> Callable[..., dict[str, str]]:
+    """Makes a key and gives the header that presents it."""
+
+    def make(*scopes: str, expires_at: int | None = None) -> dict[str, str]:
+        key, stored = new_key(scopes, expires_at=expires_at)
+        store = Store.open(home)
+        store.add_key(stored)
+        store.close()
+        return {"Authorization": f"Bearer {key}"}
+
+    return make
+
+
+@pytest.fixture
+def lead() -> dict[str, object]:
+    """A request as the documentation shows it."""
+    from serving.examples import SCORE_REQUEST
+
+    loaded: dict[str, object] = json.loads(SCORE_REQUEST)
+    return loaded
+
+
+@pytest.fixture
+def point_at(home: Path) -> Callable[[str], None]:
+    """Makes another bundle the champion."""
+    return lambda name: point(home, name)
+
+
+def point(home: Path, name: str) -> None:
+    pointer = home / "bundles" / "champion.json"
+    building = pointer.with_suffix(".new")
+    building.write_text(json.dumps({"bundle": name, "model_version": name}))
+    building.replace(pointer)
+
+
+def make_bundle(folder: Path, *, version: str, hope: float) -> None:
+    """Declared points over every declared signal, calibrated on invented outcomes, with a backtest of half a year."""
+    import numpy as np
+    import pandas as pd
+
+    from features.catalogue import catalogue
+    from features.signal import FeatureSet
+    from models.bundle import write_bundle
+    from models.calibration import ScoreScale, fit_calibration
+    from models.encoder import Encoder
+    from models.inputs import InputSpec
+    from models.qualification import Policy
+    from models.scorecard import declared_scorecard
+
+    signals = tuple(catalogue().values())
+    encoder = Encoder(FeatureSet(signals), tuple(InputSpec(one.name, one.family, "number", one.monotone) for one in signals))
+    model = declared_scorecard(encoder.inputs)
+    rng = np.random.default_rng(7)
+    margin = rng.normal(-1.0, 1.2, 4_000)
+    y = (rng.random(4_000) < 1 / (1 + np.exp(1.5 - hope - margin))).astype(float)
+    calibration = fit_calibration(margin, y, np.arange(4_000), seed=7)
+    probability, _, _ = calibration.apply(margin)
+    backtest = pd.DataFrame(
+        {
+            "lead": [f"p{i // 2}" for i in range(4_000)],
+            "as_of": pd.Timestamp("2026-01-05", tz="UTC") + pd.to_timedelta(rng.uniform(0, 182, 4_000), unit="D").round("us"),
+            "probability": probability,
+            "margin": margin,
+            "y": y,
+        }
+    )
+    write_bundle(
+        folder,
+        model=model,
+        encoder=encoder,
+        calibration=calibration,
+        scale=ScoreScale.from_margins(margin),
+        policy=Policy.at(0.2, 0.5),
+        manifest={"model_version": version, "horizon_days": 90, "no_signal": False, "label": "converted"},
+        tables={"backtest": backtest},
+    )
