@@ -1,0 +1,679 @@
+"""The tables of a project: its SQL run by DuckDB, checked against the contracts, typed, and in one canonical order.
+
+In: a `Project`. Out: `Tables`. A query that lacks a required column, cannot run or needs what is not here is an error. A
+single row that cannot be used is put aside with its place and reason; only above the project's share does that stop the
+run. A single value that cannot be read (a word among numbers) is missing and counted. Nothing is guessed in silence:
+naive times, repeated hours, ignored columns and filled gaps are notices.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from data.columns import MISSING_WORDS, as_objects, as_text, boolean_words, encode, parse_numbers, type_columns
+from data.contracts import LEADS, TABLES, TableContract
+from data.errors import BadData, DependencyFailed, TamizError
+from data.files import nearest, require_columns
+from data.frames import Arrow, Kind, Tables
+from data.project import Project
+from data.quarantine import COLUMNS, collect, stop_above
+from data.times import MISSING, parse_times, to_utc
+
+if TYPE_CHECKING:
+    import duckdb
+    import numpy as np
+    import numpy.typing as npt
+    import pandas as pd
+
+    Mask = npt.NDArray[np.bool_]
+
+__all__ = ["NoReader", "QueryFailed", "load_tables"]
+
+_EARLIEST = "1990-01-01"
+_LATEST = "2100-01-01"
+_MAIN_TIME = {"lead_changes": "changed_at", "activities": "occurred_at", "stage_changes": "entered_at", "outcomes": "converted_at"}
+_BATCH_ROWS = 250_000
+
+
+class NoReader(DependencyFailed, status=503, exit_code=3):
+    """the query for {table} in {path} needs DuckDB's extension {extension}, which is neither installed nor to be had here ({reason}).
+    Install it where there is a network (INSTALL {extension}), or export the data as CSV, Parquet or JSON, which need none.
+    """
+
+
+class QueryFailed(BadData, status=422, exit_code=2):
+    """the query for {table} in {path} failed: {reason}"""
+
+
+def load_tables(project: Project, *, now: datetime | None = None, progress: Callable[[str], None] | None = None) -> Tables:
+    """Run and check every query of the project. `now` bounds what times are plausible; there is no other clock here."""
+    import pandas as pd
+
+    say = progress or (lambda message: None)
+    latest = _latest_plausible(project, now)
+    with _connection(project) as connection:
+        read = {name: _query(connection, project, name, say) for name in project.queries}
+        notices = _what_duckdb_guessed(connection, project, read)
+    checks = {name: _Check(TABLES[name], table, project, latest) for name, table in read.items()}
+    leads, kinds = _leads(checks["leads"])
+    stop_above(project.max_bad_share, "leads", len(read["leads"]), checks["leads"].frame())
+    known = _LeadIndex(leads)
+    events = {name: _events(name, checks.get(name), known, project) for name in _MAIN_TIME}
+    for name, table in read.items():
+        stop_above(project.max_bad_share, name, len(table), checks[name].frame())
+    events["outcomes"], said = _outcomes_from_stages(events["outcomes"], events["stage_changes"], known, project)
+    quarantined = [check.frame() for check in checks.values() if check.problems]
+    notices = [said for check in checks.values() for said in check.notices] + notices + said
+    until = _until(project, [leads.get("created_at"), *(events[name][time] for name, time in _MAIN_TIME.items())])
+    sizes = ", ".join(f"{len(events[name]):,} {name}" for name in ("activities", "outcomes"))
+    say(f"{len(leads):,} leads, {sizes} until {until:%Y-%m-%d %H:%M} UTC")
+    return Tables(
+        leads=leads,
+        lead_changes=events["lead_changes"],
+        activities=events["activities"],
+        stage_changes=events["stage_changes"],
+        outcomes=events["outcomes"],
+        until=until,
+        kinds=kinds,
+        quarantine=pd.concat(quarantined, ignore_index=True) if quarantined else collect("leads"),
+        notices=notices,
+        rows_read={name: len(table) for name, table in read.items()},
+    )
+
+
+# Running SQL ---------------------------------------------------------------------------------------------------------
+
+
+def _connection(project: Project) -> duckdb.DuckDBPyConnection:
+    import tempfile
+
+    import duckdb
+
+    connection = duckdb.connect(config={"temp_directory": str(Path(tempfile.gettempdir()) / "tamiz-duckdb")})
+    connection.execute("SET file_search_path = ?", [str(project.folder)])
+    connection.execute("SET TimeZone = ?", [project.timezone])
+    connection.execute("SET enable_progress_bar = false")
+    for statement in project.setup:
+        try:
+            connection.execute(statement)
+        except duckdb.Error as error:
+            raise _failed(error, project, "setup") from error
+    return connection
+
+
+def _query(connection: duckdb.DuckDBPyConnection, project: Project, name: str, say: Callable[[str], None]) -> Arrow:
+    """The rows of one query, text as dictionary codes: memory is that of the distinct values."""
+    import duckdb
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    say(f"reading {name}")
+    ids = {column for column, kind in TABLES[name].columns.items() if kind == "id"}
+    try:
+        relation = connection.sql(project.queries[name])
+        if relation is None:
+            raise QueryFailed(table=name, path=project.path, reason="it gives no rows: a SELECT is needed")
+        reader = relation.to_arrow_reader(_BATCH_ROWS)
+        coded = [
+            i for i, member in enumerate(reader.schema) if pa.types.is_string(member.type) and member.name not in ids and name != "leads"
+        ]
+        batches = []
+        for batch in reader:
+            columns = [pc.dictionary_encode(column) if i in coded else column for i, column in enumerate(batch.columns)]
+            batches.append(pa.RecordBatch.from_arrays(columns, names=batch.schema.names))
+        names: list[str] = reader.schema.names
+    except (duckdb.Error, pa.ArrowException) as error:
+        raise _failed(error, project, name) from error
+    twice = sorted({column for column in names if names.count(column) > 1})
+    if twice:
+        raise QueryFailed(table=name, path=project.path, reason=f"it gives {', '.join(twice)} more than once; rename one with AS")
+    require_columns(names, list(TABLES[name].required), f"the query for {name} in {project.path}")
+    return pa.Table.from_batches(batches) if batches else reader.schema.empty_table()
+
+
+def _failed(error: Exception, project: Project, name: str) -> TamizError:
+    text = " ".join(str(error).split())
+    extension = re.search(r"extension '?\"?(\w+)", text) if re.search(r"(?i)extension", text) else None
+    needed = extension.group(1) if extension else _function_of_an_extension(text)
+    if needed:
+        cause = re.search(r"\((ERROR [^)]*)\)", text)
+        return NoReader(table=name, path=project.path, extension=needed, reason=cause.group(1) if cause else text[:160])
+    if re.match(r"(?i)(http|out of memory)", text) or "No space left" in text:
+        return DependencyFailed(f"the query for {name} in {project.path} could not be carried out: {text[:300]}")
+    reason = text[:400]
+    if "No files found" in text:
+        reason += f" (file names are relative to {project.folder})"
+    return QueryFailed(table=name, path=project.path, reason=reason)
+
+
+def _function_of_an_extension(text: str) -> str | None:
+    found = re.search(r"Function with name (\w+) does not exist", text)
+    families = {
+        "postgres": "postgres",
+        "sqlite": "sqlite",
+        "mysql": "mysql",
+        "read_xlsx": "excel",
+        "st_read": "spatial",
+        "delta": "delta",
+        "iceberg": "iceberg",
+    }
+    return next((extension for start, extension in families.items() if found and found.group(1).startswith(start)), None)
+
+
+def _what_duckdb_guessed(connection: duckdb.DuckDBPyConnection, project: Project, read: Mapping[str, Arrow]) -> list[str]:
+    """DuckDB decides by a sample how a text file writes dates, and that a column is whole numbers: say so where it may matter."""
+    import duckdb
+
+    numeric_ids = {name for name, table in read.items() if _whole_number_ids(TABLES[name], table)}
+    files: dict[str, list[str]] = {}
+    for name, query in project.queries.items():
+        for literal in re.findall(r"'([^']+\.(?:csv|tsv|txt)(?:\.gz)?)'", query, re.IGNORECASE):
+            files.setdefault(literal, []).append(name)
+    said = []
+    for literal, tables in files.items():
+        try:
+            found = connection.execute("SELECT DateFormat, TimestampFormat, Columns FROM sniff_csv(?)", [literal]).fetchone() or (
+                "",
+                "",
+                [],
+            )
+            formats = [form for form in found[:2] if form and not form.startswith("%Y")]
+            if formats:
+                said.append(
+                    f"{', '.join(tables)}: DuckDB took the dates in {literal} to be written {formats[0]}; if not, say so with read_csv"
+                )
+            whole = [column["name"] for column in found[2] if column["type"] in ("BIGINT", "INTEGER", "HUGEINT")]
+            lost = _zero_padded(connection, literal, whole) if whole and numeric_ids & set(tables) else []
+        except duckdb.Error:  # the query's own reader has other options than the sniffer, and it could read the file
+            continue
+        if lost:
+            types = ", ".join(f"'{column}': 'VARCHAR'" for column in lost)
+            remedy = f"keep them with read_csv('{literal}', types={{{types}}})"
+            said.append(f"{', '.join(tables)}: leading zeros in {', '.join(lost)} of {literal} were lost; {remedy}")
+    return said
+
+
+def _whole_number_ids(contract: TableContract, table: Arrow) -> bool:
+    import pyarrow as pa
+
+    return any(pa.types.is_integer(member.type) and contract.columns.get(member.name) == "id" for member in table.schema)
+
+
+def _zero_padded(connection: duckdb.DuckDBPyConnection, literal: str, columns: list[str]) -> list[str]:
+    quoted = ['"' + column.replace('"', '""') + '"' for column in columns]
+    checks = ", ".join(f"coalesce(bool_or(regexp_matches({column}, '^[+-]?0[0-9]')), false)" for column in quoted)
+    hits = connection.execute(f"SELECT {checks} FROM read_csv(?, all_varchar = true)", [literal]).fetchone() or ()
+    return [column for column, hit in zip(columns, hits, strict=True) if hit]
+
+
+# Checking rows -------------------------------------------------------------------------------------------------------
+
+
+@dataclass
+class _Check:
+    """One table under examination: which rows are kept, what was put aside and why, and what there is to say."""
+
+    contract: TableContract
+    table: Arrow
+    project: Project
+    latest: int
+    problems: list[pd.DataFrame] = field(default_factory=list)
+    notices: list[str] = field(default_factory=list)
+    keep: Mask = field(init=False)
+    ids: npt.NDArray[np.object_] = field(init=False)
+
+    def __post_init__(self) -> None:
+        import numpy as np
+
+        self.keep = np.ones(len(self.table), dtype=bool)
+        texts = as_text(self.table.column("lead_id")).to_pandas().astype(object)
+        self.ids = texts.where(texts.notna() & (texts != ""), None).to_numpy(dtype=object)
+        ignored = [name for name in self.table.column_names if name not in self.contract.columns]
+        if ignored and not self.contract.open:
+            near = {
+                name: nearest(name, [other for other in self.contract.optional if other not in self.table.column_names]) for name in ignored
+            }
+            listed = ", ".join(name + (f" (did you mean {close}?)" if close else "") for name, close in near.items())
+            self.notices.append(f"{self.contract.name}: columns that no signal reads are ignored: {listed}")
+
+    def put_aside(self, mask: Mask, reason: str, quoted: Callable[[int], str] | None = None) -> None:
+        import numpy as np
+
+        chosen = np.flatnonzero(mask & self.keep)
+        if len(chosen):
+            reasons = reason if quoted is None else [f"{reason}: {quoted(int(i))}" for i in chosen]
+            self.problems.append(collect(self.contract.name, chosen + 1, self.ids[chosen], reasons))
+            self.keep[chosen] = False
+
+    def frame(self) -> pd.DataFrame:
+        import pandas as pd
+
+        if not self.problems:
+            return collect(self.contract.name)
+        return pd.concat(self.problems, ignore_index=True).sort_values("row", kind="stable", ignore_index=True)[list(COLUMNS)]
+
+    def time(self, name: str, *, required: bool) -> npt.NDArray[np.int64]:
+        import numpy as np
+        import pandas as pd
+
+        array = self.table.column(name)
+        parsed = parse_times(_text_if_coded(array), self.project.timezone, f"{self.contract.name}.{name}")
+        self.notices += parsed.notices(f"{self.contract.name}.{name}", self.project.timezone)
+        if parsed.bad.any():
+            self.put_aside(parsed.bad, f"no date in {name}", _quoting(array))
+        micros = parsed.micros
+        if required:
+            self.put_aside((micros == MISSING) & ~parsed.bad, f"nothing in {name}")
+        earliest = _micros(pd.Timestamp(_EARLIEST))
+        absurd = (micros != MISSING) & ((micros < earliest) | (micros > self.latest))
+        if absurd.any():
+            self.put_aside(absurd, f"implausible time in {name}", _instant(micros))
+        return np.where(absurd, MISSING, micros)
+
+    def numbers(self, name: str, kind: str) -> npt.NDArray[np.float64]:
+        """A number or a boolean; a value that is none is missing and counted."""
+        import numpy as np
+
+        array = _text_if_coded(self.table.column(name))
+        if kind == "boolean" and not _is_boolean(array):
+            codes, uniques = encode(array)
+            values = uniques.to_pylist()
+            meaning = [
+                (boolean_words([value]) or {"1": {value: 1.0}, "0": {value: 0.0}}.get(value, {})).get(value, np.nan) for value in values
+            ]
+            numbers = np.array([*meaning, np.nan])[codes]
+            wrong: Mask | None = np.isnan(numbers) & (codes >= 0)
+        else:
+            parsed = parse_numbers(array)
+            numbers, wrong = parsed.values, parsed.bad
+            if parsed.infinite:
+                self.notices.append(f"{self.contract.name}.{name}: {parsed.infinite:,} infinite values were read as missing")
+        if wrong is not None and wrong.any():
+            first = _quoting(array)(int(np.argmax(wrong)))
+            self.notices.append(
+                f"{self.contract.name}.{name}: {int(wrong.sum()):,} values are no {kind} and were read as missing, the first is {first}"
+            )
+        return numbers
+
+    def texts(self, name: str) -> tuple[npt.NDArray[np.int32], list[str]]:
+        """Codes into values that are sorted, so that the order of codes is that of the texts."""
+        import numpy as np
+        import pyarrow as pa
+        import pyarrow.compute as pc
+
+        array = self.table.column(name)
+        words = pa.array([*MISSING_WORDS, *self.project.missing])
+        if pa.types.is_dictionary(array.type):
+            codes, uniques = _coded(array)
+        else:
+            codes, uniques = encode(array)
+        drop = np.asarray(pc.is_in(uniques, value_set=words).to_numpy(zero_copy_only=False), dtype=bool)
+        order = np.asarray(pc.sort_indices(uniques).to_numpy(zero_copy_only=False), dtype=np.int64)
+        order = order[~drop[order]]
+        rank = np.full(len(uniques) + 1, -1, dtype=np.int32)
+        rank[order] = np.arange(len(order), dtype=np.int32)
+        return rank[codes], uniques.take(pa.array(order)).to_pylist()
+
+
+def _quoting(array: Arrow) -> Callable[[int], str]:
+    """How a reason quotes a value; it is fetched only where a reason is written."""
+    return lambda place: repr(array[place].as_py())
+
+
+def _instant(micros: npt.NDArray[np.int64]) -> Callable[[int], str]:
+    return lambda place: str(micros[place].view("datetime64[us]")) + "Z"
+
+
+class _LeadIndex:
+    """From lead ids to the rows of `leads`."""
+
+    def __init__(self, leads: pd.DataFrame) -> None:
+        import numpy as np
+        import pyarrow as pa
+
+        self.ids: npt.NDArray[np.object_] = leads["lead_id"].to_numpy(dtype=object)
+        self.set = pa.array(self.ids, pa.string())
+        created = leads["created_at"].to_numpy() if "created_at" in leads else None
+        self.created = (
+            np.full(len(leads), MISSING) if created is None else leads["created_at"].dt.tz_localize(None).to_numpy().view(np.int64)
+        )
+
+    def rows(self, array: Arrow) -> npt.NDArray[np.int32]:
+        import numpy as np
+        import pyarrow.compute as pc
+
+        found = pc.index_in(as_text(array), value_set=self.set)
+        return np.asarray(pc.fill_null(found, -1).to_numpy(zero_copy_only=False), dtype=np.int32)
+
+
+# The tables ----------------------------------------------------------------------------------------------------------
+
+
+def _leads(check: _Check) -> tuple[pd.DataFrame, dict[str, Kind]]:
+    import pandas as pd
+    import pyarrow as pa
+
+    table = check.table
+    if not len(table):
+        raise BadData(f"the query for leads in {check.project.path} gives no rows")
+    check.put_aside(pd.isna(check.ids), "no lead_id")
+    check.put_aside(pd.Series(check.ids, dtype=object).duplicated().to_numpy() & check.keep, "duplicate lead_id")
+    times = {name: check.time(name, required=False) for name in ("created_at",) if name in table.column_names}
+    members: dict[str, Any] = {"lead_id": pd.Series(check.ids[check.keep], dtype=object)}
+    kinds: dict[str, Kind] = {}
+    open_columns = {}
+    for name in table.column_names:
+        known, array = LEADS.columns.get(name), table.column(name)
+        if name == "lead_id":
+            continue
+        if name in times:
+            members[name], kinds[name] = pd.Series(to_utc(times[name][check.keep])), "time"
+        elif known in ("number", "boolean"):
+            members[name], kinds[name] = pd.Series(check.numbers(name, known)[check.keep]), known
+        elif known == "text":
+            codes, values = check.texts(name)
+            members[name], kinds[name] = pd.Series(as_objects(codes[check.keep], values), dtype=object), "text"
+        elif pa.types.is_temporal(array.type):
+            micros = parse_times(array, check.project.timezone, f"leads.{name}").micros
+            members[name], kinds[name] = pd.Series(to_utc(micros[check.keep])), "time"
+        else:
+            members[name] = None
+            open_columns[name] = _blanked(array, check.project.missing).filter(pa.array(check.keep))
+    typed, said = type_columns(open_columns)
+    check.notices += [f"leads.{notice}" for notice in said]
+    for name, column in typed.items():
+        kinds[name] = column.kind
+        members[name] = (
+            pd.Series(column.numbers) if column.codes is None else pd.Series(as_objects(column.codes, column.values), dtype=object)
+        )
+    return pd.DataFrame(members), {name: kinds[name] for name in members if name != "lead_id"}
+
+
+def _events(name: str, check: _Check | None, known: _LeadIndex, project: Project) -> pd.DataFrame:
+    """A table of dated rows about leads, in canonical order, with the row of its lead."""
+    import numpy as np
+    import pandas as pd
+
+    if check is None:
+        return _empty(TABLES[name])
+    table, contract, main = check.table, check.contract, _MAIN_TIME[name]
+    check.put_aside(pd.isna(check.ids), "no lead_id")
+    lead_row = known.rows(table.column("lead_id"))
+    check.put_aside(lead_row < 0, "unknown lead")
+    columns: dict[str, npt.NDArray[Any]] = {}
+    values: dict[str, list[str]] = {}
+    for column, kind in contract.columns.items():
+        if column not in table.column_names or column == "lead_id":
+            continue
+        if kind == "time":
+            columns[column] = check.time(column, required=column in contract.required)
+        elif kind == "text":
+            columns[column], values[column] = check.texts(column)
+            if column in contract.required and column != "value":
+                check.put_aside(columns[column] < 0, f"nothing in {column}")
+        elif kind == "id":
+            columns[column] = _id_codes(table.column(column))
+        else:
+            columns[column] = check.numbers(column, kind)
+    if name == "outcomes":
+        columns["kind"], values["kind"] = _outcome_kinds(check, columns.get("kind"), values.get("kind"))
+        early = (
+            (known.created[lead_row] != MISSING) & (columns[main] < known.created[lead_row]) & (lead_row >= 0) & (columns[main] != MISSING)
+        )
+        check.put_aside(early, "outcome before creation", _instant(columns[main]))
+    if name == "activities":
+        _recorded(check, columns, project)
+    kept = np.flatnonzero(check.keep)
+    kept = kept[_canonical_order(lead_row[kept], columns[main][kept], [column[kept] for key, column in columns.items() if key != main])]
+    if "activity_id" in columns:
+        kept = _once(check, kept, lead_row, columns)
+    return _event_frame(check, kept, lead_row, known, columns, values)
+
+
+def _event_frame(
+    check: _Check,
+    kept: npt.NDArray[np.int64],
+    lead_row: npt.NDArray[np.int32],
+    known: _LeadIndex,
+    columns: dict[str, npt.NDArray[Any]],
+    values: dict[str, list[str]],
+) -> pd.DataFrame:
+    import pandas as pd
+    import pyarrow as pa
+
+    kinds = check.contract.columns | ({"kind": "text"} if check.contract.name == "outcomes" else {})
+    members: dict[str, Any] = {"lead_id": pd.Series(known.ids[lead_row[kept]], dtype=object), "lead_row": lead_row[kept]}
+    for column, kind in kinds.items():
+        if column not in columns:
+            continue
+        if kind == "time":
+            members[column] = pd.Series(to_utc(columns[column][kept]))
+        elif kind == "text":
+            members[column] = pd.Series(pd.Categorical.from_codes(columns[column][kept], categories=pd.Index(values[column], dtype=object)))
+        elif kind == "id":
+            texts = as_text(check.table.column(column)).take(pa.array(kept))
+            members[column] = (
+                pd.Series(pd.array(texts.to_pylist(), dtype="str")) if len(kept) < 1000 else texts.to_pandas(types_mapper=_strings)
+            )
+        else:
+            members[column] = columns[column][kept]
+    return pd.DataFrame(members)
+
+
+def _recorded(check: _Check, columns: dict[str, npt.NDArray[Any]], project: Project) -> None:
+    """When each activity became known: as recorded, else when it occurred."""
+    import numpy as np
+
+    if "recorded_at" not in columns:
+        return
+    recorded, occurred = columns["recorded_at"], columns["occurred_at"]
+    if project.imported:
+        columns["recorded_at"] = occurred.copy()
+        check.notices.append("activities: declared as imported, so recorded_at was set to occurred_at in every row")
+        return
+    gaps = (recorded == MISSING) & check.keep
+    if gaps.any():
+        columns["recorded_at"] = np.where(recorded == MISSING, occurred, recorded)
+        check.notices.append(f"activities: {int(gaps.sum()):,} rows without recorded_at count as recorded when they occurred")
+    early = int(((recorded < occurred) & (recorded != MISSING) & check.keep).sum())
+    if early:
+        check.notices.append(f"activities: {early:,} rows were recorded before they occurred; they count from when they occurred")
+
+
+def _outcome_kinds(check: _Check, codes: npt.NDArray[Any] | None, values: list[str] | None) -> tuple[npt.NDArray[np.int32], list[str]]:
+    """`won` by default, or `lost`; a third kind is put aside."""
+    import numpy as np
+
+    kinds = ["lost", "won"]
+    if codes is None or values is None:
+        return np.ones(len(check.table), dtype=np.int32), kinds
+    folded = [value.strip().casefold() for value in values]
+    meaning = np.array([kinds.index(word) if word in kinds else -1 for word in folded] + [1], dtype=np.int32)
+    read: npt.NDArray[np.int32] = meaning[codes]
+    check.put_aside(read < 0, "neither won nor lost", lambda place: repr(values[int(codes[place])]))
+    return read, kinds
+
+
+def _once(
+    check: _Check, kept: npt.NDArray[np.int64], lead_row: npt.NDArray[np.int32], columns: dict[str, npt.NDArray[Any]]
+) -> npt.NDArray[np.int64]:
+    """Rows of one lead with the same activity_id are one activity: the one that was recorded first."""
+    import numpy as np
+
+    code = columns["activity_id"][kept]
+    recorded = columns.get("recorded_at", columns["occurred_at"])[kept]
+    place = np.arange(len(kept))
+    order = np.lexsort((place, recorded, code, lead_row[kept]))
+    same = np.zeros(len(kept), dtype=bool)
+    if len(kept):
+        first, second = order[:-1], order[1:]
+        same[second] = (code[first] == code[second]) & (lead_row[kept][first] == lead_row[kept][second]) & (code[second] >= 0)
+    if same.any():
+        check.notices.append(f"activities: {int(same.sum()):,} rows repeat an activity_id of the same lead; the one recorded first counts")
+    return kept[~same]
+
+
+def _canonical_order(lead: npt.NDArray[np.int32], time: npt.NDArray[np.int64], rest: list[npt.NDArray[Any]]) -> npt.NDArray[np.int64]:
+    """By lead, then time, then the rest of the row, which is compared only where lead and time tie."""
+    import numpy as np
+
+    order = np.lexsort((time, lead))
+    tied = (lead[order][1:] == lead[order][:-1]) & (time[order][1:] == time[order][:-1])
+    among = np.zeros(len(order), dtype=bool)
+    among[1:] |= tied
+    among[:-1] |= tied
+    places = np.flatnonzero(among)
+    if len(places):
+        rows = order[places]
+        order[places] = rows[np.lexsort((*(column[rows] for column in reversed(rest)), time[rows], lead[rows]))]
+    return order
+
+
+def _outcomes_from_stages(
+    outcomes: pd.DataFrame, stages: pd.DataFrame, known: _LeadIndex, project: Project
+) -> tuple[pd.DataFrame, list[str]]:
+    """Leads without an outcome of their own get one from their first entry of a won, and of a lost, stage."""
+    import numpy as np
+    import pandas as pd
+
+    wanted = {"won": project.won, "lost": project.lost}
+    if not (project.won or project.lost):
+        return outcomes, []
+    seen = list(stages["stage"].cat.categories)
+    notices = []
+    for stage in [stage for names in wanted.values() for stage in names if stage not in seen]:
+        close = nearest(stage, seen)
+        notices.append(f"stage_changes never enter {stage!r}, named in [stages]" + (f"; there is {close!r}" if close else ""))
+    silent = stages[~stages["lead_row"].isin(outcomes["lead_row"].unique())]
+    found = []
+    for kind, names in wanted.items():
+        entries = silent[silent["stage"].isin(names)].drop_duplicates("lead_row")
+        rows = pd.DataFrame({"lead_id": entries["lead_id"], "lead_row": entries["lead_row"], "converted_at": entries["entered_at"]})
+        if "amount" in entries and kind == "won":
+            rows["amount"] = entries["amount"]
+        rows["kind"] = kind
+        found.append(rows)
+    added = pd.concat(found, ignore_index=True)
+    created = known.created[added["lead_row"].to_numpy()]
+    early = (created != MISSING) & (added["converted_at"].dt.tz_localize(None).to_numpy().view(np.int64) < created)
+    if early.any():
+        notices.append(f"stage_changes: {int(early.sum()):,} entries of a closing stage before the lead's creation are no outcome")
+        added = added[~early]
+    if len(added):
+        counts = added["kind"].value_counts()
+        notices.append(
+            f"outcomes of leads without one were taken from their stages: {counts.get('won', 0):,} won, {counts.get('lost', 0):,} lost"
+        )
+        outcomes = outcomes.assign(kind=outcomes["kind"].astype(object))
+        outcomes = (pd.concat([outcomes, added], ignore_index=True) if len(outcomes) else added).sort_values(
+            ["lead_row", "converted_at", "kind"], kind="stable", ignore_index=True
+        )
+        outcomes["kind"] = pd.Categorical(outcomes["kind"], categories=pd.Index(["lost", "won"], dtype=object))
+        outcomes["lead_row"] = outcomes["lead_row"].astype(np.int32)
+    return outcomes, notices
+
+
+def _empty(contract: TableContract) -> pd.DataFrame:
+    """The required columns of a table that the project does not have."""
+    import numpy as np
+    import pandas as pd
+
+    columns = dict(contract.required) | ({"kind": "text"} if contract.name == "outcomes" else {})
+    members: dict[str, Any] = {"lead_id": pd.Series([], dtype=object), "lead_row": np.zeros(0, np.int32)}
+    for name, kind in columns.items():
+        if kind == "time":
+            members[name] = pd.Series(to_utc(np.zeros(0, np.int64)))
+        elif kind == "text":
+            members[name] = pd.Series(pd.Categorical.from_codes([], categories=pd.Index([], dtype=object)))
+    return pd.DataFrame(members)
+
+
+# Time ----------------------------------------------------------------------------------------------------------------
+
+
+def _utc(project: Project, instant: datetime) -> pd.Timestamp:
+    import pandas as pd
+
+    stamp = pd.Timestamp(instant).as_unit("us")
+    return (stamp.tz_localize(project.timezone) if stamp.tzinfo is None else stamp).tz_convert("UTC")
+
+
+def _micros(instant: pd.Timestamp) -> int:
+    return int(instant.as_unit("us").asm8.astype("int64"))
+
+
+def _latest_plausible(project: Project, now: datetime | None) -> int:
+    """Microseconds after which a time cannot be meant: a day past now or `until`, whichever is later."""
+    import pandas as pd
+
+    known = [_utc(project, instant) for instant in (now, project.until) if instant is not None]
+    if not known:
+        return _micros(pd.Timestamp(_LATEST))
+    return _micros(max(known) + pd.Timedelta(days=1))
+
+
+def _until(project: Project, times: Sequence[pd.Series | None]) -> pd.Timestamp:
+    """The project's own, or the latest time in the tables; implausible ones were put aside before."""
+    if project.until is not None:
+        return _utc(project, project.until)
+    latest = [column.max() for column in times if column is not None and column.notna().any()]
+    if not latest:
+        raise BadData(f"no table of {project.path} holds any time, so nothing says until when outcomes are known: set until in [data]")
+    newest: pd.Timestamp = max(latest)
+    return newest
+
+
+# Small things --------------------------------------------------------------------------------------------------------
+
+
+def _text_if_coded(array: Arrow) -> Arrow:
+    import pyarrow as pa
+
+    return array.cast(array.type.value_type) if pa.types.is_dictionary(array.type) else array
+
+
+def _coded(array: Arrow) -> tuple[npt.NDArray[np.int32], Arrow]:
+    """Codes and values of a column that came as a dictionary; whitespace alone is missing."""
+    import numpy as np
+    import pyarrow.compute as pc
+
+    whole = array.unify_dictionaries().combine_chunks()
+    whole = whole.chunk(0) if hasattr(whole, "chunks") else whole
+    codes = np.asarray(pc.fill_null(whole.indices.cast("int32"), -1).to_numpy(zero_copy_only=False), dtype=np.int32)
+    uniques = whole.dictionary
+    blank = np.asarray(pc.equal(pc.utf8_trim_whitespace(uniques), "").to_numpy(zero_copy_only=False), dtype=bool)
+    if blank.any():
+        codes = np.append(np.where(blank, -1, np.arange(len(uniques))), -1).astype(np.int32)[codes]
+    return codes, uniques
+
+
+def _id_codes(array: Arrow) -> npt.NDArray[np.int32]:
+    codes, _ = encode(as_text(array))
+    return codes
+
+
+def _blanked(array: Arrow, words: Sequence[str]) -> Arrow:
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    if not pa.types.is_string(array.type):
+        return array
+    return pc.if_else(pc.is_in(array, value_set=pa.array([*MISSING_WORDS, *words])), pa.scalar(None, pa.string()), array)
+
+
+def _is_boolean(array: Arrow) -> bool:
+    import pyarrow as pa
+
+    return bool(pa.types.is_boolean(array.type))
+
+
+def _strings(kind: Arrow) -> Any:
+    import pandas as pd
+    import pyarrow as pa
+
+    return pd.StringDtype("pyarrow", na_value=float("nan")) if pa.types.is_string(kind) else None
