@@ -1,0 +1,249 @@
+"""What a training run means, in plain words: three sentences and the warnings that belong beside them.
+
+In: a `TrainingResult`; out: sentences that a head of marketing can repeat, each resting on a figure that stands in
+the report. Nothing here decides anything: the choice of the candidate, the audit and the gates did.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from training.figures import percent, share_caught
+from training.result import Block, TrainingResult
+
+__all__ = ["Caution", "cautions", "drift", "headline", "sentences"]
+
+SMALL_POSITIVES = 100
+WIDE_INTERVAL = 0.08
+"""Fewer test conversions, or a wider AUC interval, and the report says how sure it is."""
+
+
+@dataclass(frozen=True)
+class Caution:
+    """One thing to know before using a figure."""
+
+    level: Literal["stop", "care", "know"]
+    title: str
+    text: str
+    kind: str = ""
+    """`leaks` lets the page put the evidence and the two sets of figures beside it."""
+
+
+def headline(result: TrainingResult) -> str:
+    """The verdict in a line."""
+    figures = _chosen(result)
+    if figures is None:
+        return "No signal: these data do not tell who will convert"
+    auc = figures.get("auc") or 0.0
+    how = _of(auc, ((0.6, "faintly"), (0.7, "modestly"), (0.8, "well"), (0.97, "very well")), "almost too well")
+    return f"The {result.chosen} model ranks leads {how}"
+
+
+def sentences(result: TrainingResult) -> tuple[str, str, str]:
+    """Does it rank, what is that worth, and can its percentages be believed."""
+    figures = _chosen(result)
+    if figures is None:
+        return _no_signal(result)
+    auc = figures["auc"]
+    pairs = f"Of a lead that converts and one that does not, the model puts the right one first in {percent(auc)} of all pairs"
+    return f"{pairs}; a coin would in 50\N{NO-BREAK SPACE}%.", _worth(result, figures), _believable(result, figures)
+
+
+def cautions(result: TrainingResult) -> list[Caution]:
+    """Most serious first."""
+    found = [
+        _leaks(result), _allowed(result), _drifted(result), _random_split(result), _small(result), _offset(result), _quarantined(result),
+    ]  # fmt: skip
+    order = {"stop": 0, "care": 1, "know": 2}
+    return sorted((caution for caution in found if caution), key=lambda caution: order[caution.level])
+
+
+def drift(result: TrainingResult) -> str:
+    """The change of the base rate between the first block and test in words; empty where it may be chance or is slight."""
+    before, after = result.block("fit"), result.block("test")
+    if before is None or after is None or not before.rows or not after.rows or not _changed(before, after):
+        return ""
+    old, new = before.base_rate, after.base_rate
+    verb = "rose" if new > old else "fell"
+    return f"The share of leads that convert {verb} from {percent(old)} in the training rows to {percent(new)} in the test rows"
+
+
+def _chosen(result: TrainingResult) -> Mapping[str, Any] | None:
+    if result.chosen is None or result.metrics.get("no_signal"):
+        return None
+    figures: Mapping[str, Any] = result.metrics["candidates"][result.chosen]
+    return figures
+
+
+def _no_signal(result: TrainingResult) -> tuple[str, str, str]:
+    rate = percent(result.metrics.get("base_rate") or 0.0)
+    p = "" if result.signal_p_value is None else f" (p = {result.signal_p_value:.2g}; below 0.01 would count)"
+    return (
+        f"The best candidate does not rank the test rows better than it ranks them with shuffled outcomes{p}.",
+        f"Every lead therefore gets the base rate of {rate}, no score and no grade, and the decision `nurture`; nothing is promoted.",
+        "What helps is other inputs (what leads do, when they do it, what they answered), more conversions, or a label nearer to the sale.",
+    )
+
+
+def _worth(result: TrainingResult, figures: Mapping[str, Any]) -> str:
+    curves = result.curves.get(result.chosen or "")
+    lift = figures.get("lift_at_10")
+    if curves and curves.gain:
+        caught = share_caught(curves.gain, 0.2)
+        times = f", and the best 10 % convert at {lift:.1f} times the average" if lift else ""
+        return f"Calling the best 20 % of the leads first reaches {percent(caught)} of those who convert{times}."
+    return f"The best 10 % of the leads convert at {lift:.1f} times the average." if lift else "What the ranking is worth was not measured."
+
+
+def _believable(result: TrainingResult, figures: Mapping[str, Any]) -> str:
+    ece, test = figures.get("ece"), result.block("test")
+    if ece is None or test is None or not test.rows:
+        return "How far its percentages can be believed was not measured."
+    points = f"{100 * ece:.1f} percentage points"
+    if ece <= max(0.02, 0.15 * test.base_rate):
+        return f"Its percentages can be taken at their word: promised and observed rates differ by {points} on average."
+    chance = _chance(result)
+    if ece <= 1.25 * chance:
+        return (
+            f"Nothing speaks against its percentages, and little for them: promised and observed rates differ by {points} on average, "
+            f"and on so few test rows chance alone gives about {100 * chance:.1f}."
+        )
+    direction = _direction(result)
+    if ece <= max(0.05, 0.4 * test.base_rate):
+        return f"Its percentages are rough: promised and observed rates differ by {points} on average{direction}."
+    return f"Believe its order, not yet its percentages: promised and observed rates differ by {points} on average{direction}."
+
+
+def _direction(result: TrainingResult) -> str:
+    gap = _gap(result)
+    if gap is None or abs(gap) < 0.005:
+        return ""
+    return ", and it promises too much" if gap > 0 else ", and it promises too little"
+
+
+def _gap(result: TrainingResult) -> float | None:
+    """Promised less observed, over all test rows."""
+    curves = result.curves.get(result.chosen or "")
+    rows = sum(entry.rows for entry in curves.reliability) if curves else 0
+    if not curves or not rows:
+        return None
+    return sum(entry.rows * (entry.predicted - entry.observed) for entry in curves.reliability) / rows
+
+
+def _chance(result: TrainingResult) -> float:
+    """The ECE that a model with perfect percentages would show on so few rows: per group 0.8 standard errors of its rate."""
+    curves = result.curves.get(result.chosen or "")
+    bins = [entry for entry in curves.reliability if entry.rows] if curves else []
+    if not bins:
+        return 0.0
+    errors = [0.8 * math.sqrt(entry.predicted * (1 - entry.predicted) / entry.rows) for entry in bins]
+    return sum(entry.rows * error for entry, error in zip(bins, errors, strict=True)) / sum(entry.rows for entry in bins)
+
+
+def _leaks(result: TrainingResult) -> Caution | None:
+    names = list(result.left_out)
+    if not names:
+        return None
+    one = len(names) == 1
+    return Caution(
+        "stop",
+        f"{_listed(names)} {'was' if one else 'were'} left out: known too late, or looks like it",
+        f"{'It tells' if one else 'They tell'} more about the outcome than {'an input' if one else 'inputs'} known at scoring time should. "
+        "A model that leans on such an input shines here and fails in service, so the served model does without. "
+        f"If you know that {'it is' if one else 'they are'} known before the outcome, train again with --allow.",
+        kind="leaks",
+    )
+
+
+def _allowed(result: TrainingResult) -> Caution | None:
+    if not result.allowed:
+        return None
+    return Caution(
+        "stop",
+        f"{_listed(list(result.allowed))} kept in against the audit's advice",
+        "Every figure in this report rests on it. If it is written after the outcome, none of them will hold in service.",
+    )
+
+
+def _drifted(result: TrainingResult) -> Caution | None:
+    words = drift(result)
+    before, after = result.block("fit"), result.block("test")
+    if not words or before is None or after is None:
+        return None
+    text = f"{words}. The inputs could not announce such a change."
+    if result.chosen:
+        text += " The order of the leads carries over better than the percentages"
+        gap = _gap(result)
+        if gap is not None and abs(gap) >= 0.005 and (gap < 0) == (after.base_rate > before.base_rate):
+            text += f", which were learned at the old rate and promise {'too little' if gap < 0 else 'too much'}"
+        text += "."
+    title = f"The base rate moved: {percent(before.base_rate)} → {percent(after.base_rate)}"
+    return Caution("care", title, f"{text} The rates of every block are in the split below.")
+
+
+def _random_split(result: TrainingResult) -> Caution | None:
+    if "random" not in str((result.metrics.get("split") or {}).get("kind", "")):
+        return None
+    return Caution(
+        "care",
+        "Tested on random rows, which flatters",
+        "Nothing says which row came first, so test rows were drawn at random from the same time as the training rows. "
+        "In service the model meets later leads, and does worse than here. Give an order (--order-by COLUMN, or "
+        "--order-by-row) to test it forward in time.",
+    )
+
+
+def _small(result: TrainingResult) -> Caution | None:
+    figures, test = _chosen(result), result.block("test")
+    if figures is None or test is None:
+        return None
+    low, high = figures.get("auc_ci") or (None, None)
+    if low is None or high is None or (min(test.positives, test.rows - test.positives) >= SMALL_POSITIVES and high - low <= WIDE_INTERVAL):
+        return None
+    text = (
+        f"Test holds {test.rows:,} rows with {test.positives:,} conversions. On so few, the AUC may be anything from "
+        f"{low:.2f} to {high:.2f}: compare intervals, not figures, and expect a retrain to move them."
+    )
+    return Caution("care", "Small data: how sure we are", text)
+
+
+def _offset(result: TrainingResult) -> Caution | None:
+    if not result.offset:
+        return None
+    delta, se = result.offset.get("delta", 0.0), result.offset.get("se", 0.0)
+    return Caution(
+        "know",
+        "Probabilities corrected for the moved base rate",
+        f"All probabilities are shifted by {delta:+.2f} (± {se:.2f}) on the logit scale, estimated on mature rows before test. "
+        "Corrected: no coverage guarantee.",
+    )
+
+
+def _quarantined(result: TrainingResult) -> Caution | None:
+    count = int(result.metrics.get("quarantined") or 0)
+    if not count:
+        return None
+    rows = "1 row was" if count == 1 else f"{count:,} rows were"
+    return Caution(
+        "know", f"{rows} put aside", "They could not be read as they stand; each is in the quarantine file with its place and the reason."
+    )
+
+
+def _changed(before: Block, after: Block) -> bool:
+    """A change beyond chance (three standard errors) that also matters (a quarter of the smaller rate)."""
+    pooled = (before.positives + after.positives) / (before.rows + after.rows)
+    error = math.sqrt(max(pooled * (1 - pooled), 1e-12) * (1 / before.rows + 1 / after.rows))
+    gap = abs(after.base_rate - before.base_rate)
+    return gap > 3 * error and gap > 0.25 * min(before.base_rate, after.base_rate)
+
+
+def _of(value: float, steps: tuple[tuple[float, str], ...], above: str) -> str:
+    return next((word for limit, word in steps if value < limit), above)
+
+
+def _listed(names: list[str]) -> str:
+    shown = names[:4] + ([f"{len(names) - 4} more"] if len(names) > 4 else [])
+    return shown[0] if len(shown) == 1 else ", ".join(shown[:-1]) + " and " + shown[-1]
