@@ -1,0 +1,157 @@
+"""The commands of training: `train`, `evaluate`, `promote`, `rollback`."""
+
+from __future__ import annotations
+
+import json
+import shlex
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from training.promote_commands import promote, rollback, show_gates
+
+if TYPE_CHECKING:
+    from data.home import Home
+    from training.train import Trained
+
+__all__ = ["evaluate", "promote", "rollback", "train"]
+
+_FIGURES = (("AUC", "auc"), ("PR-AUC", "pr_auc"), ("log loss", "log_loss"), ("ECE", "ece"), ("lift@10%", "lift_at_10"))
+
+
+def train(
+    project: Annotated[Path | None, typer.Option("--project", help="Event tables: a tamiz.toml.", dir_okay=False)] = None,
+    leads: Annotated[Path | None, typer.Option("--leads", help="A flat table: CSV, Parquet or JSON, one row a lead.")] = None,
+    label: Annotated[str | None, typer.Option("--label", help="Column that says whether the lead converted.")] = None,
+    positive: Annotated[str | None, typer.Option("--positive", help="Value of the label that counts as a conversion.")] = None,
+    negative: Annotated[str | None, typer.Option("--negative", help="The other value, where there are more than two.")] = None,
+    id_column: Annotated[str | None, typer.Option("--id", help="Column with the lead's id; default lead_id, else the row number.")] = None,
+    order_by: Annotated[str | None, typer.Option("--order-by", help="Column with dates or numbers that orders leads in time.")] = None,
+    order_by_row: Annotated[bool, typer.Option("--order-by-row", help="The rows are in order of time.")] = False,
+    drop: Annotated[list[str] | None, typer.Option("--drop", help="Leave a column out. May be repeated.")] = None,
+    allow: Annotated[list[str] | None, typer.Option("--allow", help="Keep an input that the audit accuses. May be repeated.")] = None,
+    report: Annotated[Path | None, typer.Option("--report", help="Folder for report.html and metrics.json.", file_okay=False)] = None,
+    promote_it: Annotated[bool, typer.Option("--promote", help="Make it the champion, if the gates say yes.")] = False,
+    trials: Annotated[int, typer.Option("--trials", min=0, max=1000, help="Settings of the boosted model to try besides the defaults.")] = 0,
+    quick: Annotated[bool, typer.Option("--quick", help="Fewer resamples, and no second fit with the accused inputs.")] = False,
+    seed: Annotated[int, typer.Option("--seed", min=0, help="The same seed gives the same model.")] = 7,
+    as_json: Annotated[bool, typer.Option("--json", help="Print metrics.json instead of the table.")] = False,
+) -> None:
+    """Train the three candidates, audit the inputs, measure forward in time, and write a report.
+
+    Progress goes to stderr; the last line on stdout is the folder of the report.
+
+    Example:
+      tamiz train --project crm/tamiz.toml --promote
+      tamiz train --leads leads.csv --label won --positive yes --order-by created_at
+    """
+    from data.errors import BadUsage
+    from data.home import Home
+    from training.dataset import FlatOptions, from_flat, from_project
+    from training.train import Options
+    from training.train import train as run
+
+    if project is None and leads is None:
+        project = Path("tamiz.toml")
+        if not project.exists():
+            raise BadUsage("nothing to train on: give --leads FILE --label COLUMN, or --project tamiz.toml")
+    if project is not None and leads is not None:
+        raise BadUsage("--project and --leads exclude each other: give one of them")
+    if leads is not None and label is None:
+        raise BadUsage("--label is missing: name the column that says whether a lead converted")
+    if order_by and order_by_row:
+        raise BadUsage("--order-by and --order-by-row exclude each other: give one of them")
+    dropped = tuple(drop or ())
+    options = Options(seed, trials, quick, dropped, tuple(allow or ()), report, shlex.join(["tamiz", *sys.argv[1:]]))
+    home = Home.from_environment()
+    home.create()
+    if leads is not None and label is not None:
+        flat = FlatOptions(label, positive, negative, id_column, order_by, order_by_row, dropped)
+        trained = run(lambda say: from_flat(leads, flat, say), home, options, _tell)
+    else:
+        assert project is not None
+        chosen = project
+        trained = run(lambda say: from_project(chosen, seed=seed, drop=dropped, say=say), home, options, _tell)
+    if as_json:
+        typer.echo(json.dumps(trained.result.metrics, ensure_ascii=False))
+    else:
+        _show(trained)
+    if trained.failure is not None:
+        raise trained.failure
+    if promote_it:
+        _promote(trained, home, as_json)
+    if not as_json:
+        typer.echo(str(trained.report.parent if trained.report.is_file() else trained.report))
+
+
+def evaluate(
+    leads: Annotated[Path, typer.Option("--leads", help="Rows with the label, which training never saw.")],
+    label: Annotated[str, typer.Option("--label", help="Column that says whether the lead converted.")],
+    model: Annotated[str, typer.Option("--model", help="champion, challenger, a version number, or a bundle's folder.")] = "champion",
+    id_column: Annotated[str | None, typer.Option("--id", help="Column with the lead's id.")] = None,
+    out: Annotated[Path | None, typer.Option("--out", help="Write the JSON here instead of to stdout.")] = None,
+) -> None:
+    """Measure a model on rows that training never saw: the same figures, with intervals, as JSON.
+
+    Example:
+      tamiz evaluate --leads later.csv --label won
+      tamiz evaluate --model 3 --leads later.csv --label won --out figures.json
+    """
+    from data.home import Home
+    from training.evaluate import evaluate_file
+
+    figures = evaluate_file(model, leads, label, Home.from_environment(), id_column=id_column, say=_tell)
+    text = json.dumps(figures, ensure_ascii=False, indent=1)
+    if out is None:
+        typer.echo(text)
+    else:
+        out.write_text(text + "\n", encoding="utf-8")
+
+
+def _promote(trained: Trained, home: Home, as_json: bool) -> None:
+    from training import promote as steps
+
+    done = steps.promote(home, str(trained.folder), say=_tell, show=_gates_to_stderr if as_json else show_gates)
+    _tell(f"champion is now version {done.version}")
+
+
+def _gates_to_stderr(decision: Any) -> None:  # noqa: ANN401 - shown, not read
+    for gate in decision.gates:
+        _tell(f"{gate.verdict:4}  {gate.name}  {gate.figures}")
+
+
+def _show(trained: Trained) -> None:
+    """The candidates as a table, and what is to be known first."""
+    from training.verdict import headline, sentences
+
+    result = trained.result
+    metrics = result.metrics
+    typer.echo(headline(result))
+    for sentence in sentences(result):
+        typer.echo(f"  {sentence}")
+    typer.echo("")
+    typer.echo(f"{'':12}" + "".join(f"{title:>26}" for title, _ in _FIGURES))
+    for name, figures in metrics["candidates"].items():
+        mark = "*" if name == metrics["chosen"] else " "
+        cells = "".join(f"{_cell(figures, key):>26}" for _, key in _FIGURES)
+        typer.echo(f"{mark}{name:11}{cells}")
+    typer.echo("")
+    for name, one in result.left_out.items():
+        typer.echo(f"left out ({one['verdict']}): {name} — {one['evidence']}")
+    total = sum(metrics["seconds"].values())
+    typer.echo(f"{total:.1f} s: " + ", ".join(f"{stage} {seconds:.1f}" for stage, seconds in metrics["seconds"].items()))
+
+
+def _cell(figures: dict[str, Any], key: str) -> str:
+    value, interval = figures.get(key), figures.get(f"{key}_ci") or [None, None]
+    if value is None:
+        return "–"
+    if interval[0] is None:
+        return f"{value:.3f}"
+    return f"{value:.3f} [{interval[0]:.3f}, {interval[1]:.3f}]"
+
+
+def _tell(text: str) -> None:
+    typer.echo(text, err=True)

@@ -1,0 +1,313 @@
+"""What a model is trained on: inputs, labels and instants, read from a flat file or from a project's event tables.
+
+In: a file with a label column, or a `tamiz.toml`. Out: `Dataset`, the same for both: one row an observation, its inputs as
+the engine evaluates them, its label, and what the split, the audit and the report need to know about it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from data.errors import BadData
+from data.flat import read_flat
+from data.frames import FlatTable, Tables
+from data.labels import ObservationReport, account_keys, observe
+from data.project import Project, load_project
+from data.sources import load_tables
+from features.catalogue import catalogue
+from features.engine import Plan, SignalTable, evaluate, needs_of
+from features.history import ActivityLog, Observations
+from features.signal import FeatureSet
+from models.tables import attributes_of, colleagues_of, flat_leads, leads_of, log_of, signals_that_apply
+from training.result import Cohort, SourceRead
+
+__all__ = ["Dataset", "FlatOptions", "flat_dataset", "from_flat", "from_project"]
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+Say = Callable[[str], None]
+
+_MOST_OWN_TYPES = 40
+_OWN_TYPE_LEADS = 0.005
+"""Share of leads that must show an undeclared activity type before it becomes signals."""
+_SEGMENTS = ("source", "country", "industry", "medium", "language")
+_MOST_SEGMENT_VALUES = 40
+
+
+@dataclass(frozen=True)
+class FlatOptions:
+    """How a flat file is to be read, as given on the command line."""
+
+    label: str
+    positive: str | None = None
+    negative: str | None = None
+    id_column: str | None = None
+    order_by: str | None = None
+    order_by_row: bool = False
+    drop: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """Observations ready for training; all arrays have one entry an observation."""
+
+    mode: Literal["flat", "events"]
+    title: str
+    label: str
+    """What counts as a conversion, in words."""
+    table: SignalTable
+    feature_set: FeatureSet
+    y: Floats
+    lead: Ints
+    """Code of the lead."""
+    account: Ints
+    """Code of the account; a lead without one has its own."""
+    as_of: Ints | None
+    created: Ints | None
+    order: Floats | None
+    horizon_days: float | None
+    served_like: NDArray[np.bool_]
+    """Observed at an instant when the service would look: just after an activity. Everything on a flat table."""
+    undated: frozenset[str]
+    """Inputs made from columns of current state whose date nobody knows (event data only)."""
+    timed: frozenset[str]
+    """Inputs that the engine computed from dated rows."""
+    sources: tuple[SourceRead, ...]
+    notices: tuple[str, ...]
+    quarantine: pd.DataFrame
+    segments: pd.DataFrame
+    cohorts: tuple[Cohort, ...] = ()
+    amount: Floats | None = None
+    columns: Mapping[str, str] = field(default_factory=dict)
+    """Kinds of the columns of `leads`, for reading files to score."""
+    reading: Mapping[str, Any] = field(default_factory=dict)
+    """What `evaluate` and `score` need to read such a file again: label, positive, negative, id, decimal sign."""
+
+    def __len__(self) -> int:
+        return len(self.y)
+
+    @property
+    def input_names(self) -> tuple[str, ...]:
+        return (*self.table.names, *self.table.texts)
+
+    def audit_inputs(self) -> tuple[dict[str, NDArray[Any]], dict[str, str]]:
+        """Every input as the audit reads it, and its kind."""
+        arrays: dict[str, NDArray[Any]] = {name: self.table.numbers[:, i] for i, name in enumerate(self.table.names)}
+        kinds = dict.fromkeys(arrays, "number")
+        for name, column in self.table.texts.items():
+            arrays[name], kinds[name] = column.codes, "category"
+        return arrays, kinds
+
+    def duplicates(self) -> Ints:
+        """Code of each row's inputs: equal rows share one."""
+        parts = [self.table.numbers.view(np.int64), *(column.codes.astype(np.int64)[:, None] for column in self.table.texts.values())]
+        rows = np.ascontiguousarray(np.concatenate(parts, axis=1))
+        codes: Ints = np.unique(rows.view(np.dtype((np.void, rows.shape[1] * 8))).ravel(), return_inverse=True)[1].astype(np.int64)
+        return codes
+
+    def digest(self) -> str:
+        """SHA-256 over labels, instants and inputs: the same data give the same digest."""
+        sha = hashlib.sha256(repr(self.input_names).encode())
+        for array in (self.y, self.as_of, self.order, self.table.numbers):
+            if array is not None:
+                sha.update(np.ascontiguousarray(array).tobytes())
+        for column in self.table.texts.values():
+            sha.update("\x1f".join(column.values).encode())
+            sha.update(column.codes.tobytes())
+        return sha.hexdigest()
+
+
+def from_flat(path: Path, options: FlatOptions, say: Say = lambda text: None) -> Dataset:
+    """A flat table: one observation a row, no history, no horizon."""
+    flat = read_flat(
+        path,
+        label=options.label,
+        positive=options.positive,
+        negative=options.negative,
+        id_column=options.id_column,
+        order_by=options.order_by,
+        order_by_row=options.order_by_row,
+        drop=options.drop,
+    )
+    return flat_dataset(flat, path.name)
+
+
+def flat_dataset(flat: FlatTable, title: str) -> Dataset:
+    """A flat table that has been read."""
+    if flat.label is None:
+        raise BadData("a label column is needed to train: name it with --label")
+    rows = len(flat)
+    kinds = {name: kind for name, kind in flat.kinds.items() if kind != "time"}
+    readable = {name for name, kind in kinds.items() if not (kind in ("number", "boolean") and bool(flat.frame[name].isna().all()))}
+    feature_set = FeatureSet(
+        signals_that_apply(catalogue(), readable, activities=False),
+        attributes=attributes_of({name: kind for name, kind in kinds.items() if name in readable}),
+    )
+    leads = flat_leads(flat.frame[list(kinds)], flat.lead_id, kinds)
+    never = np.zeros(rows, dtype=np.int64)
+    table = evaluate(Plan(feature_set), leads, ActivityLog.empty(rows), Observations(np.arange(rows), never))
+    codes = np.arange(rows, dtype=np.int64)
+    source = flat.source
+    how = [{",": "comma", ";": "semicolon", "\t": "tab", "|": "bar"}.get(source.delimiter or "", ""), source.encoding, source.compression]
+    details = ", ".join(str(part) for part in how if part) + (f", decimal {'comma' if source.decimal == ',' else 'point'}")
+    blank = (f"{flat.blank_labels:,} rows with a blank label were left out.",) if flat.blank_labels else ()
+    return Dataset(
+        mode="flat",
+        title=title,
+        label=f"{flat.label_column} = {flat.positive}",
+        table=table,
+        feature_set=feature_set,
+        y=flat.label,
+        lead=codes,
+        account=codes,
+        as_of=None,
+        created=None,
+        order=flat.order,
+        horizon_days=None,
+        served_like=np.ones(rows, dtype=np.bool_),
+        undated=frozenset(),
+        timed=frozenset(),
+        sources=(SourceRead("leads", title, source.rows, len(flat.quarantine), details),),
+        notices=tuple(flat.notices) + blank,
+        quarantine=flat.quarantine,
+        segments=_segments(flat.frame),
+        columns=kinds,
+        reading={
+            "label": flat.label_column,
+            "positive": flat.positive,
+            "negative": flat.negative,
+            "id_column": None,
+            "decimal": source.decimal,
+        },
+    )
+
+
+def from_project(path: Path, *, seed: int = 0, drop: Sequence[str] = (), say: Say = lambda text: None) -> Dataset:
+    """Event tables: each lead observed at several ages, labelled within the horizon, immature observations dropped."""
+    project = load_project(path)
+    tables = load_tables(project, now=datetime.now(UTC), progress=say)
+    say("observing leads at their ages")
+    seen, report = observe(
+        tables,
+        horizon_days=project.horizon_days,
+        ages_days=project.ages_days,
+        activity_instants=project.activity_instants,
+        seed=seed,
+    )
+    account = _account_codes(tables)
+    log = log_of(tables)
+    columns = {name for name, kind in tables.kinds.items() if not bool(tables.leads[name].isna().all())} - set(drop)
+    kinds = {name: kind for name, kind in tables.kinds.items() if name in columns}
+    has_activities = bool(len(log))
+    feature_set = FeatureSet(
+        tuple(one for one in signals_that_apply(catalogue(), columns, activities=has_activities) if one.name not in drop),
+        _own_types(tables),
+        attributes_of(kinds),
+    )
+    plan = Plan(feature_set)
+    leads = leads_of(tables, account)
+    lead, as_of = seen["lead_row"].to_numpy(np.int64), _micros(seen["as_of"])
+    total = len(lead)
+
+    def progress(done: int) -> None:
+        say(f"signals: {done:,} of {total:,} observations")
+
+    table = evaluate(plan, leads, log, Observations(lead, as_of), colleagues_of(plan, account, log), progress=progress)
+    dated = set(project.static) | set(leads.changes) | {"created_at"}
+    needs = {one.name: needs_of(one) for one in plan.signals}
+    undated = {name for name, need in needs.items() if need.columns - dated and not need.activities}
+    undated |= {one.name for one in feature_set.attributes if one.name not in dated}
+    own = account.max(initial=-1) + 1 + np.arange(len(account))
+    frame = tables.leads.iloc[lead]
+    return Dataset(
+        mode="events",
+        title=path.resolve().parent.name if path.name == "tamiz.toml" else path.stem,
+        label=f"converted within {project.horizon_days:g} days",
+        table=table,
+        feature_set=feature_set,
+        y=seen["y"].to_numpy(np.float64),
+        lead=lead,
+        account=np.where(account >= 0, account, own)[lead],
+        as_of=as_of,
+        created=_micros(seen["created_at"]),
+        order=None,
+        horizon_days=project.horizon_days,
+        served_like=(seen["kind"] == "activity").to_numpy(),
+        undated=frozenset(undated),
+        timed=frozenset(name for name, need in needs.items() if need.activities),
+        sources=_sources(project, tables),
+        notices=(*tables.notices, *_said(report)),
+        quarantine=tables.quarantine,
+        segments=_segments(frame),
+        cohorts=tuple(Cohort(one.month, one.due, one.mature, one.positives) for one in report.cohorts),
+        amount=_amounts(tables, lead, seen["y"].to_numpy(np.float64)),
+        columns=kinds,
+        reading={"timezone": project.timezone},
+    )
+
+
+def _account_codes(tables: Tables) -> Ints:
+    """Code of each lead's account, -1 for a lead that stands alone."""
+    keys, ids = account_keys(tables.leads), tables.leads["lead_id"].to_numpy(dtype=object)
+    codes: Ints = pd.factorize(np.where(keys == ids, None, keys), use_na_sentinel=True)[0].astype(np.int64)
+    return codes
+
+
+def _amounts(tables: Tables, lead: Ints, y: Floats) -> Floats | None:
+    """What the lead's first conversion was worth, on rows that converted; None where outcomes carry no amounts."""
+    outcomes = tables.outcomes
+    if "amount" not in outcomes.columns or not outcomes["amount"].notna().any():
+        return None
+    won = outcomes[outcomes["kind"] != "lost"] if "kind" in outcomes.columns else outcomes
+    first = won.drop_duplicates("lead_row")
+    amount = np.full(len(tables.leads), np.nan)
+    amount[first["lead_row"].to_numpy(np.int64)] = first["amount"].to_numpy(np.float64)
+    return np.where(y > 0, amount[lead], np.nan)
+
+
+def _said(report: ObservationReport) -> tuple[str, ...]:
+    """What became of the leads that were not, or not always, observed."""
+    words = {
+        "immature": "observations were left out because their horizon had not passed, whatever their outcome so far",
+        "converted": "looks fell after the conversion and are no observations",
+        "lost": "looks fell after the lead was lost and are no observations",
+        "no_time": "leads have no date at all and were left out",
+    }
+    return (*report.notices, *(f"{count:,} {words[name]}." for name, count in report.dropped.items() if count and name in words))
+
+
+def _own_types(tables: Tables) -> tuple[str, ...]:
+    """Activity types that no declared signal names and that enough leads show, the commonest first."""
+    frame = tables.activities
+    if frame.empty:
+        return ()
+    named = {name for one in catalogue().values() for need in needs_of(one).aggregates for name in getattr(need[1], "types", ())} | {"answer"}
+    leads = frame[["lead_row", "type"]].drop_duplicates().groupby("type", observed=True).size().sort_values(ascending=False, kind="stable")
+    enough = max(10.0, _OWN_TYPE_LEADS * len(tables.leads))
+    return tuple(str(name) for name, count in leads.items() if count >= enough and str(name) not in named)[:_MOST_OWN_TYPES]
+
+
+def _segments(frame: pd.DataFrame) -> pd.DataFrame:
+    """The few columns by which people cut their leads."""
+    kept = [name for name in _SEGMENTS if name in frame.columns and frame[name].nunique() <= _MOST_SEGMENT_VALUES]
+    return frame[kept].reset_index(drop=True)
+
+
+def _sources(project: Project, tables: Tables) -> tuple[SourceRead, ...]:
+    aside = tables.quarantine.groupby("table").size() if len(tables.quarantine) else {}
+    return tuple(SourceRead(name, project.queries[name], rows, int(aside.get(name, 0))) for name, rows in tables.rows_read.items())
+
+
+def _micros(values: pd.Series[Any]) -> Ints:
+    return values.dt.tz_convert("UTC").dt.tz_localize(None).to_numpy("datetime64[us]").astype(np.int64)
+
+

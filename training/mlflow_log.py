@@ -1,0 +1,90 @@
+"""A finished training run in MLflow: parameters, figures, the data set's description, the bundle as a registered version.
+
+In: a `TrainingResult` and the bundle's folder. Out: the registered version, or the failure that kept it from being registered
+— in which case the model still lies on disk, and the failure says which command uploads it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from data.errors import TamizError
+from data.home import Home
+from models.registry import CHALLENGER, DatasetRecord, Registered, Registry, RunRecord
+from training.candidates import Recipe
+from training.dataset import Dataset
+from training.result import TrainingResult
+
+__all__ = ["attach_report", "register"]
+
+
+def register(
+    home: Home, result: TrainingResult, data: Dataset, folder: Path, recipes: Mapping[str, Recipe], say: Callable[[str], None]
+) -> tuple[Registered | None, TamizError | None]:
+    """Logs the run, registers the bundle and makes it the challenger."""
+    registry = Registry(home, say=say)
+    metrics = result.metrics
+    tags = {
+        "tamiz.kind": "training",
+        "tamiz.split": str(metrics["split"]["kind"]),
+        "tamiz.no_signal": str(metrics["no_signal"]).lower(),
+        "tamiz.code": result.provenance.get("code", ""),
+        "feature_set": str(metrics["feature_set"]),
+        "data_digest": str(metrics["data_digest"]),
+    }
+    record = RunRecord(
+        name=f"{data.title} {metrics['model_version']}",
+        params=_params(result, recipes),
+        metrics=dict(_numbers(metrics)),
+        tags=tags,
+        datasets=(_dataset(data, result),),
+        note=_note(result),
+    )
+    try:
+        run = registry.log_run(record)
+        registered = registry.register_bundle(folder, run, tags={"model_version": str(metrics["model_version"])}, description=_note(result))
+        registry.set_alias(CHALLENGER, registered.version)
+    except TamizError as failure:
+        return None, failure
+    return registered, None
+
+
+def attach_report(home: Home, registered: Registered, report: Path, say: Callable[[str], None]) -> None:
+    """Adds report and metrics to the run; that they are missing there is said, and no reason to fail."""
+    try:
+        Registry(home, say=say).add_artifacts(registered.run_id, report.parent if report.is_file() else report, "report")
+    except TamizError as failure:
+        say(f"the report could not be added to MLflow: {failure}")
+
+
+def _params(result: TrainingResult, recipes: Mapping[str, Recipe]) -> dict[str, object]:
+    params: dict[str, object] = {"seed": result.provenance.get("seed", ""), "label": result.label, "chosen": result.metrics["best"]}
+    for name, recipe in recipes.items():
+        for key, value in {"rounds": recipe.rounds, "C": recipe.C, **recipe.overrides}.items():
+            if value is not None:
+                params[f"{name}.{key}"] = value
+    params["left_out"] = ", ".join(sorted(result.left_out)) or "none"
+    params["allowed"] = ", ".join(result.allowed) or "none"
+    return params
+
+
+def _numbers(metrics: Mapping[str, Any]) -> list[tuple[str, float]]:
+    """Every figure of every candidate, and the sizes."""
+    found = [(name, float(metrics[name])) for name in ("rows", "positives", "base_rate", "quarantined")]
+    for candidate, figures in metrics["candidates"].items():
+        found += [(f"{candidate}.{name}", float(value)) for name, value in figures.items() if isinstance(value, (int, float))]
+    return found
+
+
+def _dataset(data: Dataset, result: TrainingResult) -> DatasetRecord:
+    kinds = dict.fromkeys(data.table.names, "double") | dict.fromkeys(data.table.texts, "string")
+    source = "; ".join(f"{one.table}: {one.origin}" for one in data.sources)
+    return DatasetRecord(data.title, str(result.metrics["data_digest"])[:32], source, len(data), kinds)
+
+
+def _note(result: TrainingResult) -> str:
+    from training.verdict import headline, sentences
+
+    return "\n\n".join([f"**{headline(result)}**", *sentences(result)])

@@ -1,0 +1,154 @@
+"""The model that serves: the frozen recipe fitted again on all mature rows, calibrated on the newest, written as a bundle.
+
+In: the chosen recipe and the dataset. Out: `Served`, and a bundle folder with the measured test rows as its backtest. What
+was measured and what serves are kept apart: the figures belong to the recipe, not to this very model.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from features.history import DAY
+from models.bundle import Bundle, write_bundle
+from models.calibration import Calibration, ScoreScale, fit_base_rate
+from models.encoder import Encoder
+from models.inputs import Floats
+from models.qualification import Policy
+from training.calibrate import calibrate
+from training.candidates import Candidate, Model, Recipe, refit
+from training.dataset import Dataset
+from training.splits import Split, cross_fit_folds
+
+__all__ = ["Served", "fit_served", "write_served"]
+
+Ints = NDArray[np.int64]
+_REFERENCE_ROWS = 20_000
+_FEWEST_REFERENCE = 200
+_TOP_MQL, _TOP_SQL = 0.20, 0.05
+
+
+@dataclass(frozen=True)
+class Served:
+    """The model that will answer, with what it was calibrated on."""
+
+    model: Model
+    calibration: Calibration
+    scale: ScoreScale
+    policy: Policy
+    reference: Ints
+    """Rows among whose margins a score is a percentile."""
+    margin: Floats
+    """Margins of `reference`."""
+    fitted_rows: int
+    calibrated_rows: int
+
+
+def fit_served(
+    data: Dataset, encoder: Encoder, X: Floats, recipe: Recipe, split: Split, when: Floats | None, *, no_signal: bool, seed: int
+) -> Served:
+    """Fit, calibrate, and set the scale and the default thresholds.
+
+    `split` has two blocks that count, `fit` and `test`: the older rows and the newest. Small data is fitted on everything
+    and calibrated on margins out of fold, as it was measured.
+    """
+    margin = np.full(len(data), np.nan)
+    if split.small:
+        everything = np.union1d(split.fit, split.test)
+        folds = cross_fit_folds(everything, data.account, order=when, until=matures(data), y=data.y, seed=seed)
+        for fold in folds:
+            margin[fold.held] = refit(recipe, X[fold.fit], data.y[fold.fit], encoder.inputs, seed).margin(X[fold.held])
+        model = refit(recipe, X[everything], data.y[everything], encoder.inputs, seed)
+        calibrating, fitted = everything[np.isfinite(margin[everything])], len(everything)
+    else:
+        model = refit(recipe, X[split.fit], data.y[split.fit], encoder.inputs, seed)
+        calibrating, fitted = split.test, len(split.fit)
+        margin[calibrating] = model.margin(X[calibrating])
+    if no_signal:
+        calibration: Calibration = fit_base_rate(data.y[calibrating], data.lead[calibrating], seed)
+    else:
+        calibration = calibrate(margin, data.y, data.lead, when, calibrating, seed)
+    reference = _newest(data, calibrating, when)
+    p = calibration.apply(margin[reference])[0]
+    policy = Policy.at(_threshold(p, _TOP_MQL), _threshold(p, _TOP_SQL))
+    scale = ScoreScale.from_margins(margin[reference])
+    return Served(model, calibration, scale, policy, reference, margin[reference], fitted, len(calibrating))
+
+
+def write_served(
+    folder: Path,
+    data: Dataset,
+    split: Split,
+    encoder: Encoder,
+    served: Served,
+    candidate: Candidate,
+    calibration: Calibration,
+    manifest: Mapping[str, Any],
+) -> Bundle:
+    """The bundle, with the test rows of the measured model as its backtest."""
+    tables = {
+        "reference": pd.DataFrame({"margin": served.margin, "probability": served.calibration.apply(served.margin)[0]}),
+        "backtest": _backtest(data, split.test, candidate, calibration),
+    }
+    ages = None if data.as_of is None or data.created is None else float((data.as_of - data.created).max() / DAY)
+    about = {**manifest, "oldest_observed_days": ages, "columns": dict(data.columns), "reading": dict(data.reading), "mode": data.mode}
+    return write_bundle(
+        folder,
+        model=served.model,
+        encoder=encoder,
+        calibration=served.calibration,
+        scale=served.scale,
+        policy=served.policy,
+        manifest=about,
+        tables=tables,
+    )
+
+
+def matures(data: Dataset) -> Ints | None:
+    """When each row's label is known, on the scale of its order; None without a horizon."""
+    if data.as_of is None or data.horizon_days is None:
+        return None
+    return data.as_of + np.int64(round(data.horizon_days * DAY))
+
+
+def _newest(data: Dataset, rows: Ints, when: Floats | None) -> Ints:
+    """The newest rows that look like what the service sees."""
+    alike = rows[data.served_like[rows]]
+    rows = alike if len(alike) >= _FEWEST_REFERENCE else rows
+    if when is not None:
+        rows = rows[np.argsort(when[rows], kind="stable")]
+    return rows[-_REFERENCE_ROWS:]
+
+
+def _threshold(p: Floats, share: float) -> float:
+    """The probability that comes closest to letting the top `share` in; probabilities tie, so it may not be exact."""
+    values, counts = np.unique(p, return_counts=True)
+    reached = np.cumsum(counts[::-1])[::-1] / len(p)
+    return float(values[int(np.argmin(np.abs(reached - share)))])
+
+
+def _backtest(data: Dataset, rows: Ints, candidate: Candidate, calibration: Calibration) -> pd.DataFrame:
+    """Test rows under pseudonyms: what the measured model said, and what happened."""
+    p, low, high = calibration.apply(candidate.margin[rows])
+    columns: dict[str, Any] = {
+        "lead": data.lead[rows],
+        "probability": p,
+        "probability_low": low,
+        "probability_high": high,
+        "margin": candidate.margin[rows],
+        "y": data.y[rows].astype(np.int8),
+    }
+    if data.as_of is not None:
+        columns["as_of"] = pd.to_datetime(data.as_of[rows], unit="us", utc=True)
+    if data.amount is not None:
+        columns["amount"] = data.amount[rows]
+    frame = pd.DataFrame(columns)
+    for name in data.segments.columns:
+        frame[f"segment_{name}"] = data.segments[name].to_numpy(dtype=object)[rows]
+    return frame

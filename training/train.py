@@ -1,0 +1,356 @@
+"""Training, from top to bottom: read → split → audit → fit three → calibrate → measure → fit what serves → log → report.
+
+In: a `Dataset` and a few choices. Out: a report, a bundle folder and a registered version. Whatever is chosen is chosen
+before test; test is looked at once, for the figures. The model that is measured never saw test; the model that serves is
+the same frozen recipe on all mature rows, and the report keeps the two apart.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from data.errors import BadData, TamizError
+from data.home import Home
+from data.quarantine import write_quarantine
+from models.calibration import Calibration
+from models.encoder import Encoder
+from models.inputs import Floats
+from models.registry import Registered
+from training.calibrate import calibrate
+from training.candidates import KINDS, Candidate, choose, fit_candidates
+from training.dataset import Dataset
+from training.leakage import Verdict, audit
+from training.measure import baseline, curves, importance, measure, unseen_accounts, with_left_out
+from training.mlflow_log import attach_report, register
+from training.no_signal import RankingTest, month_strata, order_strata, ranking_test
+from training.provenance import provenance
+from training.report import write_report
+from training.result import Block, TrainingResult
+from training.served import Served, fit_served, matures, write_served
+from training.splits import Fold, Split, cross_fit_folds, split_by_order, split_forward, split_random
+
+__all__ = ["Options", "Trained", "train"]
+
+Ints = NDArray[np.int64]
+Say = Callable[[str], None]
+
+_RESAMPLES, _QUICK_RESAMPLES = 300, 100
+_SERVED_SHARES = (0.85, 0.0, 0.0, 0.15)
+"""Of the served model: fitted on the older leads, calibrated on the newest."""
+_LEFT_OUT = ("blocked", "suspect")
+
+
+@dataclass(frozen=True)
+class Options:
+    """Choices of a run; the defaults suit most data."""
+
+    seed: int = 7
+    trials: int = 0
+    quick: bool = False
+    drop: tuple[str, ...] = ()
+    allow: tuple[str, ...] = ()
+    report: Path | None = None
+    command: str = ""
+
+
+@dataclass(frozen=True)
+class Trained:
+    """What a run leaves behind."""
+
+    result: TrainingResult
+    folder: Path
+    """The bundle."""
+    version: int | None
+    """Of the registered model; None when MLflow could not take it, which `failure` then tells."""
+    report: Path
+    failure: TamizError | None = None
+
+
+@dataclass
+class Watch:
+    """Seconds by stage, and a line to the person waiting whenever one begins."""
+
+    say: Say
+    seconds: dict[str, float] = field(default_factory=dict)
+
+    @contextmanager
+    def stage(self, name: str, doing: str) -> Iterator[None]:
+        self.say(doing)
+        began = time.perf_counter()
+        yield
+        self.seconds[name] = round(self.seconds.get(name, 0.0) + time.perf_counter() - began, 3)
+
+
+def train(read: Callable[[Say], Dataset], home: Home, options: Options, say: Say = lambda text: None) -> Trained:
+    """The whole run. `read` gives the dataset; nothing is registered unless everything before it went well."""
+    watch = Watch(say)
+    seed, resamples = options.seed, _QUICK_RESAMPLES if options.quick else _RESAMPLES
+
+    with watch.stage("read", "reading"):
+        data = read(say)
+        when = data.order if data.as_of is None else data.as_of.astype(np.float64)
+        _check(data, options)
+    with watch.stage("split", f"splitting {len(data):,} rows, of which {data.y.mean():.1%} converted"):
+        split = _split(data, seed)
+        folds = _folds(data, split, when, seed)
+    with watch.stage("audit", f"auditing {len(data.input_names)} inputs for leaks"):
+        verdicts = _audit(data, split, seed)
+        inputs = _inputs(data, split, verdicts, options)
+
+    with watch.stage("fit", f"fitting {', '.join(KINDS)} on {len(inputs.kept)} inputs"):
+        encoder = Encoder.fit(data.feature_set, data.table, split.fit, inputs.kept)
+        X = encoder.encode(data.table)
+        candidates = fit_candidates(X, data.y, encoder.inputs, split, folds, seed=seed, trials=options.trials, say=say)
+    with watch.stage("calibrate", "calibrating on later rows"):
+        rows = _out_of_fold(split, candidates) if split.small else split.calibrate
+        calibrations = {name: calibrate(one.margin, data.y, data.lead, when, rows, seed) for name, one in candidates.items()}
+        # Tune stopped the boosted model, calibrate is later and nobody's: judged on both, none has an edge.
+        chosen = choose(candidates, data.y, rows if split.small else np.concatenate([split.tune, split.calibrate]))
+
+    with watch.stage("measure", f"measuring on {len(split.test):,} test rows"):
+        figures = measure(data, split, candidates, calibrations, seed=seed, resamples=resamples)
+        signal = _ranking(data, split, candidates[chosen].margin, seed)
+        no_signal = signal.no_signal
+        everything = None
+        if inputs.left_out and not options.quick:
+            named = [*inputs.kept, *inputs.left_out]
+            everything = with_left_out(data, split, folds, named, chosen, rows=rows, seed=seed, resamples=resamples)
+    with watch.stage("serve", "fitting the served model on all mature rows"):
+        recipe = candidates[chosen].recipe
+        served = fit_served(data, encoder, X, recipe, _split(data, seed, _SERVED_SHARES), when, no_signal=no_signal, seed=seed)
+
+    version = f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{data.digest()[:8]}"
+    metrics = _metrics(data, split, verdicts, figures, served, chosen, no_signal=no_signal, version=version)
+    result = TrainingResult(
+        metrics=metrics,
+        blocks=_blocks(data, split),
+        sources=data.sources,
+        label=data.label,
+        curves=curves(data, split, candidates, calibrations),
+        importance=importance(candidates[chosen].model, encoder, X[split.test]),
+        with_left_out=everything,
+        allowed=tuple(name for name in options.allow if name in data.input_names),
+        dropped=options.drop,
+        notices=(*data.notices, *inputs.notices, *_notices(split)),
+        baseline=baseline(data, split),
+        signal_p_value=signal.p_value,
+        offset=_offset(calibrations[chosen]),
+        unseen_accounts=unseen_accounts(data, split, candidates[chosen], calibrations[chosen], seed=seed, resamples=_QUICK_RESAMPLES),
+        cohorts=data.cohorts,
+        provenance=provenance(options.command, seed),
+        title=data.title,
+        finished_at=f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}",
+    )
+    with watch.stage("bundle", "proving the bundle on its golden leads"):
+        manifest = _manifest(data, result, no_signal=no_signal)
+        bundle = write_served(home.bundles / version, data, split, encoder, served, candidates[chosen], calibrations[chosen], manifest)
+    with watch.stage("log", "logging to MLflow"):
+        registered, failure = register(home, result, data, bundle.folder, {name: one.recipe for name, one in candidates.items()}, say)
+    return _report(result, home, options, data, bundle.folder, registered, failure, watch)
+
+
+@dataclass(frozen=True)
+class _Inputs:
+    kept: tuple[str, ...]
+    left_out: tuple[str, ...]
+    notices: tuple[str, ...]
+
+
+def _check(data: Dataset, options: Options) -> None:
+    known = set(data.input_names)
+    unknown = [name for name in options.allow if name not in known]
+    if unknown:
+        raise BadData(f"--allow names {', '.join(unknown)}, which is no input here; inputs are {', '.join(sorted(known))}")
+    if not known:
+        raise BadData("there is no column to learn from: the file has only ids and labels")
+
+
+def _split(data: Dataset, seed: int, shares: Sequence[float] | None = None) -> Split:
+    if data.as_of is not None and data.created is not None and data.horizon_days is not None:
+        horizon = round(data.horizon_days * 86_400_000_000)
+        return split_forward(data.as_of, data.created, data.lead, horizon, y=data.y, shares=shares)
+    if data.order is not None:
+        return split_by_order(data.order, data.lead, y=data.y, seed=seed, shares=shares)
+    return split_random(data.y, data.lead, seed=seed, duplicates=data.duplicates(), shares=shares)
+
+
+def _folds(data: Dataset, split: Split, when: Floats | None, seed: int) -> list[Fold]:
+    """Folds before test where the data are too small for four blocks, none otherwise."""
+    if not split.small:
+        return []
+    group = data.lead if when is not None else data.duplicates()
+    return cross_fit_folds(split.development, group, order=when, until=matures(data), y=data.y, seed=seed)
+
+
+def _out_of_fold(split: Split, candidates: dict[str, Candidate]) -> Ints:
+    """Rows before test that every candidate has an out-of-fold margin for."""
+    has = np.all([np.isfinite(one.margin[split.development]) for one in candidates.values()], axis=0)
+    rows: Ints = split.development[has]
+    return rows
+
+
+def _audit(data: Dataset, split: Split, seed: int) -> dict[str, Verdict]:
+    arrays, kinds = data.audit_inputs()
+    forward = split.description["kind"] != "random"
+    return audit(
+        arrays, kinds, data.y, split.fit, split.tune, data.lead, forward=forward, undated=data.undated, timed=data.timed, seed=seed
+    )
+
+
+def _inputs(data: Dataset, split: Split, verdicts: dict[str, Verdict], options: Options) -> _Inputs:
+    """Which inputs the model gets: not those accused and not allowed, not those dropped, not those that say nothing."""
+    arrays, _ = data.audit_inputs()
+    left_out = tuple(
+        name for name, one in verdicts.items() if one.verdict in _LEFT_OUT and name not in options.allow and name not in options.drop
+    )
+    mute = tuple(name for name, values in arrays.items() if _says_nothing(values[split.development]))
+    kept = tuple(name for name in arrays if name not in {*left_out, *mute, *options.drop})
+    if not kept:
+        raise BadData(
+            f"no input is left: the audit left out {', '.join(left_out) or 'none'}, and {', '.join(mute) or 'none'} never vary; "
+            "look at the report of a run with --allow COLUMN, or bring more columns"
+        )
+    notices = (f"{len(mute)} inputs never vary before test and are left out: {', '.join(mute)}.",) if mute else ()
+    return _Inputs(kept, tuple(name for name in left_out if name not in mute), notices)
+
+
+def _says_nothing(values: NDArray[Any]) -> bool:
+    if not len(values):
+        return True
+    first = values[0]
+    same = np.isnan(values) if values.dtype.kind == "f" and first != first else values == first
+    return bool(np.all(same))
+
+
+def _ranking(data: Dataset, split: Split, margin: Floats, seed: int) -> RankingTest:
+    """The test for a signal at all: labels change places between leads of one month, or of one tenth of the order."""
+    rows = split.test
+    strata = None
+    if data.created is not None:
+        strata = month_strata(data.created[rows])
+    elif data.order is not None:
+        strata = order_strata(data.order[rows])
+    return ranking_test(data.y[rows], margin[rows], data.lead[rows], strata, seed=seed)
+
+
+def _blocks(data: Dataset, split: Split) -> tuple[Block, ...]:
+    def ends(rows: Ints) -> tuple[str, str]:
+        if not len(rows):
+            return "", ""
+        if data.as_of is not None:
+            days = np.array([data.as_of[rows].min(), data.as_of[rows].max()], dtype="datetime64[us]").astype("datetime64[D]")
+            return str(days[0]), str(days[1])
+        if data.order is not None:
+            return f"{data.order[rows].min():.15g}", f"{data.order[rows].max():.15g}"
+        return "", ""
+
+    parts = {"fit": split.fit, "tune": split.tune, "calibrate": split.calibrate, "test": split.test}
+    leads = {name: len(np.unique(data.lead[rows])) if data.mode == "events" else None for name, rows in parts.items()}
+    return tuple(
+        Block(name, len(rows), int(data.y[rows].sum()), leads[name], *ends(rows))  # type: ignore[arg-type]  # the four names, as declared
+        for name, rows in parts.items()
+    )
+
+
+def _notices(split: Split) -> tuple[str, ...]:
+    said = [str(split.description["warning"])] if split.description.get("warning") else []
+    if split.small:
+        said.append(
+            "Few rows: the candidates were fitted across folds and calibrated on out-of-fold margins, so that the same rows could serve twice."
+        )
+    return tuple(said)
+
+
+def _offset(calibration: Calibration) -> dict[str, float] | None:
+    offset = calibration.offset
+    return None if offset is None else {"delta": offset.delta, "se": offset.se}
+
+
+def _metrics(
+    data: Dataset,
+    split: Split,
+    verdicts: dict[str, Verdict],
+    figures: dict[str, dict[str, Any]],
+    served: Served,
+    chosen: str,
+    *,
+    no_signal: bool,
+    version: str,
+) -> dict[str, Any]:
+    """metrics.json, but for the seconds and the place of the bundle, which are known last."""
+    rows = {"measured_on": "test", "rows": len(split.test), "positives": int(data.y[split.test].sum())}
+    return {
+        "rows": len(data),
+        "leads": len(np.unique(data.lead)),
+        "positives": int(data.y.sum()),
+        "base_rate": float(data.y.mean()),
+        "split": split.description,
+        "chosen": None if no_signal else chosen,
+        "best": chosen,
+        "candidates": figures,
+        "inputs": {name: {"verdict": one.verdict, "evidence": one.evidence, "figures": dict(one.figures)} for name, one in verdicts.items()},
+        "no_signal": no_signal,
+        "measured": {**rows, "candidate": chosen, **figures[chosen]},
+        "served": {
+            "candidate": chosen,
+            "fitted_rows": served.fitted_rows,
+            "calibrated_rows": served.calibrated_rows,
+            "calibration": served.calibration.to_json()["kind"],
+            "offset": _offset(served.calibration),
+            "mql": served.policy.mql.enter,
+            "sql": served.policy.sql.enter,
+        },
+        "model_version": version,
+        "feature_set": data.feature_set.fingerprint,
+        "data_digest": data.digest(),
+        "quarantined": len(data.quarantine),
+        "horizon_days": data.horizon_days,
+        "title": data.title,
+    }
+
+
+def _manifest(data: Dataset, result: TrainingResult, *, no_signal: bool) -> dict[str, Any]:
+    return {
+        "model_version": result.metrics["model_version"],
+        "created_at": result.finished_at,
+        "label": data.label,
+        "horizon_days": data.horizon_days,
+        "no_signal": no_signal,
+        "data_digest": result.metrics["data_digest"],
+        "left_out": sorted(result.left_out),
+        "title": data.title,
+        "metrics": dict(result.metrics),
+        "provenance": dict(result.provenance),
+    }
+
+
+def _report(
+    result: TrainingResult,
+    home: Home,
+    options: Options,
+    data: Dataset,
+    folder: Path,
+    registered: Registered | None,
+    failure: TamizError | None,
+    watch: Watch,
+) -> Trained:
+    """The report, last, because it names the version and says where the time went."""
+    version = registered.version if registered else None
+    folder = registered.folder if registered else folder
+    metrics = {**result.metrics, "seconds": dict(watch.seconds), "bundle": str(folder), "version": version}
+    name = str(version) if version is not None else str(metrics["model_version"])
+    report = write_report(replace(result, metrics=metrics), options.report or home.reports / name)
+    if len(data.quarantine):
+        watch.say(f"rows put aside, with the reason: {write_quarantine(home.root, str(metrics['model_version']), data.quarantine)}")
+    if registered:
+        attach_report(home, registered, report, watch.say)
+    return Trained(replace(result, metrics=metrics), folder, version, report, failure)
