@@ -12,7 +12,7 @@ import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -118,6 +118,9 @@ def load_project(path: str | Path, environ: Mapping[str, str] | None = None) -> 
     path = Path(path).resolve()
     document = _document(path)
     _known_keys(path, document)
+    until = document["data"].get("until")
+    if isinstance(until, date) and not isinstance(until, datetime):
+        document["data"]["until"] = datetime(until.year, until.month, until.day)  # noqa: DTZ001 - naive as written, the zone comes later
     try:
         read = msgspec.convert(document, _Document)
     except msgspec.ValidationError as error:
