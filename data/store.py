@@ -116,7 +116,7 @@ decisions = sa.Table(
 
 class StoreUnavailable(DependencyFailed):
     """The store at {place} did not take it ({cause}): nothing of this was kept.
-    Free some disk space or end whatever locks the file, then send it again."""
+    Free some disk space, end whatever locks the file, or restore it from a backup; then try again."""
 
 
 class StoreNewer(BadUsage):
@@ -307,7 +307,9 @@ class Store:
     def _mapped(self) -> Iterator[None]:
         try:
             yield
-        except sa.exc.OperationalError as error:
+        except sa.exc.DatabaseError as error:
+            if isinstance(error, (sa.exc.IntegrityError, sa.exc.ProgrammingError)):
+                raise
             raise StoreUnavailable(place=self.place, cause=str(error.orig)) from error
 
 
@@ -381,7 +383,9 @@ class Quick:
     def _one(self, statement: str, *values: object) -> Any:  # noqa: ANN401 - each caller knows what its statement selects
         try:
             return self.connection.execute(statement, values).fetchone()
-        except sqlite3.OperationalError as error:
+        except sqlite3.DatabaseError as error:
+            if isinstance(error, (sqlite3.IntegrityError, sqlite3.ProgrammingError)):
+                raise
             raise StoreUnavailable(place=self.place, cause=str(error)) from error
 
 

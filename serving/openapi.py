@@ -84,7 +84,8 @@ def _schemas() -> dict[str, Any]:
     # msgspec keeps an item's bytes undecoded, so it cannot say that each is a request.
     structs["BatchRequest"]["properties"]["items"] = {"type": "array", "maxItems": 1000, "items": _ref("ScoreRequest")}
     _, models = models_json_schema([(model, "validation") for model in _MODELS], ref_template="#/components/schemas/{model}")
-    return structs | models.get("$defs", {})
+    components: dict[str, Any] = structs | models.get("$defs", {})
+    return components
 
 
 def _ref(name: str) -> dict[str, str]:

@@ -150,6 +150,6 @@ def _read(decoder: msgspec.json.Decoder[_T], body: bytes | bytearray) -> _T:
 def _malformed(message: str, body: bytes) -> Exception:
     """JSON has no NaN and no infinity, though many writers emit them: that is said rather than "invalid character"."""
     place = message.rpartition("(byte ")[2].rstrip(")")
-    if place.isdigit() and body[int(place) - 1 : int(place) + 3].strip(b"-").startswith((b"NaN", b"Inf", b"nan", b"inf")):
+    if place.isdigit() and body[int(place) : int(place) + 3].lower() in (b"nan", b"inf"):
         return NotFinite(place=place)
     return MalformedJson(message.removeprefix("JSON is malformed: "))

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import json
+import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from fastapi.testclient import TestClient
 
 from data.store import Store
 from serving.app import create_app
 from serving.security import new_key
 from serving.settings import Settings
+
+with warnings.catch_warnings():  # the test client would rather have a package that is not installed
+    warnings.simplefilter("ignore")
+    from fastapi.testclient import TestClient
 
 LOCAL = "http://127.0.0.1:8000"
 

@@ -1,0 +1,202 @@
+from __future__ import annotations
+
+import sqlite3
+import threading
+from pathlib import Path
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+
+from data.migrations.upgrade import configuration, upgrade
+from data.store import SCHEMA_VERSION, ApiKey, PolicyUnknown, Store, StoreNewer, StoreUnavailable, VersionConflict, metadata
+
+KEY = ApiKey("tmz_1", "00" * 32, frozenset({"score", "read"}), "CRM", 1_000, expires_at=9_000)
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    return Store.open(tmp_path)
+
+
+def row(number: int, lead_id: str = "ana", decision: str = "mql", key: str | None = None) -> tuple[object, ...]:
+    return (
+        f"d{number}",
+        lead_id,
+        2,
+        1,
+        decision,
+        None,
+        0.3,
+        "m1",
+        "1",
+        "f1",
+        "h1",
+        b"{}",
+        b'{"n":%d}' % number,
+        "r1",
+        key,
+        "hash" if key else None,
+    )
+
+
+class TestSchema:
+    def test_a_newer_store_is_left_alone(self, store: Store) -> None:
+        with store.writing() as connection:
+            connection.exec_driver_sql("UPDATE alembic_version SET version_num = '9999'")
+        with pytest.raises(StoreNewer, match="9999"):
+            store.migrate()
+
+    def test_a_file_that_is_no_database_is_named(self, tmp_path: Path) -> None:
+        (tmp_path / "tamiz.db").write_bytes(b"this is a diary, not a database" * 100)
+        with pytest.raises(StoreUnavailable, match="not a database"):
+            Store.open(tmp_path)
+
+    def test_opening_twice_changes_nothing(self, tmp_path: Path) -> None:
+        assert Store.open(tmp_path).schema_version() == SCHEMA_VERSION
+        assert Store.open(tmp_path).migrate() is None
+
+    def test_two_that_open_an_empty_folder_at_once_both_succeed(self, tmp_path: Path) -> None:
+        failures: list[BaseException] = []
+
+        def open_it() -> None:
+            try:
+                Store.open(tmp_path).close()
+            except BaseException as error:
+                failures.append(error)
+
+        together = [threading.Thread(target=open_it) for _ in range(6)]
+        for one in together:
+            one.start()
+        for one in together:
+            one.join()
+        assert failures == []
+
+    def test_the_migrations_build_what_the_code_declares(self, tmp_path: Path) -> None:
+        migrated = Store(f"sqlite:///{tmp_path}/migrated.db", "migrated")
+        upgrade(migrated.engine)
+        assert migrated.schema_version() == SCHEMA_VERSION == ScriptDirectory.from_config(configuration()).get_current_head()
+        with migrated.reading() as connection:
+            assert compare_metadata(MigrationContext.configure(connection), metadata) == []
+
+    def test_a_created_schema_is_the_migrated_one_to_the_letter(self, tmp_path: Path, store: Store) -> None:
+        migrated = Store(f"sqlite:///{tmp_path}/migrated.db", "migrated")
+        upgrade(migrated.engine)
+
+        def shape(one: Store) -> set[str]:
+            with one.reading() as connection:
+                names = connection.exec_driver_sql("SELECT name, tbl_name, type FROM sqlite_master").fetchall()
+                columns = connection.exec_driver_sql(
+                    "SELECT m.name, c.name, c.type, c.\"notnull\", c.pk FROM sqlite_master m JOIN pragma_table_info(m.name) c WHERE m.type = 'table'"
+                ).fetchall()
+            return {str(one) for one in [*names, *columns]}
+
+        assert shape(migrated) == shape(store)
+
+    def test_what_was_committed_is_synchronised(self, store: Store) -> None:
+        quick = store.quick()
+        asked = ("journal_mode", "synchronous", "foreign_keys", "busy_timeout")
+        assert [quick.connection.execute(f"PRAGMA {name}").fetchone()[0] for name in asked] == ["wal", 2, 1, 5000]
+
+
+class TestPolicies:
+    def test_there_is_none_at_first(self, store: Store) -> None:
+        assert store.policy() is None
+        assert store.policy_history() == []
+
+    def test_going_back_from_nothing_is_refused(self, store: Store) -> None:
+        with pytest.raises(PolicyUnknown):
+            store.roll_back(None, author="ana")
+
+    def test_two_that_publish_on_the_same_version_do_not_both_succeed(self, store: Store) -> None:
+        store.publish("{}", author="ana", note="first", expected=None)
+        with pytest.raises(VersionConflict):
+            store.publish("{}", author="bea", note="did not see it", expected=None)
+
+    def test_versions_count_up_and_going_back_is_a_new_version(self, store: Store) -> None:
+        store.publish('{"a":1}', author="ana", note="one")
+        store.publish('{"a":2}', author="bea", note="two", expected=1)
+        back = store.roll_back(None, author="cleo", expected=2)
+        assert (back.version, back.json, back.note) == (3, '{"a":1}', "Back to version 1.")
+        assert [one.author for one in store.policy_history()] == ["cleo", "bea", "ana"]
+
+    def test_the_scoring_path_sees_a_publication_at_once(self, store: Store) -> None:
+        quick = store.quick()
+        assert quick.policy_version() is None
+        store.publish("{}", author="ana", note="")
+        assert quick.policy_version() == 1
+
+
+class TestKeys:
+    def test_an_unknown_key_is_none(self, store: Store) -> None:
+        assert store.quick().key("tmz_1") is None
+
+    def test_a_key_is_kept_as_it_was_made(self, store: Store) -> None:
+        store.add_key(KEY)
+        assert store.keys() == [KEY]
+        assert store.quick().key("tmz_1") == ("00" * 32, "read score", 9_000, None)
+
+    def test_revoking_works_once_and_at_once(self, store: Store) -> None:
+        quick = store.quick()
+        store.add_key(KEY)
+        assert store.revoke_key("tmz_1")
+        assert not store.revoke_key("tmz_1")
+        found = quick.key("tmz_1")
+        assert found is not None
+        assert found[3] is not None
+
+    def test_the_last_use_is_noted(self, store: Store) -> None:
+        store.add_key(KEY)
+        store.keys_used({"tmz_1": 5_000})
+        assert store.keys()[0].last_used_at == 5_000
+
+
+class TestLedgerRows:
+    @pytest.fixture
+    def store(self, tmp_path: Path) -> Store:
+        store = Store.open(tmp_path)
+        store.note_runtime("r1", {"numpy": "2"})
+        store.note_runtime("r1", {"numpy": "2"})
+        return store
+
+    def test_a_decision_without_its_runtime_is_refused(self, tmp_path: Path) -> None:
+        with pytest.raises(sqlite3.IntegrityError):
+            Store.open(tmp_path / "other").quick().append([row(1)])
+
+    def test_one_bad_row_keeps_the_others_of_its_transaction_out(self, store: Store) -> None:
+        quick = store.quick()
+        with pytest.raises(sqlite3.IntegrityError):
+            quick.append([row(1), row(2), row(1)])
+        assert store.decision("d2") is None
+        quick.append([row(2)])
+        assert store.decision("d2") is not None
+
+    def test_a_full_disk_leaves_nothing_and_says_so(self, store: Store) -> None:
+        quick = store.quick()
+        pages = quick.connection.execute("PRAGMA page_count").fetchone()[0]
+        quick.connection.execute(f"PRAGMA max_page_count = {pages}")
+        with pytest.raises(StoreUnavailable, match="full"):
+            quick.append([row(number) for number in range(500)])
+        assert store.decision("d0") is None
+        quick.connection.execute("PRAGMA max_page_count = 1000000")
+        quick.append([row(0)])
+        assert store.decision("d0") is not None
+
+    def test_the_latest_decision_is_the_one_entered_last(self, store: Store) -> None:
+        quick = store.quick()
+        assert quick.latest_decision("ana") is None
+        quick.append([row(1, decision="nurture"), row(2, "bea", "mql"), row(3, decision="sql")])
+        assert quick.latest_decision("ana") == "sql"
+        assert quick.latest_decision("bea") == "mql"
+
+    def test_the_latest_decision_is_found_without_reading_the_row(self, store: Store) -> None:
+        quick = store.quick()
+        plan = quick.connection.execute("EXPLAIN QUERY PLAN " + quick._latest, ("ana",)).fetchall()
+        assert "COVERING INDEX" in str(plan)
+
+    def test_an_answer_is_found_by_its_key(self, store: Store) -> None:
+        quick = store.quick()
+        quick.append([row(1, key="local:k1")])
+        assert quick.answered("local:k1") == ("hash", b'{"n":1}')
+        assert quick.answered("local:k2") is None
