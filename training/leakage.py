@@ -447,6 +447,8 @@ def _power_signs(name: str, power: _Power, rest: _Joint, sample: _Sample) -> Ite
     beats = sure >= NAMED_STRONG and _separation(sure) > _separation(others)
     if power.collapsed:
         yield _Sign("drift", f"Its power does not last: AUC {power.within:.2f} in its own time, {power.ahead:.2f} on later leads.")
+    if not rest.margins and sure < OVERWHELMING:
+        return  # Nothing to compare with: being the only input is no offence.
     if beats and sure >= STRONG - 0.01 and strongest >= STRONG:
         yield _Sign("suspect", f"Alone it ranks better than everything else together: {against}. Was it known when the lead was scored?")
     elif sure >= OVERWHELMING and _separation(sure) > 0.7 * _separation(others):
