@@ -22,10 +22,11 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from data.errors import BadData, BadUsage, DependencyFailed, TamizError
+from data.errors import BadUsage, DependencyFailed, TamizError
 from data.home import Home, resolve
+from models.bundle import MANIFEST, BundleDamaged, verify_files
 
 if TYPE_CHECKING:
     from mlflow.entities import DatasetInput
@@ -33,8 +34,8 @@ if TYPE_CHECKING:
     from mlflow.tracking import MlflowClient
 
 __all__ = [
-    "CHALLENGER", "CHAMPION", "EXPERIMENT", "MODEL", "BundleDamaged", "DatasetRecord", "MlflowFailed", "ModelNotRegistered", "NoPrevious",
-    "NoSuchModel", "NoSuchVersion", "Pointer", "Registered", "Registry", "RunRecord", "read_pointer", "resolve_model", "verify_files",
+    "CHALLENGER", "CHAMPION", "EXPERIMENT", "MODEL", "DatasetRecord", "MlflowFailed", "ModelNotRegistered", "NoPrevious",
+    "NoSuchModel", "NoSuchVersion", "Pointer", "Registered", "Registry", "RunRecord", "read_pointer", "resolve_model",
 ]  # fmt: skip
 
 EXPERIMENT = "tamiz"
@@ -44,7 +45,6 @@ CHALLENGER = "challenger"
 
 _HISTORY = "tamiz.champion_history"
 _BUNDLE_SHA = "tamiz.bundle_sha256"
-_MANIFEST = "manifest.json"
 _POINTER = "champion.json"
 
 
@@ -58,10 +58,6 @@ class NoSuchModel(BadUsage, exit_code=2):
 
 class NoPrevious(BadUsage, exit_code=2):
     """There is no champion before version {version} to go back to."""
-
-
-class BundleDamaged(BadData, exit_code=3):
-    """The bundle in {folder} is damaged: {detail}. Nothing was changed; `tamiz pull` downloads it again."""
 
 
 class MlflowFailed(DependencyFailed):
@@ -252,7 +248,7 @@ class Registry:
                 fetched = Path(download_artifacts(artifact_uri=uri, dst_path=str(staging), tracking_uri=self.uri))
                 verify_files(fetched)
                 if digest and manifest_digest(fetched) != digest:
-                    raise BundleDamaged(folder=str(fetched), detail="its manifest is not the one that was registered")
+                    raise BundleDamaged(folder=str(fetched), why="its manifest is not the one that was registered")
                 return _put(fetched, self.home.bundles / _folder_name(version, digest or manifest_digest(fetched)))
 
     def pull(self, alias: str = CHAMPION) -> Path:
@@ -355,7 +351,7 @@ class Registry:
 
 def resolve_model(model: str, home: Home, *, tracking_uri: str | None = None, say: Callable[[str], None] = lambda text: None) -> Path:
     """`champion`, `challenger`, a version number or a bundle's folder → the folder. MLflow is asked only for what is not here."""
-    if (Path(model) / _MANIFEST).is_file():
+    if (Path(model) / MANIFEST).is_file():
         return Path(model)
     if model == CHAMPION:
         pointer = read_pointer(home.bundles)
@@ -370,7 +366,7 @@ def resolve_model(model: str, home: Home, *, tracking_uri: str | None = None, sa
         return registry.download_bundle(version)
     if re.fullmatch(r"v?\d+", model):
         number = int(model.lstrip("v"))
-        here = [path for path in home.bundles.glob(f"v{number}-*") if (path / _MANIFEST).is_file()]
+        here = [path for path in home.bundles.glob(f"v{number}-*") if (path / MANIFEST).is_file()]
         return here[0] if len(here) == 1 else Registry(home, tracking_uri, say).download_bundle(number)
     raise NoSuchModel(model=model)
 
@@ -382,35 +378,15 @@ def read_pointer(bundles: Path) -> Pointer | None:
         pointer = Pointer(str(content["bundle"]), str(content["model_version"]), int(content["version"]), str(content["bundle_sha256"]))
     except (OSError, ValueError, KeyError, TypeError):
         return None
-    return pointer if (bundles / pointer.bundle / _MANIFEST).is_file() else None
-
-
-def verify_files(folder: Path) -> dict[str, Any]:
-    """Compare every file with the size and SHA-256 that the manifest states; returns the manifest."""
-    try:
-        manifest: dict[str, Any] = json.loads((folder / _MANIFEST).read_bytes())
-        files = dict(manifest["files"])
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise BundleDamaged(folder=str(folder), detail=f"its manifest.json cannot be read ({error.__class__.__name__})") from error
-    for name, stated in files.items():
-        expected = stated["sha256"] if isinstance(stated, Mapping) else str(stated)
-        if Path(name).is_absolute() or ".." in Path(name).parts:
-            raise BundleDamaged(folder=str(folder), detail=f"its manifest names a file outside: {name}")
-        try:
-            actual = hashlib.sha256((folder / name).read_bytes()).hexdigest()
-        except OSError as error:
-            raise BundleDamaged(folder=str(folder), detail=f"{name} cannot be read") from error
-        if actual != expected:
-            raise BundleDamaged(folder=str(folder), detail=f"{name} is not the file that its manifest describes")
-    return manifest
+    return pointer if (bundles / pointer.bundle / MANIFEST).is_file() else None
 
 
 def manifest_digest(folder: Path) -> str:
     """SHA-256 of the manifest, which vouches for every other file."""
     try:
-        return hashlib.sha256((folder / _MANIFEST).read_bytes()).hexdigest()
+        return hashlib.sha256((folder / MANIFEST).read_bytes()).hexdigest()
     except OSError as error:
-        raise BundleDamaged(folder=str(folder), detail="it has no manifest.json") from error
+        raise BundleDamaged(folder=str(folder), why="it has no manifest.json") from error
 
 
 def _folder_name(version: int, digest: str) -> str:
@@ -441,7 +417,7 @@ def _put(folder: Path, final: Path) -> Path:
 
 
 def _write_pointer(bundles: Path, folder: Path, version: int) -> None:
-    manifest = json.loads((folder / _MANIFEST).read_bytes())
+    manifest = json.loads((folder / MANIFEST).read_bytes())
     digest = manifest_digest(folder)
     name = str(manifest.get("model_version") or version)
     content = {"bundle": folder.name, "model_version": name, "version": version, "bundle_sha256": digest}

@@ -7,6 +7,7 @@ is None and never passes for a good one.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -82,13 +83,23 @@ def _ranks(chosen: Metrics) -> Gate:
 
 
 def _beats_base_rate(metrics: Metrics, chosen: Metrics) -> Gate:
-    constant, model = (metrics.get("baseline") or {}).get("log_loss"), chosen.get("log_loss")
+    constant, model = _constant_log_loss(metrics), chosen.get("log_loss")
     if constant is None or model is None:
-        return Gate("beats the base rate", "note", "not measured: the constant's log loss is not in metrics.json")
+        return Gate("beats the base rate", "note", "not measured: the rates of the blocks are not in metrics.json")
     verdict: Literal["pass", "fail"] = "pass" if model <= constant else "fail"
     return Gate(
         "beats the base rate", verdict, f"log loss {_with_interval(chosen, 'log_loss')}, always answering the base rate {constant:.4f}"
     )
+
+
+def _constant_log_loss(metrics: Metrics) -> float | None:
+    """Of always answering the rate that was known before test: that of the newest block before it."""
+    rates = metrics.get("split", {}).get("base_rates") or {}
+    known = next((rates[name] for name in ("calibrate", "tune", "fit") if rates.get(name)), None)
+    actual = rates.get("test")
+    if known is None or actual is None or not 0 < known < 1:
+        return None
+    return -(actual * math.log(known) + (1 - actual) * math.log(1 - known))
 
 
 def _beats_scorecard(metrics: Metrics) -> list[Gate]:

@@ -113,10 +113,15 @@ def _metrics_of(folder: Path) -> Mapping[str, Any]:
     return metrics
 
 
+def _digest_of(folder: Path) -> object:
+    return json.loads((folder / "manifest.json").read_bytes()).get("data_digest")
+
+
 def _paired(challenger: Path, champion: Path) -> Mapping[str, Any] | None:
     """Both models on the test rows that both bundles hold: later, by construction, than what either was fitted or calibrated on.
 
-    None where `backtest.parquet` (lead, as_of, y, probability, margin) is missing or too few rows are common.
+    None where `backtest.parquet` (lead, y, probability, margin, on event data as_of) is missing, where too few rows are common,
+    or where leads go by number and the data differ: a number means the same lead in the same data only.
     """
     import numpy as np
     import pandas as pd
@@ -125,10 +130,12 @@ def _paired(challenger: Path, champion: Path) -> Mapping[str, Any] | None:
     if not all(path.is_file() for path in files):
         return None
     new, old = (pd.read_parquet(path) for path in files)
-    needed = {"lead", "as_of", "y", "probability", "margin"}
-    if not needed <= set(new.columns) or not needed <= set(old.columns):
+    needed, keys = {"lead", "y", "probability", "margin"}, ["lead"] + ["as_of"] * ("as_of" in new.columns)
+    if not {*needed, *keys} <= set(old.columns) or not needed <= set(new.columns):
         return None
-    both = new.merge(old, on=["lead", "as_of"], suffixes=("", "_old"))
+    if pd.api.types.is_numeric_dtype(new["lead"]) and _digest_of(challenger) != _digest_of(champion):
+        return None
+    both = new.merge(old, on=keys, suffixes=("", "_old"))
     both = both[both["y"] == both["y_old"]]
     y = both["y"].to_numpy(np.float64)
     if len(both) < ENOUGH_ROWS or min(y.sum(), len(y) - y.sum()) < ENOUGH_OF_A_CLASS:

@@ -83,7 +83,7 @@ class Curves:
 
         points = [(point["share"], point["gain"]) for point in metrics.gain_curve(y, p, margin)]
         return cls(
-            reliability=tuple(ReliabilityBin(**entry) for entry in metrics.reliability(y, p)),  # type: ignore[arg-type]
+            reliability=tuple(ReliabilityBin(**entry) for entry in metrics.reliability(y, p)),  # type: ignore[arg-type]  # rows is an int, the others floats
             gain=((0.0, 0.0), *((share, gain) for share, gain in points if share is not None and gain is not None)),
             uncalibrated_ece=None if uncalibrated is None else metrics.ece(y, uncalibrated),
         )

@@ -31,7 +31,7 @@ class ScriptedRegistry:
 def told(*looks: Path | Exception | None) -> list[str]:
     said: list[str] = []
     with pytest.raises(Enough):
-        follow(ScriptedRegistry(*looks), say=said.append, rest=lambda: None)  # type: ignore[arg-type]
+        follow(ScriptedRegistry(*looks), say=said.append, rest=lambda: None)  # type: ignore[arg-type]  # all that `follow` asks of a registry
     return said
 
 

@@ -12,10 +12,10 @@ from pathlib import Path
 import pytest
 
 from data.home import Home
+from models.bundle import BundleDamaged, verify_files
 from models.registry import (
     CHALLENGER,
     CHAMPION,
-    BundleDamaged,
     DatasetRecord,
     MlflowFailed,
     ModelNotRegistered,
@@ -27,7 +27,6 @@ from models.registry import (
     RunRecord,
     read_pointer,
     resolve_model,
-    verify_files,
 )
 
 DEAD = "http://user:hunter2@127.0.0.1:9"
@@ -57,7 +56,10 @@ def write_bundle(folder: Path, model: str = "tree\n", **manifest: object) -> Pat
     folder.mkdir(parents=True)
     (folder / "model.txt").write_text(model)
     (folder / "calibration.json").write_text("{}")
-    files = {path.name: {"sha256": hashlib.sha256(path.read_bytes()).hexdigest(), "size": 5} for path in sorted(folder.iterdir())}
+    files = {
+        path.name: {"sha256": hashlib.sha256(path.read_bytes()).hexdigest(), "bytes": path.stat().st_size}
+        for path in sorted(folder.iterdir())
+    }
     (folder / "manifest.json").write_text(json.dumps({"format": 1, "files": files, **manifest}))
     return folder
 
@@ -138,7 +140,7 @@ class TestDamage:
 
     def test_a_manifest_that_names_files_outside_its_folder_is_refused(self, tmp_path: Path) -> None:
         folder = write_bundle(tmp_path / "bundle")
-        (folder / "manifest.json").write_text(json.dumps({"files": {"../../secret": {"sha256": "0" * 64}}}))
+        (folder / "manifest.json").write_text(json.dumps({"files": {"../../secret": {"bytes": 1, "sha256": "0" * 64}}}))
         with pytest.raises(BundleDamaged, match="outside"):
             verify_files(folder)
 
@@ -264,6 +266,7 @@ def test_a_local_model_is_found_without_importing_mlflow_and_the_store_is_made_w
 import sys
 from pathlib import Path
 from data.home import Home
+from models.bundle import BundleDamaged, verify_files
 from models.registry import Registry, resolve_model
 home = Home(Path({str(home.root)!r}))
 for model in ("champion", {str(first.version)!r}, {str(first.folder)!r}):

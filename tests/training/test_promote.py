@@ -41,7 +41,7 @@ def metrics(**over: Any) -> dict[str, Any]:
         return {"log_loss": log_loss, "auc": auc, "auc_ci": [auc - 0.02, auc + 0.02]}
 
     return {
-        "rows": 4000, "positives": 400, "chosen": "boosted", "no_signal": False, "baseline": {"log_loss": 0.36},
+        "rows": 4000, "positives": 400, "chosen": "boosted", "no_signal": False, "split": {"base_rates": {"fit": 0.1, "tune": None, "calibrate": 0.115, "test": 0.11}},
         "candidates": {"boosted": figures(0.30, 0.80), "scorecard": figures(0.32, 0.76)},
     } | over  # fmt: skip
 
@@ -63,7 +63,9 @@ def bundle(folder: Path, noise: float | None = None, **manifest: Any) -> Path:
     (folder / "model.txt").write_text(folder.name)
     if noise is not None:
         backtest(noise).to_parquet(folder / "backtest.parquet")
-    files = {path.name: {"sha256": hashlib.sha256(path.read_bytes()).hexdigest()} for path in folder.iterdir()}
+    files = {
+        path.name: {"bytes": path.stat().st_size, "sha256": hashlib.sha256(path.read_bytes()).hexdigest()} for path in folder.iterdir()
+    }
     (folder / "manifest.json").write_text(json.dumps({"files": files, "metrics": metrics()} | manifest))
     return folder
 
