@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from data.frames import FlatChunk, Tables
 
-__all__ = ["attributes_of", "chunk_leads", "colleagues_of", "flat_leads", "leads_of", "log_of", "signals_that_apply", "text_column"]
+__all__ = ["account_codes", "attributes_of", "chunk_leads", "colleagues_of", "flat_leads", "leads_of", "log_of", "signals_that_apply", "text_column"]
 
 _NUMBERS = ("number", "boolean")
 
@@ -83,6 +83,17 @@ def log_of(tables: Tables) -> ActivityLog:
         automated=automated,
         **texts,
     )
+
+
+def account_codes(tables: Tables) -> NDArray[np.int64]:
+    """Code of each lead's account, -1 for a lead that stands alone."""
+    import pandas as pd
+
+    from data.labels import account_keys
+
+    keys, ids = account_keys(tables.leads), tables.leads["lead_id"].to_numpy(dtype=object)
+    codes: NDArray[np.int64] = pd.factorize(np.where(keys == ids, None, keys), use_na_sentinel=True)[0].astype(np.int64)
+    return codes
 
 
 def colleagues_of(plan: Plan, account: NDArray[np.int64] | None, log: ActivityLog) -> Colleagues | None:

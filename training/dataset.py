@@ -20,14 +20,14 @@ from numpy.typing import NDArray
 from data.errors import BadData
 from data.flat import read_flat
 from data.frames import FlatTable, Tables
-from data.labels import ObservationReport, account_keys, observe
+from data.labels import ObservationReport, observe
 from data.project import Project, load_project
 from data.sources import load_tables
 from features.catalogue import catalogue
 from features.engine import Plan, SignalTable, evaluate, needs_of
 from features.history import ActivityLog, Observations
 from features.signal import FeatureSet
-from models.tables import attributes_of, colleagues_of, flat_leads, leads_of, log_of, signals_that_apply
+from models.tables import account_codes, attributes_of, colleagues_of, flat_leads, leads_of, log_of, signals_that_apply
 from training.result import Cohort, SourceRead
 
 __all__ = ["Dataset", "FlatOptions", "flat_dataset", "from_flat", "from_project"]
@@ -203,7 +203,7 @@ def from_project(path: Path, *, seed: int = 0, drop: Sequence[str] = (), say: Sa
         activity_instants=project.activity_instants,
         seed=seed,
     )
-    account = _account_codes(tables)
+    account = account_codes(tables)
     log = log_of(tables)
     columns = {name for name, kind in tables.kinds.items() if not bool(tables.leads[name].isna().all())} - set(drop)
     kinds = {name: kind for name, kind in tables.kinds.items() if name in columns}
@@ -253,13 +253,6 @@ def from_project(path: Path, *, seed: int = 0, drop: Sequence[str] = (), say: Sa
         columns=kinds,
         reading={"timezone": project.timezone},
     )
-
-
-def _account_codes(tables: Tables) -> Ints:
-    """Code of each lead's account, -1 for a lead that stands alone."""
-    keys, ids = account_keys(tables.leads), tables.leads["lead_id"].to_numpy(dtype=object)
-    codes: Ints = pd.factorize(np.where(keys == ids, None, keys), use_na_sentinel=True)[0].astype(np.int64)
-    return codes
 
 
 def _amounts(tables: Tables, lead: Ints, y: Floats) -> Floats | None:

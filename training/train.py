@@ -328,6 +328,7 @@ def _manifest(data: Dataset, result: TrainingResult, *, no_signal: bool) -> dict
         "data_digest": result.metrics["data_digest"],
         "left_out": sorted(result.left_out),
         "title": data.title,
+        "importance": {one.name: round(one.share, 6) for one in result.importance},
         "metrics": dict(result.metrics),
         "provenance": dict(result.provenance),
     }

@@ -1,0 +1,94 @@
+"""The commands of models: `score`, `policy`, `pull`."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from models.policy_commands import policy
+from models.pull_command import pull
+
+if TYPE_CHECKING:
+    from data.home import Home
+    from models.bundle import Bundle
+    from models.qualification import Policy
+
+__all__ = ["policy", "policy_in_force", "pull", "score"]
+
+
+def score(
+    leads: Annotated[Path, typer.Option("--leads", help="CSV, Parquet or JSON, one row a lead, with the columns that training saw.")],
+    out: Annotated[str, typer.Option("--out", help="File ending in .csv, .parquet or .jsonl; - is stdout, as CSV.")],
+    activities: Annotated[Path | None, typer.Option("--activities", help="What the leads did: lead_id, occurred_at, type, …")] = None,
+    as_of: Annotated[str | None, typer.Option("--as-of", help="The instant at which to look; default now. UTC unless it says otherwise.")] = None,
+    model: Annotated[str, typer.Option("--model", help="champion, challenger, a version number, or a bundle's folder.")] = "champion",
+    reasons: Annotated[int, typer.Option("--reasons", min=0, max=20, help="How many reasons a lead; 0 leaves them out.")] = 3,
+    id_column: Annotated[str | None, typer.Option("--id", help="Column with the lead's id; default lead_id, else the row number.")] = None,
+) -> None:
+    """Score a file of leads: probability with its interval, score, grade, decision and reasons, a row for each row.
+
+    Decisions follow the published policy of this installation, or else the model's default, without history.
+
+    Example:
+      tamiz score --leads new.csv --out scored.csv
+      tamiz score --leads leads.parquet --activities activities.parquet --as-of 2026-06-30 --out scored.jsonl
+    """
+    from data.errors import BadUsage
+    from data.home import Home
+    from models.bundle import Bundle
+    from models.registry import resolve_model
+    from models.score_file import score_file
+
+    when = datetime.now(UTC)
+    if as_of is not None:
+        try:
+            when = datetime.fromisoformat(as_of)
+        except ValueError:
+            raise BadUsage(f"--as-of {as_of} is no time: write it like 2026-06-30 or 2026-06-30T09:00:00Z") from None
+        when = when if when.tzinfo else when.replace(tzinfo=UTC)
+    home = Home.from_environment()
+    bundle = Bundle.load(resolve_model(model, home, say=_tell))
+    scored = score_file(
+        bundle,
+        policy_in_force(home, bundle),
+        leads,
+        out,
+        activities=activities,
+        as_of=when,
+        id_column=id_column,
+        reasons=reasons,
+        say=_tell,
+        progress=_progress(),
+    )
+    _tell(f"{scored:,} leads scored by model {bundle.model_version}")
+
+
+def policy_in_force(home: Home, bundle: Bundle) -> Policy:
+    """The published policy of this installation, or else the bundle's default."""
+    from data.store import Store
+    from models.qualification import Policy
+
+    if not home.db_path.exists():
+        return bundle.policy
+    store = Store.open(home.root, migrate=False)
+    try:
+        row = store.policy()
+    finally:
+        store.close()
+    return bundle.policy if row is None else Policy.read(row.json)
+
+
+def _progress() -> Callable[[int], None]:
+    """A line that counts, where somebody watches."""
+    if not sys.stderr.isatty():
+        return lambda rows: None
+    return lambda rows: print(f"\r{rows:,} leads", end="", file=sys.stderr, flush=True)
+
+
+def _tell(text: str) -> None:
+    typer.echo(text, err=True)
