@@ -163,7 +163,6 @@ class Ledger:
             if before.error is not None:
                 entry.error = before.error
                 break
-        entry.after = []
         return entry.error is not None
 
     def _settle(self, group: list[Entry]) -> None:
@@ -171,6 +170,7 @@ class Ledger:
         underway = self._underway
         self.groups += 1
         for entry in group:
+            entry.after = []  # or each entry would keep all those before it alive
             for lead_id in entry.latest:
                 if underway.get(lead_id) is entry:
                     del underway[lead_id]

@@ -63,7 +63,7 @@ class TestSchema:
         def open_it() -> None:
             try:
                 Store.open(tmp_path).close()
-            except BaseException as error:
+            except BaseException as error:  # noqa: BLE001 - a thread's failure is the test's
                 failures.append(error)
 
         together = [threading.Thread(target=open_it) for _ in range(6)]
@@ -88,7 +88,7 @@ class TestSchema:
             with one.reading() as connection:
                 names = connection.exec_driver_sql("SELECT name, tbl_name, type FROM sqlite_master").fetchall()
                 columns = connection.exec_driver_sql(
-                    "SELECT m.name, c.name, c.type, c.\"notnull\", c.pk FROM sqlite_master m JOIN pragma_table_info(m.name) c WHERE m.type = 'table'"
+                    "SELECT m.name, c.name, c.type, c.[notnull], c.pk FROM sqlite_master m, pragma_table_info(m.name) c WHERE m.type = 'table'"
                 ).fetchall()
             return {str(one) for one in [*names, *columns]}
 

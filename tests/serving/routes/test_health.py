@@ -1,0 +1,72 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from starlette.testclient import TestClient
+
+from serving.app import create_app
+from serving.settings import Settings
+
+LOCAL = "http://127.0.0.1:8000"
+
+
+@pytest.fixture
+def empty(tmp_path: Path) -> Any:
+    with TestClient(create_app(Settings(tmp_path / "new", auth="dev")), base_url=LOCAL) as client:
+        yield client
+
+
+class TestWithoutAModel:
+    def test_the_service_lives_and_says_what_it_waits_for(self, empty: Any) -> None:
+        assert empty.get("/livez").status_code == 200
+        answer = empty.get("/readyz")
+        assert (answer.status_code, answer.json()["code"]) == (503, "model-not-ready")
+        assert "tamiz promote" in answer.json()["detail"]
+
+    @pytest.mark.parametrize(
+        ("method", "path", "body"),
+        [
+            ("POST", "/v1/score", {"lead": {"lead_id": "a"}}),
+            ("POST", "/v1/score/batch", {"items": [{"lead": {"lead_id": "a"}}]}),
+            ("GET", "/v1/model", None),
+            ("GET", "/v1/policy", None),
+            ("GET", "/v1/policy/curves", None),
+        ],
+    )
+    def test_whoever_needs_one_gets_the_same_answer(self, empty: Any, method: str, path: str, body: Any) -> None:
+        answer = empty.request(method, path, json=body)
+        assert (answer.status_code, answer.json()["code"]) == (503, "model-not-ready")
+        assert answer.headers["retry-after"] == "1"
+
+
+class TestWhoMay:
+    def test_anyone_may_ask_whether_it_lives(self, guarded: Any) -> None:
+        assert guarded.get("/livez").status_code == 200
+        assert guarded.get("/readyz").json() == {"status": "ready", "model_version": "1", "last_refused": None}
+
+    def test_figures_and_model_need_a_key(self, guarded: Any, key_for: Callable[..., dict[str, str]]) -> None:
+        assert guarded.get("/metrics").status_code == 401
+        assert guarded.get("/v1/model").status_code == 401
+        assert guarded.get("/metrics", headers=key_for("score")).status_code == 403
+        assert guarded.get("/metrics", headers=key_for("read")).status_code == 200
+
+
+def test_the_figures_count_routes_and_decisions_and_name_no_lead(client: Any, lead: Any) -> None:
+    decision = client.post("/v1/score", json=lead).json()["decision"]
+    client.get("/nothing/secret-path")
+    text = client.get("/metrics").text
+    assert 'tamiz_requests_total{method="POST",route="/v1/score",status="200"} 1.0' in text
+    assert f'tamiz_decisions_total{{decision="{decision}",model_version="1"}} 1.0' in text
+    assert 'route="unmatched",status="404"' in text
+    assert "tamiz_ledger_entries_total 1.0" in text
+    assert "L-2041" not in text
+    assert "secret-path" not in text
+
+
+def test_the_model_is_described(client: Any) -> None:
+    answer = client.get("/v1/model").json()
+    assert (answer["model_version"], answer["horizon_days"], answer["policy_version"]) == ("1", 90, "default")
+    assert answer["manifest"]["files"]["golden.json"]["sha256"]

@@ -1,0 +1,191 @@
+"""The commands as a user runs them: in another folder, by what they print and how they end."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tamiz import main
+
+ROOT = Path(__file__).resolve().parents[2]
+Run = Callable[..., "Done"]
+
+
+@pytest.fixture
+def environment(home: Path) -> dict[str, str]:
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("TAMIZ_")}
+    return kept | {"TAMIZ_HOME": str(home), "PYTHONPATH": str(ROOT)}
+
+
+@dataclass(frozen=True)
+class Done:
+    """How a command ended."""
+
+    returncode: int
+    stdout: str
+    stderr: str
+
+
+@pytest.fixture
+def tamiz(home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
+    """Runs a command as its user would, but in this process, which is quicker."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("TAMIZ_HOME", str(home))
+    monkeypatch.delenv("TAMIZ_AUTH", raising=False)
+
+    def run(*words: str, text: str = "", auth: str | None = None) -> Done:
+        monkeypatch.setattr("sys.stdin", io.StringIO(text))
+        if auth:
+            monkeypatch.setenv("TAMIZ_AUTH", auth)
+        capsys.readouterr()
+        with pytest.raises(SystemExit) as ended:
+            main(words)
+        out, err = capsys.readouterr()
+        return Done(int(ended.value.code or 0), out, err)
+
+    return run
+
+
+@pytest.fixture
+def start(environment: dict[str, str], tmp_path: Path) -> Iterator[Callable[..., Any]]:
+    running: list[subprocess.Popen[str]] = []
+
+    def begin(*words: str, port: int, **more: str) -> subprocess.Popen[str]:
+        command = [sys.executable, "-m", "tamiz", "serve", "--port", str(port), *words]
+        one = subprocess.Popen(command, env=environment | more, cwd=tmp_path, stderr=subprocess.PIPE, text=True)
+        running.append(one)
+        end = time.monotonic() + 20
+        while time.monotonic() < end and one.poll() is None:
+            try:
+                urllib.request.urlopen(f"http://127.0.0.1:{port}/livez", timeout=1).close()
+                return one
+            except OSError:
+                time.sleep(0.05)
+        raise AssertionError(f"the service did not start: {one.stderr.read() if one.stderr and one.poll() is not None else ''}")
+
+    yield begin
+    for one in running:
+        if one.poll() is None:
+            one.kill()
+        one.wait()
+        if one.stderr:
+            one.stderr.close()
+
+
+def free_port() -> int:
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        return int(one.getsockname()[1])
+
+
+class TestServe:
+    def test_a_port_in_use_is_named(self, tamiz: Run) -> None:
+        with socket.socket() as taken:
+            taken.bind(("127.0.0.1", 0))
+            taken.listen()
+            port = taken.getsockname()[1]
+            done = tamiz("serve", "--port", str(port))
+        assert done.returncode == 2
+        assert done.stderr.startswith(f"error: Port {port} on 127.0.0.1 is in use")
+
+    def test_does_not_listen_beyond_this_machine_without_keys(self, tamiz: Run) -> None:
+        done = tamiz("serve", "--host", "0.0.0.0", "--port", str(free_port()))
+        assert (done.returncode, "tamiz keys create" in done.stderr) == (2, True)
+
+    def test_without_keys_asked_for_never_listens_beyond_this_machine(self, tamiz: Run) -> None:
+        tamiz("keys", "create", "--scope", "score")
+        done = tamiz("serve", "--host", "0.0.0.0", "--port", str(free_port()), auth="dev")
+        assert (done.returncode, "TAMIZ_AUTH=dev" in done.stderr) == (2, True)
+
+    def test_an_unknown_way_to_authenticate_is_refused(self, tamiz: Run) -> None:
+        done = tamiz("serve", "--port", str(free_port()), auth="none")
+        assert done.returncode == 2
+        assert "required or dev" in done.stderr
+
+    def test_two_on_one_folder_share_policy_and_ledger_and_stop_on_ctrl_c(self, start: Any) -> None:
+        ports = free_port(), free_port()
+        both = [start(port=port, TAMIZ_AUTH="dev") for port in ports]
+        first = call(ports[0], "/v1/score", {"lead": {"lead_id": "ana"}})
+        call(ports[0], "/v1/policy", {"policy": {"mql": {"enter": 0, "exit": 0}, "sql": {"enter": 0, "exit": 0}}}, "PUT")
+        second = call(ports[1], "/v1/score", {"lead": {"lead_id": "ana"}})
+        assert second["previous_decision"] == first["decision"]
+        assert (second["decision"], second["receipt"]["policy_version"]) == ("sql", "1")
+        for one in both:
+            one.send_signal(signal.SIGINT)
+        said = [one.communicate(timeout=15)[1] for one in both]
+        assert [one.returncode for one in both] == [0, 0]
+        assert not any("Traceback" in text for text in said)
+
+    def test_several_workers_answer_on_one_port(self, start: Any) -> None:
+        port = free_port()
+        service = start("--workers", "2", port=port, TAMIZ_AUTH="dev")
+        assert call(port, "/v1/score", {"lead": {"lead_id": "ana"}})["receipt"]["model_version"] == "1"
+        service.send_signal(signal.SIGINT)
+        _, said = service.communicate(timeout=20)
+        assert service.returncode == 0
+        assert "Traceback" not in said
+
+
+class TestKeys:
+    def test_an_unknown_scope_is_named(self, tamiz: Run) -> None:
+        done = tamiz("keys", "create", "--scope", "everything")
+        assert (done.returncode, "everything" in done.stderr) == (2, True)
+
+    @pytest.mark.parametrize("expires", ["yesterday", "2001-01-01", "0d", "-3d"])
+    def test_an_expiry_that_is_none_is_refused(self, tamiz: Run, expires: str) -> None:
+        assert tamiz("keys", "create", "--scope", "score", "--expires", expires).returncode == 2
+
+    def test_an_unknown_key_cannot_be_revoked(self, tamiz: Run) -> None:
+        assert tamiz("keys", "revoke", "tmz_00000000").returncode == 2
+
+    def test_a_key_is_shown_once_listed_without_its_secret_and_revoked(self, tamiz: Run, home: Path) -> None:
+        key = tamiz("keys", "create", "--scope", "score", "--scope", "read", "--expires", "30d", "--note", "CRM").stdout.strip()
+        prefix, secret = key.split(".")
+        listed = tamiz("keys", "list", "--json").stdout
+        (found,) = json.loads(listed)
+        assert (found["prefix"], found["scopes"], found["state"], found["note"]) == (prefix, "read score", "in force", "CRM")
+        assert secret not in listed
+        assert secret.encode() not in (home / "tamiz.db").read_bytes()
+        assert tamiz("keys", "revoke", prefix).returncode == 0
+        assert "revoked" in tamiz("keys", "list").stdout
+
+
+class TestPolicy:
+    def test_a_policy_that_cannot_be_is_refused(self, tamiz: Run, tmp_path: Path) -> None:
+        (tmp_path / "p.json").write_text('{"mql": {"enter": 0.2, "exit": 0.3}, "sql": {"enter": 0.5, "exit": 0.4}}')
+        done = tamiz("policy", "set", "p.json")
+        assert done.returncode == 2
+        assert "exit 0.3 is above enter 0.2" in done.stderr
+        assert tamiz("policy", "set", "absent.json").returncode == 2
+
+    def test_what_is_shown_can_be_changed_set_and_rolled_back(self, tamiz: Run) -> None:
+        policy = json.loads(tamiz("policy", "show").stdout)
+        assert policy["mql"]["enter"] == 0.2
+        assert tamiz("policy", "rollback").returncode == 2
+        policy["mql"] = {"enter": 0.3, "exit": 0.25}
+        done = tamiz("policy", "set", "-", "--author", "ana", "--note", "fewer", text=json.dumps(policy))
+        assert done.stdout.strip() == "version 1 is in force"
+        policy["mql"] = {"enter": 0.4, "exit": 0.25}
+        tamiz("policy", "set", "-", "--author", "bea", text=json.dumps(policy))
+        assert tamiz("policy", "rollback", "--author", "cleo").stdout.strip() == "version 3 is in force"
+        assert json.loads(tamiz("policy", "show").stdout)["mql"]["enter"] == 0.3
+        assert [line.split()[0] for line in tamiz("policy", "history").stdout.splitlines()] == ["3", "2", "1"]
+
+
+def call(port: int, path: str, body: dict[str, Any], method: str = "POST") -> Any:
+    request = urllib.request.Request(f"http://127.0.0.1:{port}{path}", json.dumps(body).encode(), {"If-Match": "*"}, method=method)
+    with urllib.request.urlopen(request, timeout=10) as answer:
+        return json.loads(answer.read())
