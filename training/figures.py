@@ -51,7 +51,7 @@ class _Frame:
         return parts
 
 
-def calibration(bins: Sequence[ReliabilityBin]) -> Markup:
+def calibration(bins: Sequence[ReliabilityBin], chosen: str = "boosted") -> Markup:
     """Promised against observed conversion rate; on the diagonal a promise is kept."""
     top = _nice(max(max(entry.predicted, entry.high) for entry in bins) * 1.04)
     frame = _Frame(x_max=top, y_max=top)
@@ -59,8 +59,10 @@ def calibration(bins: Sequence[ReliabilityBin]) -> Markup:
     parts.append(_line(frame.x(0), frame.y(0), frame.x(top), frame.y(top), "ideal"))
     for entry in bins:
         x = frame.x(entry.predicted)
-        parts.append(_line(x, frame.y(entry.low), x, frame.y(entry.high), "whisker s1"))
-        parts.append(_dot(x, frame.y(entry.observed), "s1", f"promised {percent(entry.predicted)}, observed {percent(entry.observed)}"))
+        parts.append(_line(x, frame.y(entry.low), x, frame.y(entry.high), f"whisker {series(chosen)}"))
+        parts.append(
+            _dot(x, frame.y(entry.observed), series(chosen), f"promised {percent(entry.predicted)}, observed {percent(entry.observed)}")
+        )
     worst = max(bins, key=lambda entry: abs(entry.predicted - entry.observed))
     gap = f"{percent(worst.predicted)} promised, where {percent(worst.observed)} converted"
     return _svg(frame, f"Calibration in {len(bins)} groups: the largest gap is at {gap}.", parts)
@@ -82,7 +84,7 @@ def gain(curves: Mapping[str, Curves], chosen: str) -> Markup:
     return _svg(frame, f"Gain curve: calling the best 20 % of the leads catches {percent(caught)} of the conversions ({chosen}).", parts)
 
 
-def lift(points: Sequence[Point]) -> Markup:
+def lift(points: Sequence[Point], chosen: str = "boosted") -> Markup:
     """How many times the average the best leads convert at, for growing shares."""
     shares = (0.05, 0.1, 0.2, 0.3, 0.5, 1.0)
     values = [share_caught(points, share) / share for share in shares]
@@ -91,7 +93,9 @@ def lift(points: Sequence[Point]) -> Markup:
     for place, (share, value) in enumerate(zip(shares, values, strict=True)):
         left, right = frame.x(place + 0.18), frame.x(place + 0.82)
         parts.append(
-            _bar(left, frame.y(value), right - left, frame.y(0) - frame.y(value), "s1", f"best {percent(share)}: {value:.1f} times")
+            _bar(
+                left, frame.y(value), right - left, frame.y(0) - frame.y(value), series(chosen), f"best {percent(share)}: {value:.1f} times"
+            )
         )
         parts.append(_text((left + right) / 2, frame.y(value) - 6, f"{value:.1f}×", "note mid"))
         parts.append(_text((left + right) / 2, frame.height - frame.bottom + 18, percent(share), "tick mid"))

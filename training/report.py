@@ -29,7 +29,7 @@ __all__ = ["report_html", "write_report"]
 Metrics = Mapping[str, Any]
 
 DASH = "\N{EN DASH}"
-SPELT = {"auc": "AUC", "pr_auc": "PR-AUC", "ece": "ECE", "ci": "interval", "sha256": "SHA-256"}
+SPELT = {"auc": "AUC", "pr_auc": "PR-AUC", "ece": "ECE", "mql": "MQL from", "sql": "SQL from", "se": "standard error", "sha256": "SHA-256"}
 
 
 @dataclass(frozen=True)
@@ -136,11 +136,11 @@ def _charts(result: TrainingResult) -> dict[str, Markup]:
         charts["base_rates"] = figures.base_rates(blocks)
     curves = result.curves.get(result.chosen or "")
     if curves and curves.reliability:
-        charts["calibration"] = figures.calibration(curves.reliability)
+        charts["calibration"] = figures.calibration(curves.reliability, result.chosen or "")
     if curves and len(curves.gain) > 1:
         drawn = {name: entry for name, entry in result.curves.items() if len(entry.gain) > 1}
         charts["gain"] = figures.gain(drawn, result.chosen or "")
-        charts["lift"] = figures.lift(curves.gain)
+        charts["lift"] = figures.lift(curves.gain, result.chosen or "")
     return charts
 
 

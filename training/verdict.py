@@ -211,15 +211,17 @@ def _small(result: TrainingResult) -> Caution | None:
 
 
 def _offset(result: TrainingResult) -> Caution | None:
-    if not result.offset:
+    served = (result.metrics.get("served") or {}).get("offset")
+    said = [
+        f"{whose} probabilities are shifted by {offset['delta']:+.2f} (± {offset['se']:.2f}) on the logit scale, estimated on {rows}."
+        for whose, offset, rows in (
+            ("The measured model's", result.offset, "mature rows before test"), ("The served model's", served, "the newest mature rows"),
+        )
+        if offset
+    ]  # fmt: skip
+    if not said:
         return None
-    delta, se = result.offset.get("delta", 0.0), result.offset.get("se", 0.0)
-    return Caution(
-        "know",
-        "Probabilities corrected for the moved base rate",
-        f"All probabilities are shifted by {delta:+.2f} (± {se:.2f}) on the logit scale, estimated on mature rows before test. "
-        "Corrected: no coverage guarantee.",
-    )
+    return Caution("know", "Probabilities corrected for a base rate that moved", " ".join([*said, "Corrected: no coverage guarantee."]))
 
 
 def _quarantined(result: TrainingResult) -> Caution | None:

@@ -47,6 +47,10 @@ class TestFirstPromotion:
     def test_a_model_that_loses_to_always_answering_the_base_rate_holds(self) -> None:
         assert failed(decide(metrics(boosted=figures(log_loss=0.37), scorecard=figures(log_loss=0.40)))) == ["beats the base rate"]
 
+    def test_without_the_blocks_rates_the_constant_is_not_measured_and_not_passed(self) -> None:
+        gate = next(gate for gate in decide(metrics() | {"split": {}}).gates if gate.name == "beats the base rate")
+        assert gate.verdict == "note"
+
     def test_a_model_that_may_be_chance_holds(self) -> None:
         assert "ranks better than chance" in failed(decide(metrics(boosted=figures(auc=0.51))))
 

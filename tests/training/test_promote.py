@@ -41,7 +41,8 @@ def metrics(**over: Any) -> dict[str, Any]:
         return {"log_loss": log_loss, "auc": auc, "auc_ci": [auc - 0.02, auc + 0.02]}
 
     return {
-        "rows": 4000, "positives": 400, "chosen": "boosted", "no_signal": False, "split": {"base_rates": {"fit": 0.1, "tune": None, "calibrate": 0.115, "test": 0.11}},
+        "rows": 4000, "positives": 400, "chosen": "boosted", "no_signal": False,
+        "split": {"base_rates": {"fit": 0.1, "tune": None, "calibrate": 0.115, "test": 0.11}},
         "candidates": {"boosted": figures(0.30, 0.80), "scorecard": figures(0.32, 0.76)},
     } | over  # fmt: skip
 
@@ -63,9 +64,12 @@ def bundle(folder: Path, noise: float | None = None, **manifest: Any) -> Path:
     (folder / "model.txt").write_text(folder.name)
     if noise is not None:
         backtest(noise).to_parquet(folder / "backtest.parquet")
-    files = {
-        path.name: {"bytes": path.stat().st_size, "sha256": hashlib.sha256(path.read_bytes()).hexdigest()} for path in folder.iterdir()
-    }
+    return seal(folder, **manifest)
+
+
+def seal(folder: Path, **manifest: Any) -> Path:
+    contents = {path.name: path.read_bytes() for path in folder.iterdir() if path.name != "manifest.json"}
+    files = {name: {"bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()} for name, content in contents.items()}
     (folder / "manifest.json").write_text(json.dumps({"files": files, "metrics": metrics()} | manifest))
     return folder
 
@@ -120,6 +124,19 @@ def test_from_the_first_champion_to_a_rollback(home: Home, tmp_path: Path) -> No
     better = promote(home, str(bundle(tmp_path / "better", noise=0.0)))
     assert better.decision.promote
     assert any(gate.name == "log loss against the champion" for gate in better.decision.gates)
+
+
+def test_leads_that_go_by_number_are_the_same_leads_in_the_same_data_only(home: Home, tmp_path: Path) -> None:
+    def numbered(name: str, noise: float, data: str) -> str:
+        folder = bundle(tmp_path / name)
+        backtest(noise).assign(lead=range(3000)).to_parquet(folder / "backtest.parquet")
+        return str(seal(folder, data_digest=data))
+
+    promote(home, numbered("june", 0.5, "june"), why="to begin with")
+    same = promote(home, numbered("june again", 0.0, "june"))
+    assert any(gate.name == "log loss against the champion" for gate in same.decision.gates)
+    other = promote(home, numbered("july", 0.0, "july"))
+    assert "weak evidence" in other.decision.gates[-1].figures
 
 
 def test_a_bundle_that_mlflow_did_not_take_is_uploaded_by_promoting_its_folder(home: Home) -> None:

@@ -171,7 +171,11 @@ class TestHardTruths:
         assert "at their word" in sentences(sample(promised=-1.1))[2]
 
     def test_an_offset_carries_no_guarantee(self, bank: TrainingResult) -> None:
-        assert any("no coverage guarantee" in caution.text for caution in cautions(replace(bank, offset={"delta": 0.8, "se": 0.1})))
+        measured = replace(bank, offset={"delta": 0.8, "se": 0.1})
+        served = with_metrics(bank, served={"offset": {"delta": 0.5, "se": 0.1}})
+        for corrected in (measured, served):
+            assert any("no coverage guarantee" in caution.text for caution in cautions(corrected))
+        assert not any("no coverage guarantee" in caution.text for caution in cautions(bank))
 
 
 class TestThePage:
