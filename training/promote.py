@@ -133,7 +133,8 @@ def _paired(challenger: Path, champion: Path) -> Mapping[str, Any] | None:
     needed, keys = {"lead", "y", "probability", "margin"}, ["lead"] + ["as_of"] * ("as_of" in new.columns)
     if not {*needed, *keys} <= set(old.columns) or not needed <= set(new.columns):
         return None
-    if pd.api.types.is_numeric_dtype(new["lead"]) and _digest_of(challenger) != _digest_of(champion):
+    numbered = [pd.api.types.is_numeric_dtype(frame["lead"]) for frame in (new, old)]
+    if numbered[0] != numbered[1] or (all(numbered) and _digest_of(challenger) != _digest_of(champion)):
         return None
     both = new.merge(old, on=keys, suffixes=("", "_old"))
     both = both[both["y"] == both["y_old"]]
