@@ -8,7 +8,6 @@ contradictions weaken and stay visible. Answers age: each is worth half after it
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
@@ -17,12 +16,13 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from features.history import DAY, Column, History
+from features.history import DAY, Column, History, Need, Selection, select
 from features.intent import HAND_RAISES
 from features.signal import signal
+from features.statements import says_when, says_who, says_yes
 from features.titles import SENIORITY, read_title
 
-__all__ = ["DIMENSIONS", "Dimension", "DimensionEvidence", "Hint", "evidence"]
+__all__ = ["DIMENSIONS", "Dimension", "DimensionEvidence", "Hint", "evidence", "prepare"]
 
 Dimension = Literal["budget", "authority", "need", "timeline"]
 DIMENSIONS: tuple[Dimension, ...] = ("budget", "authority", "need", "timeline")
@@ -36,27 +36,67 @@ QUESTIONS: dict[Dimension, str] = {
 
 _MET = 0.5
 _HALF_LIFE = {"budget": 180.0, "authority": 365.0, "need": 365.0, "timeline": 90.0}
-_NO = re.compile(r"\b(?:no|none|never|not|nothing|ningun[oa]?|nada|nunca|sin|without|n/?a|student|estudiante|just looking|solo mirando)\b")
-_UNSURE = re.compile(
-    r"\b(?:unknown|unsure|not sure|maybe|perhaps|desconocid[oa]|no s[eé]|no lo s[eé]|quiz[aá]s?|tal vez|depends|depende)\b"
-)
-_PARTLY = re.compile(
-    r"\b(?:pending|planned|planning|next year|pr[oó]ximo a[nñ]o|pendiente|previsto|influenc\w+|recommend\w*|recomiend\w*|evaluat\w*|evalu\w+|part\w*|explor\w*|someday|later|12 months|12 meses|this year|este a[nñ]o)\b"
-)
-_SOON = re.compile(
-    r"\b(?:now|asap|today|immediate\w*|inmediat\w*|ya|ahora|urgent\w*|this (?:week|month|quarter)|next (?:week|month|quarter)|este (?:mes|trimestre)|esta semana|pr[oó]xim[oa] (?:semana|mes|trimestre)|[1-3] (?:months?|mes(?:es)?)|\d+ (?:days?|d[ií]as|weeks?|semanas))\b"
-)
+
+Tell = Callable[[History, int], tuple[str, float | None]]
+"""A fact in words and its age in days, of one observation."""
 
 
 @dataclass(frozen=True)
-class Fact:
-    """One kind of fact: how much it says for (+) or against (-) its dimension, in [-1, 1] after ageing; NaN: nothing."""
+class Stated:
+    """The latest stated answer about a dimension: `most` times what it says, halved with every half-life."""
+
+    dimension: Dimension
+    most: float
+    half_life: float
+    source: str = "answer"
+
+    def tell(self, history: History, row: int) -> tuple[str, float | None]:
+        text, age = history.answer(self.dimension)
+        return f"Said about {self.dimension}: “{text.values[text.codes[row]]}”", float(age[row])
+
+
+@dataclass(frozen=True)
+class Done:
+    """Fresh activities of some types, or visits to pages about some topics (half-life 14 days): each leaves half of the doubt."""
+
+    dimension: Dimension
+    types: tuple[str, ...]
+    topics: tuple[str, ...]
+    most: float
+    words: str
+    source: str = "behaviour"
+
+    def needs(self) -> list[Need]:
+        """The decayed sums that add up to how much of it there was."""
+        topics: tuple[str | None, ...] = self.topics or (None,)
+        return [("decayed", select(self.types, topic, None, False, False), 14.0) for topic in topics]
+
+    def tell(self, history: History, row: int) -> tuple[str, float | None]:
+        ages = [float(one.days_since_last()[row]) for one in self.selections(history)]
+        age = min((age for age in ages if age == age), default=None)
+        if not self.topics:
+            return self.words, age
+        times = sum(float(one.count()[row]) for one in self.selections(history.within(90)))
+        return f"{self.words} ({times:.0f} visits in 90 days)", age
+
+    def selections(self, history: History) -> list[Selection]:
+        if not self.topics:
+            return [history.activities(*self.types)]
+        return [history.activities(*self.types, topic=topic) for topic in self.topics]
+
+
+@dataclass(frozen=True)
+class Attributed:
+    """What an attribute of the lead says."""
 
     dimension: Dimension
     source: str
     weight: Callable[[History], Column]
-    tell: Callable[[History, int], tuple[str, float | None]]
-    """The fact in words and its age in days, of one observation."""
+    tell: Tell
+
+
+Fact = Stated | Done | Attributed
+"""How much it says for (+) or against (-) its dimension is its weight, in [-1, 1] after ageing; NaN: nothing."""
 
 
 @dataclass(frozen=True)
@@ -85,8 +125,8 @@ class DimensionEvidence:
 
 def evidence(history: History, row: int) -> dict[Dimension, DimensionEvidence]:
     """Every dimension of the observation at `row` of the block, with its facts, strongest first."""
-    weights = history.memo(_weights)[row].tolist()
-    strengths = history.memo(_strengths)[row].tolist()
+    weights = history.memo(_weights)[:, row].tolist()
+    strengths = history.memo(_strengths)[:, row].tolist()
     found: dict[Dimension, DimensionEvidence] = {}
     for position, dimension in enumerate(DIMENSIONS):
         hints: list[Hint] = []
@@ -109,48 +149,63 @@ def evidence(history: History, row: int) -> dict[Dimension, DimensionEvidence]:
     return found
 
 
+def prepare(history: History) -> None:
+    """Asks for everything that `evidence` may ask for, so that a plan that rehearses this has it at hand."""
+    history.memo(_weights)
+    for fact in FACTS:
+        if isinstance(fact, Done):
+            for one in fact.selections(history):
+                one.days_since_last()
+            for one in fact.selections(history.within(90)):
+                one.count()
+
+
 def _weights(history: History) -> NDArray[np.float64]:
-    """(observation, fact): every fact's weight."""
-    return np.stack([fact.weight(history) for fact in FACTS], axis=1)
+    """(fact, observation): every fact's weight."""
+    stated, done = len(_STATED), len(_DONE)
+    _, age = history.answers(DIMENSIONS)
+    amounts = np.add.reduceat(history.together(_DONE_NEEDS), _DONE_STARTS)
+    weights = np.empty((len(FACTS), history.size))
+    weights[:stated] = age * _AGEING
+    weights[stated : stated + done] = -amounts
+    np.exp2(weights[: stated + done], out=weights[: stated + done])
+    weights[:stated] *= history.memo(_statements)
+    shares = weights[stated : stated + done]
+    np.subtract(1.0, shares, out=shares)
+    weights[: stated + done] *= _MOST
+    shares[amounts == 0.0] = np.nan  # no visit says nothing, which is not the same as zero
+    for i, attributed in enumerate(_ATTRIBUTED, start=stated + done):
+        weights[i] = attributed.weight(history)
+    return weights.take(_PLACE, axis=0)
+
+
+def _statements(history: History) -> NDArray[np.float64]:
+    """(dimension, observation): what the latest answers say."""
+    text, _ = history.answers(DIMENSIONS)
+    statements = np.empty(text.codes.shape)
+    for i, dimension in enumerate(DIMENSIONS):
+        statements[i] = text.table(_READINGS[dimension])[text.codes[i]]
+    return statements
 
 
 def _strengths(history: History) -> NDArray[np.float64]:
-    """(observation, dimension): strength in [0, 1], NaN where nothing is known.
+    """(dimension, observation): strength in [0, 1], NaN where nothing is known.
 
     Facts stand grouped by dimension, so a product over each group is one `reduceat`.
     """
     weights = history.memo(_weights)
-    known = ~np.isnan(weights)
-    weights = np.where(known, weights, 0.0)
-    left = np.multiply.reduceat(1.0 - np.maximum(weights, 0.0), _GROUPS, axis=1)
-    kept = np.multiply.reduceat(1.0 + np.minimum(weights, 0.0), _GROUPS, axis=1)
-    return np.where(np.logical_or.reduceat(known, _GROUPS, axis=1), (1.0 - left) * kept, np.nan)
+    silent = np.isnan(weights)
+    weights = np.where(silent, 0.0, weights)
+    left = np.multiply.reduceat(1.0 - np.maximum(weights, 0.0), _GROUPS)
+    kept = np.multiply.reduceat(1.0 + np.minimum(weights, 0.0), _GROUPS)
+    strengths: NDArray[np.float64] = (1.0 - left) * kept
+    strengths[np.logical_and.reduceat(silent, _GROUPS)] = np.nan
+    return strengths
 
 
-@lru_cache(maxsize=16_384)
-def _stated(text: str) -> float:
-    """What an answer says: 1 yes, 0.5 partly, -1 no, NaN nothing.
-
-    >>> _stated("approved"), _stated("no budget"), _stated("planned for next year")
-    (1.0, -1.0, 0.5)
-    """
-    plain = text.strip().lower()[:200]
-    if not plain or _UNSURE.search(plain):
-        return np.nan
-    if _NO.search(plain):
-        return -1.0
-    return 0.5 if _PARTLY.search(plain) else 1.0
-
-
-@lru_cache(maxsize=16_384)
-def _stated_soon(text: str) -> float:
-    """What an answer about timing says: 1 within a quarter, 0.4 later, -1 not planned, NaN nothing."""
-    plain = text.strip().lower()[:200]
-    if not plain or _UNSURE.search(plain):
-        return np.nan
-    if _SOON.search(plain):
-        return 1.0
-    return -1.0 if _NO.search(plain) else 0.4
+def _knowns(history: History) -> NDArray[np.float64]:
+    """(dimension, observation): 1 where anything is known."""
+    return (~np.isnan(history.memo(_strengths))).astype(np.float64)
 
 
 @lru_cache(maxsize=65_536)
@@ -160,55 +215,6 @@ def _title_authority(title: str) -> float:
 
 
 _AUTHORITY = dict(zip(SENIORITY, (-0.6, -0.3, 0.1, 0.2, 0.4, 0.6, 0.65, 0.75, 0.75), strict=True))
-
-
-def _answer(dimension: Dimension, meaning: Callable[[str], float], most: float) -> Fact:
-    """The latest stated answer, halved with every half-life of its dimension."""
-    half_life = _HALF_LIFE[dimension]
-
-    def weight(history: History) -> Column:
-        text, age = history.answer(dimension)
-        return most * text.map(meaning) * np.exp2(-age / half_life)
-
-    def tell(history: History, row: int) -> tuple[str, float | None]:
-        text, age = history.answer(dimension)
-        return f"Said about {dimension}: “{text.values[text.codes[row]]}”", float(age[row])
-
-    return Fact(dimension, "answer", weight, tell)
-
-
-def _visits(dimension: Dimension, topics: tuple[str, ...], most: float, words: str) -> Fact:
-    """Fresh visits to pages about these topics (half-life 14 days): each leaves half of the doubt."""
-
-    def decayed(history: History) -> Column:
-        return sum((history.activities("page_view", topic=topic).decayed(14) for topic in topics), np.zeros(history.size))
-
-    def weight(history: History) -> Column:
-        return _some(decayed(history), most)
-
-    def tell(history: History, row: int) -> tuple[str, float | None]:
-        times = sum(float(history.within(90).activities("page_view", topic=topic).count()[row]) for topic in topics)
-        ages = [float(history.activities("page_view", topic=topic).days_since_last()[row]) for topic in topics]
-        return f"{words} ({times:.0f} visits in 90 days)", min((age for age in ages if age == age), default=None)
-
-    return Fact(dimension, "behaviour", weight, tell)
-
-
-def _deeds(dimension: Dimension, types: tuple[str, ...], most: float, words: str) -> Fact:
-    """Fresh activities of these types (half-life 14 days)."""
-
-    def weight(history: History) -> Column:
-        return _some(history.activities(*types).decayed(14), most)
-
-    def tell(history: History, row: int) -> tuple[str, float | None]:
-        return words, float(history.activities(*types).days_since_last()[row])
-
-    return Fact(dimension, "behaviour", weight, tell)
-
-
-def _some(amount: Column, most: float) -> Column:
-    """`most` × (1 - 2^-amount), and NaN for nothing at all: no visit says nothing."""
-    return np.where(amount > 0, most * (1.0 - np.exp2(-amount)), np.nan)
 
 
 def _by_title(history: History) -> Column:
@@ -221,40 +227,65 @@ def _tell_title(history: History, row: int) -> tuple[str, float | None]:
 
 
 def _by_revenue(history: History) -> Column:
-    """Large companies have money, which is a weak hint that there is some for this."""
+    """Large companies have money, which is a weak hint that there is some for this: from a million to a hundred million."""
     revenue = history.number("annual_revenue")
-    return np.where(revenue > 0, 0.25 * np.clip(np.log10(np.maximum(revenue, 1.0)) - 6.0, 0.0, 2.0) / 2.0, np.nan)
+    known = np.where(revenue > 0, revenue, np.nan)
+    weight: Column = 0.125 * np.minimum(np.maximum(np.log10(known) - 6.0, 0.0), 2.0)
+    return weight
 
 
 def _tell_revenue(history: History, row: int) -> tuple[str, float | None]:
     return f"Company's annual revenue is about {float(history.number('annual_revenue')[row]):,.0f}", None
 
 
+_VIEWS = ("page_view",)
 FACTS: tuple[Fact, ...] = (
-    _answer("budget", _stated, 0.9),
-    Fact("budget", "company", _by_revenue, _tell_revenue),
-    _visits("budget", ("pricing",), 0.35, "Looked at prices"),
-    _answer("authority", _stated, 0.9),
-    Fact("authority", "job title", _by_title, _tell_title),
-    _answer("need", _stated, 0.85),
-    _visits("need", ("docs", "integrations"), 0.35, "Read documentation or integrations"),
-    _visits("need", ("comparison",), 0.25, "Compared us with competitors"),
-    _deeds("need", ("webinar_attended",), 0.2, "Attended a webinar"),
-    _answer("timeline", _stated_soon, 0.9),
-    _deeds("timeline", HAND_RAISES, 0.6, "Asked for a demo, a trial or a call"),
-    _visits("timeline", ("demo", "trial"), 0.25, "Looked at demo or trial pages"),
+    Stated("budget", 0.9, _HALF_LIFE["budget"]),
+    Attributed("budget", "company", _by_revenue, _tell_revenue),
+    Done("budget", _VIEWS, ("pricing",), 0.35, "Looked at prices"),
+    Stated("authority", 0.9, _HALF_LIFE["authority"]),
+    Attributed("authority", "job title", _by_title, _tell_title),
+    Stated("need", 0.85, _HALF_LIFE["need"]),
+    Done("need", _VIEWS, ("docs", "integrations"), 0.35, "Read documentation or integrations"),
+    Done("need", _VIEWS, ("comparison",), 0.25, "Compared us with competitors"),
+    Done("need", ("webinar_attended",), (), 0.2, "Attended a webinar"),
+    Stated("timeline", 0.9, _HALF_LIFE["timeline"]),
+    Done("timeline", HAND_RAISES, (), 0.6, "Asked for a demo, a trial or a call"),
+    Done("timeline", _VIEWS, ("demo", "trial"), 0.25, "Looked at demo or trial pages"),
 )
-"""Grouped by dimension, in the order of DIMENSIONS."""
+"""Grouped by dimension, in the order of DIMENSIONS; one of them is what the lead stated."""
 _GROUPS = np.array([next(i for i, fact in enumerate(FACTS) if fact.dimension == dimension) for dimension in DIMENSIONS])
+_READINGS: dict[Dimension, Callable[[str], float]] = {
+    "budget": says_yes,
+    "authority": says_who,
+    "need": says_yes,
+    "timeline": says_when,
+}
+_STATED = [fact for fact in FACTS if isinstance(fact, Stated)]
+_DONE = [fact for fact in FACTS if isinstance(fact, Done)]
+_ATTRIBUTED = [fact for fact in FACTS if isinstance(fact, Attributed)]
+_AGEING = np.array([-1.0 / fact.half_life for fact in _STATED])[:, None]
+_MOST = np.array([*(fact.most for fact in _STATED), *(fact.most for fact in _DONE)])[:, None]
+_DONE_NEEDS = tuple(need for fact in _DONE for need in fact.needs())
+_DONE_STARTS = np.cumsum([0, *(len(fact.needs()) for fact in _DONE[:-1])])
+_COMPUTED: list[Fact] = [*_STATED, *_DONE, *_ATTRIBUTED]
+_PLACE = np.array([_COMPUTED.index(fact) for fact in FACTS])
+"""Where `_weights` computes each fact."""
 
 
 def _strength(history: History, dimension: Dimension) -> Column:
-    column: Column = history.memo(_strengths)[:, DIMENSIONS.index(dimension)]
+    column: Column = history.memo(_strengths)[DIMENSIONS.index(dimension)]
     return column
 
 
 def _known(history: History, dimension: Dimension) -> Column:
-    return (~np.isnan(_strength(history, dimension))).astype(np.float64)
+    column: Column = history.memo(_knowns)[DIMENSIONS.index(dimension)]
+    return column
+
+
+def _statement(history: History, dimension: Dimension) -> Column:
+    column: Column = history.memo(_statements)[DIMENSIONS.index(dimension)]
+    return column
 
 
 @signal(family="budget", unit="strength", monotone=1)
@@ -332,22 +363,22 @@ def pricing_visits_90d(history: History) -> Column:
 @signal(family="budget", unit="statement")
 def budget_stated(history: History) -> Column:
     """Latest answer about budget reads as {value:+.1f} (1 yes, 0.5 partly, -1 no)."""
-    return history.answer("budget")[0].map(_stated)
+    return _statement(history, "budget")
 
 
 @signal(family="authority", unit="statement")
 def authority_stated(history: History) -> Column:
     """Latest answer about who decides reads as {value:+.1f} (1 yes, 0.5 partly, -1 no)."""
-    return history.answer("authority")[0].map(_stated)
+    return _statement(history, "authority")
 
 
 @signal(family="need", unit="statement")
 def need_stated(history: History) -> Column:
     """Latest answer about the need reads as {value:+.1f} (1 yes, 0.5 partly, -1 no)."""
-    return history.answer("need")[0].map(_stated)
+    return _statement(history, "need")
 
 
 @signal(family="timeline", unit="statement")
 def timeline_stated(history: History) -> Column:
     """Latest answer about timing reads as {value:+.1f} (1 within a quarter, 0.4 later, -1 not planned)."""
-    return history.answer("timeline")[0].map(_stated_soon)
+    return _statement(history, "timeline")

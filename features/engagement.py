@@ -116,12 +116,14 @@ def email_clicks_30d(history: History) -> Column:
 def email_response_90d(history: History) -> Column:
     """Clicked or replied to {value:.0%} of the mails of the last 90 days.
 
-    Not known while no mail was delivered.
+    Not known while no mail was delivered. Where both sending and delivery are recorded, a mail counts once; several
+    clicks in one mail make no more than all of them.
     """
     recent = history.within(90)
-    delivered = recent.activities("email_delivered", "email_sent", machine=None).count()
+    mails = np.maximum(recent.activities("email_delivered", machine=None).count(), recent.activities("email_sent", machine=None).count())
     answered = recent.activities("email_click", "email_reply").count()
-    return np.divide(answered, delivered, out=np.full(history.size, np.nan), where=delivered > 0)
+    share: Column = np.divide(np.minimum(answered, mails), mails, out=np.full(history.size, np.nan), where=mails > 0)
+    return share
 
 
 @signal(family="engagement", unit="mails", within="90d", fill=0.0)
@@ -163,7 +165,8 @@ def trend_7_28(history: History) -> Column:
     week = history.within(7).activities().count()
     month = history.within(35).activities().count() - week
     active = (week + month) > 0
-    return np.divide(week + 1.0, month / 4.0 + 1.0, out=np.full(history.size, np.nan), where=active)
+    trend: Column = np.divide(week + 1.0, month / 4.0 + 1.0, out=np.full(history.size, np.nan), where=active)
+    return trend
 
 
 @signal(family="engagement", unit="days")

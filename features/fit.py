@@ -152,7 +152,9 @@ def size_band(history: History) -> Column:
 
     Bands of the European Union's definition of small and medium enterprises, continued upwards.
     """
-    return _band(_positive(history.number("employees")), (10, 50, 250, 1_000, 5_000))
+    people = _positive(history.number("employees"))
+    band: Column = _SIZES.searchsorted(people, side="right") + 0.0 * people  # NaN stays NaN
+    return band
 
 
 @signal(family="fit", unit="currency")
@@ -164,8 +166,8 @@ def company_revenue(history: History) -> Column:
 @signal(family="fit", unit="currency")
 def revenue_per_head(history: History) -> Column:
     """Company's annual revenue per employee is about {value:,.0f}."""
-    people = _positive(history.number("employees"))
-    return np.divide(_positive(history.number("annual_revenue")), people, out=np.full(history.size, np.nan), where=people > 0)
+    per_head: Column = _positive(history.number("annual_revenue")) / _positive(history.number("employees"))
+    return per_head
 
 
 @signal(family="fit", unit="yes or no", fill=0.0)
@@ -177,14 +179,15 @@ def phone_given(history: History) -> Column:
 @signal(family="fit", unit="fields", fill=0.0)
 def profile_completeness(history: History) -> Column:
     """{value:.0f} of 6 company and contact details are known (title, company, industry, country, size, phone)."""
-    texts = [history.text(name).codes >= 0 for name in ("job_title", "company", "industry", "country", "phone")]
-    return np.add.reduce([*texts, ~np.isnan(history.number("employees"))], axis=0, dtype=np.float64)
+    known = (~np.isnan(history.number("employees"))).astype(np.float64)
+    for name in ("job_title", "company", "industry", "country", "phone"):
+        known += history.text(name).codes >= 0
+    return known
 
 
 def _positive(column: Column) -> Column:
-    """A size that is zero or negative is a gap in the data, not a size."""
-    return np.where(column > 0, column, np.nan)
+    """A size that is zero, negative or without end is a gap in the data, not a size."""
+    return np.where((column > 0) & (column < np.inf), column, np.nan)
 
 
-def _band(column: Column, edges: tuple[float, ...]) -> Column:
-    return np.where(np.isnan(column), np.nan, np.searchsorted(np.array(edges), column, side="right").astype(np.float64))
+_SIZES = np.array([10.0, 50.0, 250.0, 1_000.0, 5_000.0])

@@ -17,6 +17,8 @@ from typing import Any, Protocol, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from data.errors import BadData
+
 __all__ = [
     "DAY",
     "NEVER",
@@ -30,6 +32,7 @@ __all__ = [
     "Selector",
     "TextColumn",
     "instant",
+    "select",
 ]
 
 Column = NDArray[np.float64]
@@ -75,15 +78,21 @@ class TextColumn:
 
     def map(self, meaning: Callable[[str], float]) -> Column:
         """`meaning` of each row's text as a number, NaN where missing; each distinct text is read once."""
+        return self.table(meaning)[self.codes]
+
+    def table(self, meaning: Callable[[str], float]) -> Column:
+        """`meaning` of each distinct text; code -1, missing, reads the last entry, which is NaN."""
         table = self._mapped.get(meaning)
         if table is None:
-            # Code -1 reads the last entry: the missing one.
-            table = np.array([meaning(value) for value in self.values] + [np.nan], dtype=np.float64)
-            self._mapped[meaning] = table
-        return table[self.codes]
+            table = self._mapped[meaning] = np.array([*map(meaning, self.values), np.nan], dtype=np.float64)
+        return table
 
     def take(self, rows: NDArray[np.integer]) -> TextColumn:
         return TextColumn(self.codes[rows], self.values, self._mapped)
+
+    def with_codes(self, codes: Codes) -> TextColumn:
+        """Other rows over the same texts."""
+        return TextColumn(codes, self.values, self._mapped)
 
     def texts(self) -> list[str | None]:
         return [None if code < 0 else self.values[code] for code in self.codes.tolist()]
@@ -96,14 +105,34 @@ class TextColumn:
 class FieldHistory:
     """The dated values of one lead field (`lead_changes`), clustered by lead and ordered by time.
 
-    `starts` has one entry a lead and one more; `value_rows` of the change at position i is the row of `numbers` or
-    `texts` that holds its value.
+    `starts` has one entry a lead and one more; the value since `changed[i]` is row i of `numbers` or `texts`. Before its
+    first change a lead's field is not known; a lead without any change has its current value.
     """
 
     starts: NDArray[np.int64]
     changed: Instants
     numbers: Column | None
     texts: TextColumn | None
+
+    @classmethod
+    def build(
+        cls,
+        n_leads: int,
+        lead: NDArray[np.integer],
+        changed: Instants,
+        *,
+        numbers: Column | None = None,
+        texts: TextColumn | None = None,
+    ) -> FieldHistory:
+        """From changes in any order. Of several at one instant the greatest value stays, whatever the order of rows."""
+        spelling: NDArray[Any] = np.zeros(len(lead)) if numbers is None else np.where(np.isnan(numbers), -np.inf, numbers)
+        if texts is not None:
+            rank = {value: i for i, value in enumerate(sorted(texts.values))}
+            spelling = np.array([*(rank[value] for value in texts.values), -1])[texts.codes]
+        order = np.lexsort((spelling, changed, lead))
+        starts = np.zeros(n_leads + 1, dtype=np.int64)
+        np.cumsum(np.bincount(lead, minlength=n_leads), out=starts[1:])
+        return cls(starts, changed[order], None if numbers is None else numbers[order], None if texts is None else texts.take(order))
 
 
 @dataclass(frozen=True)
@@ -117,6 +146,19 @@ class Leads:
     account: NDArray[np.int64] | None = None
     """Code of the lead's account, -1 for a lead without one; None when accounts are not known at all."""
     changes: Mapping[str, FieldHistory] = field(default_factory=dict)
+
+    def dated_text(self, name: str) -> tuple[TextColumn, TextColumn]:
+        """The dated values of a text field and its current ones, over one vocabulary."""
+        dated, now = self.changes[name].texts, self.texts.get(name)
+        assert dated is not None
+        if now is None:
+            return dated, dated.with_codes(np.full(len(self), -1, dtype=np.int32))
+        if now.values is dated.values:
+            return dated, now
+        code = {value: i for i, value in enumerate(dated.values)}
+        codes = np.array([*(code.setdefault(value, len(code)) for value in now.values), -1], dtype=np.int32)[now.codes]
+        values = list(code)
+        return TextColumn(dated.codes, values), TextColumn(codes, values)
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -157,31 +199,40 @@ class ActivityLog:
     ) -> ActivityLog:
         """Clusters rows by `lead` (0 ≤ lead < n_leads) and orders them by time; rows already in order are not copied.
 
-        An absent or missing `recorded` means `occurred`; a row cannot be known before it happened.
+        An absent or missing `recorded` means `occurred`; a row cannot be known before it happened. Raises BadData when
+        an activity has no time.
         """
         n = len(lead)
-        lead64 = lead.astype(np.int64, copy=False)
         known = occurred if recorded is None else np.maximum(recorded, occurred)
-        missing = _missing_text(n)
-        columns = [column if column is not None else missing for column in (channel, url, content, campaign, value)]
+        late = recorded is not None and bool((known != occurred).any())
+        missing = TextColumn(np.full(n, -1, dtype=np.int32), ())
+        texts = [type, *(missing if column is None else column for column in (channel, url, content, campaign, value))]
         marked = automated if automated is not None else np.zeros(n, dtype=np.bool_)
-        if n > 1:
-            later_lead = lead64[1:] > lead64[:-1]
-            in_order = bool(np.all(later_lead | ((lead64[1:] == lead64[:-1]) & (occurred[1:] >= occurred[:-1]))))
-            if not in_order:
-                order = np.lexsort((occurred, lead64))
-                lead64, occurred, known, marked = lead64[order], occurred[order], known[order], marked[order]
-                type = type.take(order)
-                columns = [column.take(order) for column in columns]
-        starts = np.zeros(n_leads + 1, dtype=np.int64)
-        np.cumsum(np.bincount(lead64, minlength=n_leads), out=starts[1:])
-        late = recorded is not None and bool((known > occurred).any())
-        return cls(starts, occurred, known, type, *columns, marked, late)
+        order: NDArray[np.integer] | None = None
+        if n_leads == 1:  # nothing to cluster
+            starts = np.array([0, n])
+            if n > 1 and (occurred[1:] < occurred[:-1]).any():
+                order = occurred.argsort(kind="stable")
+        else:
+            starts = np.zeros(n_leads + 1, dtype=np.int64)
+            np.bincount(lead, minlength=n_leads).cumsum(out=starts[1:])
+            if n > 1:
+                step = lead[1:] - lead[:-1]
+                if not ((step > 0) | ((step == 0) & (occurred[1:] >= occurred[:-1]))).all():
+                    order = np.lexsort((occurred, lead))
+        if order is not None:
+            occurred, marked = occurred[order], marked[order]
+            known = known[order] if late else occurred
+            texts = [column if column is missing else column.take(order) for column in texts]
+        if n and occurred.min() == NEVER:
+            raise BadData("an activity has no time: leave it out, or give its `occurred_at`")
+        type, channel, url, content, campaign, value = texts
+        return cls(starts, occurred, known, type, channel, url, content, campaign, value, marked, late)
 
     @classmethod
     def empty(cls, n_leads: int) -> ActivityLog:
         none = np.zeros(0, dtype=np.int64)
-        return cls.build(n_leads, none, none, _missing_text(0))
+        return cls.build(n_leads, none, none, TextColumn(none.astype(np.int32), ()))
 
     def __len__(self) -> int:
         return len(self.occurred)
@@ -207,9 +258,9 @@ class Selector:
         self.types, self.topic, self.channel, self.machine, self.colleagues = types, topic, channel, machine, colleagues
 
     def __repr__(self) -> str:
-        parts = [*self.types, self.topic and f"topic={self.topic}", self.channel and f"channel={self.channel}"]
-        parts += [{None: "people and machines", True: "machines", False: None}[self.machine], self.colleagues and "colleagues"]
-        return "(" + ", ".join(str(part) for part in parts if part) + ")"
+        parts = [*self.types, f"topic={self.topic}" if self.topic else "", f"channel={self.channel}" if self.channel else ""]
+        parts += [{None: "people and machines", True: "machines", False: ""}[self.machine], "colleagues" if self.colleagues else ""]
+        return "(" + ", ".join(part for part in parts if part) + ")"
 
 
 @lru_cache(maxsize=4096)
@@ -228,11 +279,13 @@ class Evaluates(Protocol):
     @property
     def size(self) -> int: ...
     def fetch(self, need: Need) -> Column: ...
+    def together(self, needs: tuple[Need, ...]) -> Column: ...
     def number(self, column: str) -> Column: ...
     def text(self, column: str) -> TextColumn: ...
     def age_of(self, column: str) -> Column: ...
     def answer(self, field: str) -> tuple[TextColumn, Column]: ...
-    def memo(self, compute: Callable[[History], Any]) -> Any: ...
+    def answers(self, fields: tuple[str, ...]) -> tuple[TextColumn, Column]: ...
+    def memo(self, compute: Callable[[History], T]) -> T: ...
 
 
 class History:
@@ -258,8 +311,15 @@ class History:
         return Selection(self._block, select(types, topic, channel, machine, False), self._within)
 
     def colleagues(self, *types: str, topic: str | None = None) -> Selection:
-        """Activities of other leads of the same account; NaN where the account's context is not known."""
+        """Activities of other leads of the same account, each asked alone and then added up (the latest: the youngest).
+
+        NaN where the account's context is not known.
+        """
         return Selection(self._block, select(types, topic, None, False, True), self._within)
+
+    def together(self, needs: tuple[Need, ...]) -> Column:
+        """Several aggregates of the lead's own activities at once: (needs, observations)."""
+        return self._block.together(needs)
 
     def number(self, column: str) -> Column:
         """A numeric attribute as of the instant, NaN where not known."""
@@ -270,17 +330,20 @@ class History:
         return self._block.text(column)
 
     def age_of(self, column: str) -> Column:
-        """Days from a time attribute (such as `created_at`) to `as_of`."""
+        """Days from a time attribute (such as `created_at`) to `as_of`; NaN where it is missing or lies after `as_of`."""
         return self._block.age_of(column)
 
     def answer(self, field: str) -> tuple[TextColumn, Column]:
         """The latest stated answer to `field` (an activity of type `answer`) and its age in days, NaN where none."""
         return self._block.answer(field)
 
+    def answers(self, fields: tuple[str, ...]) -> tuple[TextColumn, Column]:
+        """The same for several fields at once: codes and ages are (fields, observations)."""
+        return self._block.answers(fields)
+
     def memo(self, compute: Callable[[History], T]) -> T:
         """`compute` of the block's whole history, once a block: for what several signals share."""
-        result: T = self._block.memo(compute)
-        return result
+        return self._block.memo(compute)
 
 
 class Selection:
@@ -322,7 +385,3 @@ class Selection:
     def people(self) -> Column:
         """Of colleagues: how many of them did any of this."""
         return self._block.fetch(("people", self._selector, self._within))
-
-
-def _missing_text(n: int) -> TextColumn:
-    return TextColumn(np.full(n, -1, dtype=np.int32), ())

@@ -106,7 +106,8 @@ def intent_share_30d(history: History) -> Column:
     """
     month = history.within(30)
     pages = month.activities("page_view").count()
-    telling = sum(
-        (month.activities("page_view", topic=topic).count() for topic in ("pricing", "demo", "comparison", "trial")), np.zeros(history.size)
-    )
-    return np.divide(telling, pages, out=np.full(history.size, np.nan), where=pages > 0)
+    telling = np.zeros(history.size)
+    for topic in ("pricing", "demo", "comparison", "trial"):
+        telling += month.activities("page_view", topic=topic).count()
+    share: Column = np.divide(telling, pages, out=np.full(history.size, np.nan), where=pages > 0)
+    return share

@@ -1,7 +1,9 @@
 """Which activities were made by machines: privacy proxies that open mail, scanners that click before anyone reads.
 
-In: an activity log. Out: one boolean an activity. A label rests only on what was recorded no later than the activity
-itself, so it cannot change once the activity is known and leaks nothing from the future.
+In: an activity log. Out: one boolean an activity. A label rests only on activities that occurred no later than the
+labelled one *and* were recorded no later: so it cannot change once the activity is known, leaks nothing from the
+future, and a row that arrives late neither makes a label nor breaks one. Rows at the same instant count for each other
+alike, so their order cannot matter.
 """
 
 from __future__ import annotations
@@ -13,46 +15,70 @@ from features.history import ActivityLog
 
 __all__ = ["machine_activity"]
 
-_REACTIONS = ("email_open", "email_click")
-_DELIVERIES = ("email_delivered", "email_sent")
-_BURSTING = ("email_click", "page_view")
+_REACTION, _DELIVERY, _BURSTING = 1, 2, 4
+_KIND = {
+    "email_open": _REACTION,
+    "email_click": _REACTION | _BURSTING,
+    "page_view": _BURSTING,
+    "email_delivered": _DELIVERY,
+    "email_sent": _DELIVERY,
+}
 _TOO_FAST = 5_000_000
 """Microseconds after delivery within which no person opens or clicks."""
 _BURST = 4
 _BURST_SPAN = 2_000_000
-"""`_BURST` clicks or page views before this one within two seconds are a scanner at work."""
+"""`_BURST` clicks or page views besides this one within two seconds are a scanner at work."""
+_QUARTER_HOUR = 15 * 60 * 1_000_000
+"""A time on the full quarter of an hour is a date or a diary entry, in whatever zone: it says nothing about seconds."""
 
 
 def machine_activity(log: ActivityLog) -> NDArray[np.bool_]:
-    """True where the activity is declared automated, reacts within seconds of a delivery, or ends a burst."""
-    machine = log.automated.copy()
-    n = len(log)
-    if n < 2:
+    """True where the activity is declared automated, reacts within seconds of a delivery, or is part of a burst."""
+    machine = log.automated
+    occurred = log.occurred
+    if len(occurred) < 2:
         return machine
-    reaction, delivery = _is(log, _REACTIONS), _is(log, _DELIVERIES)
-    at = np.flatnonzero(reaction)
-    deliveries = np.flatnonzero(delivery)
-    if len(at) and len(deliveries):
-        # The latest delivery at or before each reaction; one of an earlier lead does not count.
-        latest = np.searchsorted(deliveries, at) - 1
-        found = latest >= 0
-        at, row = at[found], deliveries[latest[found]]
-        lead = np.searchsorted(log.starts, at, side="right") - 1
-        known = (row >= log.starts[lead]) & (log.recorded[row] <= log.recorded[at])
-        machine[at[known & (log.occurred[at] - log.occurred[row] < _TOO_FAST)]] = True
-    if n > _BURST:
-        # Few rows are that close together, so the rest is only looked at for them.
-        at = np.flatnonzero(log.occurred[_BURST:] - log.occurred[:-_BURST] < _BURST_SPAN) + _BURST
-        lead = np.searchsorted(log.starts, at, side="right") - 1
-        at = at[at - _BURST >= log.starts[lead]]
-        if len(at):
-            clicks = _is(log, _BURSTING)
-            burst = np.ones(len(at), dtype=np.bool_)
-            for back in range(_BURST + 1):
-                burst &= clicks[at - back] & (log.recorded[at - back] <= log.recorded[at])
-            machine[at[burst]] = True
+    # Few rows follow another that closely, and only those can be told; as unsigned, a step back to the next lead is far.
+    gap = occurred[1:] - occurred[:-1]
+    near = gap.view(np.uint64) < _TOO_FAST
+    if not near.any():
+        return machine
+    touched = np.zeros(len(occurred), dtype=np.bool_)
+    touched[1:] = near
+    touched[:-1] |= gap == 0
+    kinds = np.array([*(_KIND.get(value, 0) for value in log.type.values), 0], dtype=np.int8)[log.type.codes]
+    touched &= (kinds & (_REACTION | _BURSTING)) > 0
+    (at,) = touched.nonzero()
+    at = at[occurred[at] % _QUARTER_HOUR != 0]
+    if not len(at):
+        return machine
+    machine = machine.copy()
+    reactions = at[(kinds[at] & _REACTION) > 0]
+    machine[reactions[_preceded(log, reactions, (kinds & _DELIVERY) > 0, 1, _TOO_FAST)]] = True
+    bursting = at[(kinds[at] & _BURSTING) > 0]
+    machine[bursting[_preceded(log, bursting, (kinds & _BURSTING) > 0, _BURST, _BURST_SPAN)]] = True
     return machine
 
 
-def _is(log: ActivityLog, names: tuple[str, ...]) -> NDArray[np.bool_]:
-    return np.array([*(value in names for value in log.type.values), False])[log.type.codes]
+def _preceded(log: ActivityLog, at: NDArray[np.int64], wanted: NDArray[np.bool_], enough: int, span: int) -> NDArray[np.bool_]:
+    """Whether `enough` other wanted activities of the same lead lie less than `span` before each of `at`, known by then."""
+    found = np.zeros(len(at), dtype=np.int64)
+    (rows,) = wanted.nonzero()
+    if not len(at) or not len(rows):
+        return found >= enough
+    lead = log.starts.searchsorted(at, side="right") - 1
+    begin, end = log.starts[lead], log.starts[lead + 1]
+    # One step back at a time through the wanted rows, for all of `at` that are still open; then on through the same instant.
+    for direction, place in ((-1, rows.searchsorted(at) - 1), (1, rows.searchsorted(at, side="right"))):
+        pending = (found < enough).nonzero()[0]
+        place = place[pending]
+        while len(pending):
+            inside = (place >= 0) & (place < len(rows))
+            pending, place = pending[inside], place[inside]
+            row, origin = rows[place], at[pending]
+            apart = log.occurred[origin] - log.occurred[row]
+            close = (row >= begin[pending]) & (row < end[pending]) & ((apart < span) if direction < 0 else (apart == 0))
+            found[pending] += close & (log.recorded[row] <= log.recorded[origin])
+            still = close & (found[pending] < enough)
+            pending, place = pending[still], place[still] + direction
+    return found >= enough

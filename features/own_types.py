@@ -23,9 +23,9 @@ def signals_of_type(name: str) -> tuple[Signal, ...]:
     def since(history: History) -> Column:
         return history.activities(name, machine=None).days_since_last()
 
-    nan = float("nan")
+    nan, said = float("nan"), name.replace("{", "{{").replace("}", "}}")
     return (
-        Signal(f"{name}:count", "engagement", "times", None, 0.0, 0, f"Had {{value:.0f}} times '{name}' in all.", ever),
-        Signal(f"{name}:count_7d", "engagement", "times", 7.0, 0.0, 0, f"Had {{value:.0f}} times '{name}' in the last 7 days.", week),
-        Signal(f"{name}:days_since", "engagement", "days", None, nan, 0, f"The latest '{name}' was {{value:.0f}} days ago.", since),
+        Signal(f"{name}:count", "engagement", "times", None, 0.0, 0, f"Had {{value:.0f}} times '{said}' in all.", ever),
+        Signal(f"{name}:count_7d", "engagement", "times", 7.0, 0.0, 0, f"Had {{value:.0f}} times '{said}' in the last 7 days.", week),
+        Signal(f"{name}:days_since", "engagement", "days", None, nan, 0, f"The latest '{said}' was {{value:.0f}} days ago.", since),
     )

@@ -30,7 +30,8 @@ ENGINE_REVISION = 1
 
 
 class UnknownSignal(TamizError, status=422, exit_code=2):
-    """The feature set names the signal `{name}`, which this installation does not have: use the version of Tamiz that trained the model, or retrain."""
+    """The feature set names the signal `{name}`, which this installation does not have: use the version of Tamiz that
+    trained the model, or retrain."""
 
 
 @dataclass(frozen=True)

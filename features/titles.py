@@ -7,7 +7,6 @@ the lexicon says nothing. Words that take the rank away ("assistant to the", "fo
 from __future__ import annotations
 
 import re
-import unicodedata
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -15,41 +14,53 @@ import numpy as np
 
 from features.history import Column, History
 from features.signal import signal
+from features.words import plain
 
 __all__ = ["SENIORITY", "Title", "read_title"]
 
 SENIORITY = ("student", "junior", "staff", "senior", "manager", "director", "vp", "c_level", "owner")
 """From least to most say in a purchase."""
 
-_RANKS: tuple[tuple[str, str], ...] = (
+_RANKS: tuple[tuple[str, ...], ...] = (
+    ("vp", r"s?vp|evp|vice ?president[ea]?"),
+    ("director", r"subdirector[ae]?(?: general)?|deputy director"),
     (
         "owner",
-        r"owner|founder|co-?founder|cofundador[ae]?|fundador[ae]?|propietari[oa]|dueñ[oa]|duen[oa]|soci[oa] fundador[ae]?|president(?:e|a)?|managing partner|partner|soci[oa]|autonom[oa]|emprendedor[ae]?",
+        r"(?<!product )(?<!process )(?<!data )owner|(?:co ?)?founder|(?:co ?)?fundador[ae]?|propietari[oa]|duen[oa]|president[ea]?",
+        r"managing partner|soci[oa]|autonom[oa]|emprendedor[ae]?",
+        r"(?<!business )(?<!channel )(?<!sales )(?<!hr )partner(?! manager| sales| marketing| success)",
     ),
     (
         "c_level",
-        r"c[eftimor]o|ciso|cdo|cpo|chro|chief \w+(?: \w+)? officer|chief|director[ae]? general|gerente general|consejer[oa] delegad[oa]|managing director|general manager|administrador[ae]? unic[oa]",
+        r"c[eftimor]o|ciso|cdo|cpo|chro|chief(?! of staff)|director[ae]? (?:general|gerente|ejecutiv[oa])|gerente general",
+        r"consejer[oa] delegad[oa]",
+        r"managing director|general manager|administrador[ae]? unic[oa]",
     ),
-    ("vp", r"s?vp|evp|vice ?president(?:e|a)?|vicepresident[ea]|subdirector[ae]? general"),
-    ("director", r"director[ae]?s?|dir|directivo|head(?: of)?|subdirector[ae]?"),
+    ("director", r"director[ae]?s?|dir|directiv[oa]|head(?: of)?|chief of staff"),
     (
         "manager",
-        r"managers?|mgr|gerente?|jef[ea]|responsable|encargad[oa]|coordinador[ae]?|coordinator|supervisor[ae]?|team lead|lead|lider|principal",
+        r"managers?|mgr|gerente?|jef[ea]|responsable|encargad[oa]|coordinador[ae]?|coordinator|supervisor[ae]?",
+        r"lead(?! gen)|lider|principal|product owner",
     ),
     ("student", r"students?|estudiante|intern|becari[oa]|trainee|practicante|alumn[oa]|en practicas"),
     ("junior", r"junior|jr|associate|auxiliar|assistant|asistente|ayudante|secretari[oa]"),
     ("senior", r"senior|sr|specialist|especialista|expert[oa]?|architect|arquitect[oa]|consultor[ae]?|consultant"),
     (
         "staff",
-        r"engineer|ingenier[oa]|analyst|analista|developer|desarrollador[ae]?|programador[ae]?|tecnic[oa]|technician|executive|ejecutiv[oa]|agent|agente|administrativ[oa]|representative|representante|comercial|buyer|comprador[ae]?|account executive|contable|accountant|abogad[oa]|designer|diseñador[ae]?|disenador[ae]?",
+        r"engineer|ingenier[oa]|analyst|analista|developer|desarrollador[ae]?|programador[ae]?|tecnic[oa]|technician|executive|ejecutiv[oa]",
+        r"agent|agente|administrativ[oa]|administrator|administrador[ae]? de \w+|sysadmin|representative|representante|comercial",
+        r"buyer|comprador[ae]?|contable|accountant|abogad[oa]|lawyer|designer|disenador[ae]?|business partner",
     ),
 )
-_FUNCTIONS: tuple[tuple[str, str], ...] = (
+"""The first that fits wins; so what would be mistaken for a higher rank ("vice president") stands before it."""
+_FUNCTIONS: tuple[tuple[str, ...], ...] = (
     ("sales", r"sales|ventas|comercial|revenue|cro|business development|desarrollo de negocio|account executive"),
     ("marketing", r"marketing|mercadeo|cmo|brand|marca|growth|communications?|comunicacion|digital"),
     (
         "it",
-        r"it|ti|tic|cto|cio|ciso|technology|tecnologia|sistemas|systems|software|developer|desarrollador[ae]?|programador[ae]?|data|datos|informatic[oa]|informatica|engineering|ingenieria|security|seguridad|engineer|ingenier[oa]",
+        r"it|ti|tic|cto|cio|ciso|technology|tecnologia|sistemas|systems|software",
+        r"developer|desarrollador[ae]?|programador[ae]?|data|datos",
+        r"informatic[oa]|informatica|engineering|ingenieria|security|seguridad|engineer|ingenier[oa]",
     ),
     (
         "finance",
@@ -57,22 +68,27 @@ _FUNCTIONS: tuple[tuple[str, str], ...] = (
     ),
     (
         "operations",
-        r"operations?|operaciones|coo|logistics?|logistica|supply chain|cadena de suministro|production|produccion|plant|planta|almacen|warehouse|quality|calidad",
+        r"operations?|operaciones|coo|logistics?|logistica|supply chain|cadena de suministro|production|produccion|plant|planta",
+        r"almacen|warehouse|quality|calidad",
     ),
     ("purchasing", r"purchasing|procurement|compras|buyer|comprador[ae]?|sourcing|aprovisionamiento"),
     ("hr", r"hr|rrhh|human resources|recursos humanos|people|talent|talento|chro|personas"),
     ("legal", r"legal|counsel|abogad[oa]|juridic[oa]|compliance"),
     (
         "general",
-        r"ceo|owner|founder|director[ae]? general|gerente general|general manager|managing director|president[ea]?|dueñ[oa]|duen[oa]|propietari[oa]|fundador[ae]?",
+        r"ceo|(?<!product )owner|(?:co ?)?founder|director[ae]? (?:general|gerente|ejecutiv[oa])|gerente general",
+        r"general manager|managing director",
+        r"(?<!vice )president[ea]?|duen[oa]|propietari[oa]|(?:co ?)?fundador[ae]?",
     ),
 )
 _NOT_THE_BOSS = re.compile(
-    r"\b(?:assistant|asistente|secretari[oa]|ayudante|auxiliar|pa|ea|adjunt[oa])\b(?: \w+)? (?:to|of|del?|al|a|la)\b|\b(?:executive|personal) assistant\b"
+    r"\b(?:assistant|asistente|secretari[oa]|ayudante|auxiliar|pa|ea|adjunt[oa])\b(?: \w+)? (?:to|of|del?|al|a|la)\b"
+    r"|\b(?:executive|personal) assistant\b"
 )
 _FORMER = re.compile(r"\b(?:former|ex|formerly|antigu[oa]|retired|jubilad[oa])\b")
-_RANK = tuple((name, re.compile(rf"\b(?:{words})\b")) for name, words in _RANKS)
-_FUNCTION = tuple((name, re.compile(rf"\b(?:{words})\b")) for name, words in _FUNCTIONS)
+_RANK = tuple((name, re.compile(rf"\b(?:{'|'.join(words)})\b")) for name, *words in _RANKS)
+_FUNCTION = tuple((name, re.compile(rf"\b(?:{'|'.join(words)})\b")) for name, *words in _FUNCTIONS)
+_BETWEEN_WORDS = re.compile(r"[^\w&+]+")
 _LONGEST = 200
 
 
@@ -93,8 +109,7 @@ def read_title(title: str) -> Title:
     >>> read_title("Executive Assistant to the CEO").seniority, read_title("Former CTO").seniority
     ('junior', 'unknown')
     """
-    plain = unicodedata.normalize("NFKD", title[:_LONGEST].lower())
-    text = " ".join(re.sub(r"[^\w&+]+", " ", "".join(c for c in plain if not unicodedata.combining(c)).replace(".", "")).split())
+    text = " ".join(_BETWEEN_WORDS.sub(" ", plain(title, _LONGEST).replace(".", "")).split())
     function = next((name for name, words in _FUNCTION if words.search(text)), "unknown")
     if _FORMER.search(text):
         return Title("unknown", function)

@@ -12,10 +12,13 @@ from functools import lru_cache
 __all__ = ["TOPICS", "topic_of"]
 
 _PATTERNS: tuple[tuple[str, str], ...] = (
-    ("pricing", r"pric(?:e|es|ing)|precios?|tarifas?|plans?|planes|cost(?:e|o)?s?"),
-    ("comparison", r"compar\w*|vs|versus|alternativ\w+|competi\w+"),
-    ("demo", r"demos?|demostracion(?:es)?|book-a-call|contact-sales|contacto-ventas"),
-    ("trial", r"trial|signup|sign-up|registro|prueba(?:-gratis)?|free"),
+    (
+        "pricing",
+        r"pric(?:e|es|ing)|precios?|tarifas?|plans?|planes|cost(?:e|o)?s?|pricing-plans|plans-(?:and-)?pricing|(?:planes-y-)?precios(?:-y-planes)?",
+    ),
+    ("comparison", r"compar\w*|vs|versus|alternativ\w+|competi\w+|compar\w*-[^/]*|[^/]*-vs-[^/]*|[^/]*-alternativ\w+|alternativ\w+-[^/]*"),
+    ("demo", r"demos?|demostracion(?:es)?|demo-[^/]*|[^/]*-demo|book-a-call|contact-sales|contacto-ventas"),
+    ("trial", r"trial|free-trial|signup|sign-up|registro|prueba(?:-gratis|-gratuita)?|free"),
     ("integrations", r"integrations?|integracion(?:es)?|connectors?|conectores|api|apis|marketplace"),
     ("docs", r"docs?|documentation|documentacion|help|ayuda|support|soporte|guides?|guias?|developers?"),
     ("customers", r"customers?|clientes|case-stud(?:y|ies)|casos?|casos-de-exito|success-stories|testimonials?"),
@@ -25,7 +28,7 @@ _PATTERNS: tuple[tuple[str, str], ...] = (
     ("login", r"login|log-in|signin|sign-in|acceso|account|cuenta"),
     ("content", r"blog|resources?|recursos|webinars?|ebooks?|whitepapers?|news|noticias|articulos?|articles?"),
 )
-TOPICS: tuple[str, ...] = tuple(name for name, _ in _PATTERNS) + ("other",)
+TOPICS: tuple[str, ...] = (*(name for name, _ in _PATTERNS), "other")
 
 _SEGMENT = tuple((name, re.compile(rf"(?:^|/)(?:{pattern})(?:[/.]|$)", re.IGNORECASE)) for name, pattern in _PATTERNS)
 _LONGEST = 512

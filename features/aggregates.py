@@ -1,0 +1,280 @@
+"""Counts, decayed sums, recencies, days, sessions and returns of activities: all of a plan's aggregates in one pass.
+
+In: activities with their age before `as_of`, in time order within segments (one segment an observation). Out: one
+float64 column an aggregate.
+
+Every activity falls into one *cell* (the finest distinction that any selector makes between types, topics, channels and
+machines) and one *bucket* of age. One pass counts activities by (segment, cell, bucket); every windowed count is then a
+0/1 projection of that histogram. Decayed sums go the same way with weights in fixed point (integers of 2^-30), so all
+sums are sums of integers below 2^53: exact, whatever the order, the block or the BLAS. That is why one lead alone and
+the same lead in a batch agree to the last bit, and why ties and row order cannot matter. (Past eight million fresh
+activities of one lead the sum of its weights would leave that range.)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from features.history import DAY, ActivityLog, Need, Selector, select
+from features.segments import Rows
+from features.topics import TOPICS, topic_of
+
+__all__ = ["Aggregator", "selector_of"]
+
+Ints = NDArray[np.int64]
+Floats = NDArray[np.float64]
+
+_FIXED = 2.0**30
+_SESSION_PAUSE = 30 * 60 * 1_000_000
+_SILENCE = 30 * DAY
+_ENCODED_ROWS = 16_384
+_SMALL_PRODUCT = 200_000
+"""Multiplications (rows × height × width) that OpenBLAS still does on one thread; its limit is 262,144."""
+_ORDER = ("count", "people", "days", "sessions", "returns", "topics", "decayed", "last")
+"""In which order the columns stand, so that each kind is a slice."""
+
+
+def selector_of(need: Need) -> Selector:
+    """Which activities an aggregate is of."""
+    selector = need[1]
+    assert isinstance(selector, Selector)
+    return selector
+
+
+class Aggregator:
+    """Computes a fixed list of aggregates over segments of activities."""
+
+    def __init__(self, needs: Sequence[Need]) -> None:
+        self.needs = tuple(sorted(needs, key=lambda need: _ORDER.index(need[0])))
+        """In the order of the columns."""
+        self.position = {need: i for i, need in enumerate(self.needs)}
+        self._columns: dict[tuple[Need, ...], Ints | None] = {}
+        selectors = list(dict.fromkeys(part for need in self.needs for part in _parts(need))) or [select((), None, None, False, False)]
+        types = sorted({name for one in selectors for name in one.types})
+        topics = sorted({one.topic for one in selectors if one.topic})
+        channels = sorted({one.channel for one in selectors if one.channel})
+        member = _membership(selectors, types, topics, channels)
+        # Types, topics and channels that no selector tells apart share a cell.
+        signatures, cell_of = np.unique(member.reshape(len(selectors), -1), axis=1, return_inverse=True)
+        self.n_cells = signatures.shape[1]
+        self._cell_of = cell_of.reshape(-1).astype(np.int64)
+        # The codes of an activity add up to its place in `_cell_of`, least significant last: machine or not.
+        width = 2 * (len(channels) + 1)
+        self._channel_place = {name: 2 * i for i, name in enumerate(channels, start=1)}
+        self._topic_place = {name: width * i for i, name in enumerate(topics, start=1)}
+        self._type_place = {name: width * (len(topics) + 1) * i for i, name in enumerate(types, start=1)}
+        self._compile({one: signatures[i].astype(bool) for i, one in enumerate(selectors)})
+
+    def _compile(self, member: dict[Selector, NDArray[np.bool_]]) -> None:
+        windows = sorted({need[2] for need in self.needs if need[0] not in ("decayed", "last") and need[2] is not None})
+        self.n_buckets = len(windows) + 1
+        self._edges = np.array([round(window * DAY) for window in windows], dtype=np.int64)
+        # Ages in whole days look their bucket up; windows of hours need the search.
+        whole = bool(windows) and all(float(window).is_integer() for window in windows)
+        self._last_day = int(windows[-1]) if whole else 0
+        self._bucket_of_day = np.searchsorted(np.array(windows), np.arange(self._last_day + 1), side="right") if whole else None
+        bucket_of: dict[float | None, int] = {window: i for i, window in enumerate(windows, start=1)} | {None: self.n_buckets}
+
+        kinds = [need[0] for need in self.needs]
+        start = {kind: sum(_ORDER.index(one) < at for one in kinds) for at, kind in enumerate(_ORDER)}
+        self._counted = start["returns"]  # counts, people; and days and sessions, which are counts less what runs merge
+        self._topics_from, self._decayed_from, self._last_from = start["topics"], start["decayed"], start["last"]
+
+        asked = [(selector_of(need), need[2]) for need in self.needs[: self._counted]]
+        breadths = [need for need in self.needs if need[0] == "topics"]
+        asked += [(part, need[2]) for need in breadths for part in _parts(need)]
+        projection = np.zeros((self.n_cells, self.n_buckets, len(asked)))
+        for i, (one, window) in enumerate(asked):
+            projection[member[one], : bucket_of[window], i] = 1.0
+        self._count_projection = projection.reshape(self.n_cells * self.n_buckets, len(asked))
+
+        decayed = [need for need in self.needs if need[0] == "decayed"]
+        half_lives = sorted({need[2] for need in decayed if need[2] is not None})
+        self._decay_rates = (np.log(0.5) / (np.array(half_lives, dtype=np.float64) * DAY))[:, None]
+        projection = np.zeros((len(half_lives), self.n_cells, len(decayed)))
+        for i, need in enumerate(decayed):
+            projection[half_lives.index(need[2] or 0.0), member[selector_of(need)], i] = 1.0
+        self._decay_projection = projection.reshape(len(half_lives) * self.n_cells, len(decayed)) / _FIXED
+
+        members = [np.flatnonzero(member[selector_of(need)]) for need in self.needs if need[0] == "last"]
+        self._last_cells = np.concatenate([*members, np.zeros(0, dtype=np.int64)]).astype(np.int64)
+        self._last_starts = np.cumsum([0, *(len(one) for one in members)])[:-1].astype(np.int64)
+
+        runs: dict[Selector, dict[str, list[tuple[int, int]]]] = {}
+        for need in self.needs:
+            if need[0] in ("days", "sessions", "returns"):
+                place = (self.position[need], bucket_of[need[2]] - 1)
+                runs.setdefault(selector_of(need), {}).setdefault(need[0], []).append(place)
+        self._runs = [(member[selector], wanted) for selector, wanted in runs.items()]
+
+    def columns_of(self, needs: tuple[Need, ...]) -> Ints | None:
+        """Where several needs stand; None when one of them is not computed here."""
+        if needs not in self._columns:
+            found = [self.position.get(need) for need in needs]
+            self._columns[needs] = None if None in found else np.array(found, dtype=np.int64)
+        return self._columns[needs]
+
+    def cells(self, log: ActivityLog, machine: NDArray[np.bool_], rows: Rows | None = None) -> Ints:
+        """The cell of each activity (of `rows`, or of all): what the selectors can tell of it."""
+        types = _table(log.type.values, self._type_place)
+        topics = np.array([*(self._topic_place.get(topic_of(value), 0) for value in log.url.values), 0]) if self._topic_place else None
+        channels = _table(log.channel.values, self._channel_place) if self._channel_place else None
+        if rows is not None:
+            return self._cells(log, machine, rows, types, topics, channels)
+        if len(log) <= _ENCODED_ROWS:
+            return self._cells(log, machine, slice(None), types, topics, channels)
+        cell = np.empty(len(log), dtype=np.int64)
+        for start in range(0, len(log), _ENCODED_ROWS):
+            part = slice(start, start + _ENCODED_ROWS)
+            cell[part] = self._cells(log, machine, part, types, topics, channels)
+        return cell
+
+    def _cells(
+        self, log: ActivityLog, machine: NDArray[np.bool_], rows: Rows, types: Ints, topics: Ints | None, channels: Ints | None
+    ) -> Ints:
+        place = types[log.type.codes[rows]]
+        if topics is not None:
+            place += topics[log.url.codes[rows]]
+        if channels is not None:
+            place += channels[log.channel.codes[rows]]
+        place += machine[rows]
+        return self._cell_of[place]
+
+    def aggregate(self, cell: Ints, age: Ints, occurred: Ints, segment: Ints, n: int) -> Floats:
+        """(n, len(needs)) over rows in time order within segments; `age` is microseconds before `as_of`, positive."""
+        out = np.empty((n, len(self.needs)), dtype=np.float64)
+        n_cells, n_buckets = self.n_cells, self.n_buckets
+        place = cell if n == 1 else segment * n_cells + cell
+        bucket = self._bucket(age)
+        key = place * n_buckets
+        key += bucket
+        histogram = np.bincount(key, minlength=_padded(n, self._count_projection) * n_cells * n_buckets)
+        counts = _project(histogram.astype(np.float64), self._count_projection)[:n]
+        out[:, : self._counted] = counts[:, : self._counted]
+        if self._decayed_from > self._topics_from:
+            breadths = (counts[:, self._counted :] > 0).reshape(n, -1, len(TOPICS))
+            out[:, self._topics_from : self._decayed_from] = breadths.sum(axis=2)
+        if self._last_from > self._decayed_from:
+            weights = np.exp(self._decay_rates * age)
+            weights *= _FIXED
+            np.rint(weights, out=weights)
+            rows = _padded(n, self._decay_projection)
+            sums = np.empty((rows, len(weights), n_cells))
+            for i, weight in enumerate(weights):
+                sums[:, i] = np.bincount(place, weights=weight, minlength=rows * n_cells).reshape(rows, n_cells)
+            out[:, self._decayed_from : self._last_from] = _project(sums, self._decay_projection)[:n]
+        if len(self._last_starts):
+            youngest = np.full(n * n_cells, np.inf)
+            youngest[place] = age  # rows are in time order and the last write stays: the youngest
+            of_cells = youngest.reshape(n, n_cells).take(self._last_cells, axis=1)
+            last = np.minimum.reduceat(of_cells, self._last_starts, axis=1)
+            last[last == np.inf] = np.nan
+            last /= DAY
+            out[:, self._last_from :] = last
+        for member, wanted in self._runs:
+            self._fill_runs(out, wanted, member[cell], bucket, occurred, segment, n)
+        return out
+
+    def _bucket(self, age: Ints) -> Ints:
+        if self._bucket_of_day is not None:
+            day = age // DAY
+            return self._bucket_of_day[np.minimum(day, self._last_day, out=day)]
+        return np.searchsorted(self._edges, age, side="right")
+
+    def _fill_runs(
+        self,
+        out: Floats,
+        wanted: dict[str, list[tuple[int, int]]],
+        chosen: NDArray[np.bool_],
+        bucket: Ints,
+        occurred: Ints,
+        segment: Ints,
+        n: int,
+    ) -> None:
+        """Distinct days and sessions are counts less the activities that another one of their run follows.
+
+        So each run counts where its last activity stands, and a return where the first one after the silence does.
+        """
+        if not chosen.all():
+            (at,) = chosen.nonzero()
+            bucket, occurred, segment = bucket[at], occurred[at], segment[at]
+        gap = occurred[1:] - occurred[:-1]
+        other = segment[1:] != segment[:-1] if n > 1 else None
+        key = segment * self.n_buckets + bucket if n > 1 else bucket
+        width = n * self.n_buckets
+        marks: list[Ints] = []
+        for i, kind in enumerate(wanted):
+            if kind == "returns":
+                found, first = gap >= _SILENCE, 1
+            elif kind == "sessions":
+                found, first = gap < _SESSION_PAUSE, 0
+            else:
+                day = occurred // DAY
+                found, first = day[1:] == day[:-1], 0
+            if other is not None:
+                found &= ~other
+            marks.append(key[first : len(key) - 1 + first][found] + i * width)
+        tally = np.bincount(np.concatenate(marks), minlength=len(wanted) * width)
+        within = tally.reshape(len(wanted), n, self.n_buckets).cumsum(axis=2)
+        for i, (kind, places) in enumerate(wanted.items()):
+            for column, last_bucket in places:
+                if kind == "returns":
+                    out[:, column] = within[i, :, last_bucket]
+                else:
+                    out[:, column] -= within[i, :, last_bucket]
+
+
+def _padded(n: int, projection: Floats) -> int:
+    """How many rows `_project` wants for n segments: a multiple of the rows of one product, and two at least."""
+    rows = _rows_of_a_product(projection)
+    return max(2, n) if n <= rows else -(-n // rows) * rows
+
+
+def _project(table: Floats, projection: Floats) -> Floats:
+    """`table`, reshaped to rows as wide as the projection is high, times the projection.
+
+    In products so small that BLAS computes them on the calling thread: its own threads wait for each other by spinning,
+    which made a busy machine five times slower. A product of one row would go by another routine with a lower limit.
+    """
+    height, width = projection.shape
+    n = table.size // height if height else len(table)
+    rows = _rows_of_a_product(projection)
+    if n <= rows:
+        return table.reshape(n, height) @ projection
+    product = table.reshape(n // rows, rows, height) @ projection
+    return product.reshape(n, width)
+
+
+def _rows_of_a_product(projection: Floats) -> int:
+    return max(2, _SMALL_PRODUCT // max(projection.size, 1))
+
+
+def _parts(need: Need) -> list[Selector]:
+    """The selectors whose counts a need is made of: breadth over topics asks for each topic."""
+    one = selector_of(need)
+    if need[0] != "topics":
+        return [one]
+    return [select(one.types, topic, one.channel, one.machine, one.colleagues) for topic in TOPICS]
+
+
+def _membership(selectors: Sequence[Selector], types: list[str], topics: list[str], channels: list[str]) -> NDArray[np.bool_]:
+    """(selector, type, topic, channel, machine): whether it takes such an activity. Index 0 is "any other"."""
+    member = np.ones((len(selectors), len(types) + 1, len(topics) + 1, len(channels) + 1, 2), dtype=np.bool_)
+    for i, one in enumerate(selectors):
+        if one.types:
+            member[i] &= np.array([False, *(name in one.types for name in types)])[:, None, None, None]
+        if one.topic:
+            member[i] &= np.array([False, *(name == one.topic for name in topics)])[None, :, None, None]
+        if one.channel:
+            member[i] &= np.array([False, *(name == one.channel for name in channels)])[None, None, :, None]
+        if one.machine is not None:
+            member[i] &= np.array([not one.machine, one.machine])
+    return member
+
+
+def _table(values: Sequence[str], place: dict[str, int]) -> Ints:
+    """`place` of each distinct text; code -1, missing, reads the entry appended."""
+    return np.array([*(place.get(value, 0) for value in values), 0], dtype=np.int64)

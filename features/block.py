@@ -1,0 +1,198 @@
+"""A block of observations: what stands behind a `History`, each aggregate, attribute and answer computed when first asked for.
+
+In: leads, their activities with cells, observations. Out: columns, one entry an observation; NaN and code -1 for what is
+not known. This is where time is cut: a row counts only if it both occurred and was recorded before `as_of`, and an
+attribute with dated values (`lead_changes`) has the one in force at `as_of`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Protocol, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from features.aggregates import Aggregator, selector_of
+from features.answers import Answers, Latest
+from features.colleagues import Colleagues
+from features.history import DAY, NEVER, ActivityLog, Column, FieldHistory, History, Leads, Need, Observations, TextColumn
+from features.segments import visible, visible_ends
+
+__all__ = ["Block", "Known", "Planned"]
+
+Ints = NDArray[np.int64]
+T = TypeVar("T")
+
+
+class Planned(Protocol):
+    """What a block takes from the plan: the aggregates that are computed together."""
+
+    @property
+    def own(self) -> Aggregator: ...
+    @property
+    def colleagues(self) -> Aggregator: ...
+
+
+@dataclass(frozen=True)
+class Known:
+    """Everything that blocks are cut from: leads and logs, with what the plan derives of every activity beforehand."""
+
+    leads: Leads
+    log: ActivityLog
+    machine: NDArray[np.bool_]
+    cells: Ints
+    answers: Answers
+    colleagues: Colleagues | None
+    machine_of_colleagues: NDArray[np.bool_] | None
+    cells_of_colleagues: Ints | None
+    merged: dict[str, tuple[TextColumn, TextColumn]]
+    """Text attributes with dated values: the dated and the current ones, over one vocabulary."""
+
+
+class Block:
+    """A block of observations with its aggregates, attributes and answers."""
+
+    def __init__(self, plan: Planned, known: Known, observations: Observations) -> None:
+        self._plan, self._known, self._observations = plan, known, observations
+        self.size = len(observations)
+        self._memo: dict[Callable[[History], Any], Any] = {}
+        self._own: NDArray[np.float64] | None = None
+        self._others: NDArray[np.float64] | None = None
+        self._latest: Latest | None = None
+        self._numbers: dict[str, Column] = {}
+        self._texts: dict[str, TextColumn] = {}
+
+    def fetch(self, need: Need) -> Column:
+        at = self._plan.own.position.get(need)
+        if at is not None:
+            return self.own_aggregates[:, at]
+        at = self._plan.colleagues.position.get(need)
+        if at is not None:
+            return self.colleague_aggregates[:, at]
+        return self._unplanned(need)
+
+    def together(self, needs: tuple[Need, ...]) -> Column:
+        columns = self._plan.own.columns_of(needs)
+        if columns is None:
+            return np.array([self.fetch(need) for need in needs])
+        return self.own_aggregates.take(columns, axis=1).T
+
+    def _unplanned(self, need: Need) -> Column:
+        """An aggregate outside the plan: a signal tried on its own, as in a test or a notebook."""
+        known, aggregator = self._known, Aggregator([need])
+        if not selector_of(need).colleagues:
+            return self._of_own(aggregator, None)[:, 0]
+        if known.colleagues is None or known.machine_of_colleagues is None:
+            return np.full(self.size, np.nan)
+        return self._of_colleagues(aggregator, aggregator.cells(known.colleagues.log, known.machine_of_colleagues))[:, 0]
+
+    @property
+    def own_aggregates(self) -> NDArray[np.float64]:
+        if self._own is None:
+            self._own = self._of_own(self._plan.own, self._known.cells)
+        return self._own
+
+    @property
+    def colleague_aggregates(self) -> NDArray[np.float64]:
+        if self._others is None:
+            self._others = self._of_colleagues(self._plan.colleagues, self._known.cells_of_colleagues)
+        return self._others
+
+    def _of_own(self, aggregator: Aggregator, cells: Ints | None) -> NDArray[np.float64]:
+        log, lead, as_of = self._known.log, self._observations.lead, self._observations.as_of
+        rows, segment, when = visible(log.starts, log.occurred, log.recorded, log.late, lead, as_of)
+        occurred = log.occurred[rows]
+        cell = aggregator.cells(log, self._known.machine, rows) if cells is None else cells[rows]
+        out = aggregator.aggregate(cell, when - occurred, occurred, segment, self.size)
+        out.flags.writeable = False  # signals share these columns
+        return out
+
+    def _of_colleagues(self, aggregator: Aggregator, cells: Ints | None) -> NDArray[np.float64]:
+        account = self._known.leads.account
+        if cells is None or self._known.colleagues is None or account is None:
+            return np.full((self.size, len(aggregator.needs)), np.nan)
+        out = self._known.colleagues.aggregate(aggregator, cells, account[self._observations.lead], self._observations)
+        out.flags.writeable = False
+        return out
+
+    def number(self, column: str) -> Column:
+        found = self._numbers.get(column)
+        if found is None:
+            found = self._numbers[column] = self._number(column)
+        return found
+
+    def _number(self, column: str) -> Column:
+        leads = self._known.leads
+        current, history = leads.numbers.get(column), leads.changes.get(column)
+        now = np.full(self.size, np.nan) if current is None else current[self._observations.lead]
+        if history is not None and history.numbers is not None and len(history.numbers):
+            position, changed = self._in_force(history)
+            now = np.where(changed, np.where(position < 0, np.nan, history.numbers[position]), now)
+        now.flags.writeable = False
+        return now
+
+    def text(self, column: str) -> TextColumn:
+        found = self._texts.get(column)
+        if found is None:
+            found = self._texts[column] = self._text(column)
+        return found
+
+    def _text(self, column: str) -> TextColumn:
+        leads, lead = self._known.leads, self._observations.lead
+        merged = self._known.merged.get(column)
+        if merged is None:
+            current = leads.texts.get(column)
+            return _no_text(self.size) if current is None else current.take(lead)
+        dated, now = merged
+        position, changed = self._in_force(leads.changes[column])
+        return now.with_codes(np.where(changed, np.where(position < 0, -1, dated.codes[position]), now.codes[lead]))
+
+    def _in_force(self, history: FieldHistory) -> tuple[Ints, NDArray[np.bool_]]:
+        """Row of the change in force at each observation (-1: before the first), and whether the lead has any change."""
+        lead = self._observations.lead
+        begins = history.starts[lead]
+        ends = visible_ends(history.starts, history.changed, lead, self._observations.as_of)
+        return np.where(ends > begins, ends - 1, -1), history.starts[lead + 1] > begins
+
+    def age_of(self, column: str) -> Column:
+        times = self._known.leads.times.get(column)
+        if times is None:
+            return np.full(self.size, np.nan)
+        when, as_of = times[self._observations.lead], self._observations.as_of
+        age = (as_of - when) / DAY
+        age[(when == NEVER) | (when > as_of)] = np.nan
+        return age
+
+    def answer(self, field: str) -> tuple[TextColumn, Column]:
+        latest = self.latest_answers
+        if field not in latest.fields:
+            latest = Answers.of(self._known.log, (field,)).latest(self._observations)
+        return latest.of(field)
+
+    def answers(self, fields: tuple[str, ...]) -> tuple[TextColumn, Column]:
+        latest = self.latest_answers
+        if fields == self._known.answers.asked:
+            return latest.value, latest.age
+        if not latest.fields.keys() >= set(fields):
+            latest = Answers.of(self._known.log, fields).latest(self._observations)
+        rows = [latest.fields[field] for field in fields]
+        return latest.value.with_codes(latest.value.codes[rows]), latest.age[rows]
+
+    @property
+    def latest_answers(self) -> Latest:
+        if self._latest is None:
+            self._latest = self._known.answers.latest(self._observations)
+        return self._latest
+
+    def memo(self, compute: Callable[[History], T]) -> T:
+        found = self._memo.get(compute)
+        if found is None:
+            found = self._memo[compute] = compute(History(self))
+        result: T = found
+        return result
+
+
+def _no_text(n: int) -> TextColumn:
+    return TextColumn(np.full(n, -1, dtype=np.int32), ())
