@@ -520,6 +520,12 @@ def _dataset(record: DatasetRecord) -> DatasetInput:
 
 
 def _first_line(error: Exception) -> str:
+    """The reason in a line. A failed connection is buried in three layers of libraries: only its core is news."""
+    core = re.search(
+        r"connection refused|name or service not known|name resolution|timed out|no route to host|unreachable", str(error), re.I
+    )
+    if core:
+        return f"no connection ({core.group().lower()})"
     text = (str(error).strip() or error.__class__.__name__).splitlines()[0]
     return _without_secrets(text if len(text) <= 240 else text[:237] + "…").rstrip(".")
 

@@ -33,22 +33,12 @@ DEAD = "http://user:hunter2@127.0.0.1:9"
 """Nothing listens on the discard port."""
 
 
-@pytest.fixture(scope="session")
-def empty_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A created but empty MLflow database: making one takes two seconds, copying it nothing."""
-    home = Home(tmp_path_factory.mktemp("template"))
-    from mlflow.tracking import MlflowClient
-
-    MlflowClient(tracking_uri=f"sqlite:///{home.mlflow_db}").get_experiment_by_name("tamiz")
-    return home.mlflow_db
-
-
 @pytest.fixture
-def home(empty_store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Home:
+def home(empty_mlflow_store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Home:
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "")
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
     home = Home(tmp_path / "var").create()
-    shutil.copy(empty_store, home.mlflow_db)
+    shutil.copy(empty_mlflow_store, home.mlflow_db)
     return home
 
 
@@ -91,6 +81,7 @@ class TestMlflowAway:
             Registry(home, DEAD).pull()
         assert caught.value.exit_code == 3
         assert "127.0.0.1:9" in str(caught.value)
+        assert "no connection (connection refused)" in str(caught.value)
         assert "hunter2" not in str(caught.value)
 
     def test_a_trained_model_is_kept_and_the_error_says_how_to_upload_it(self, home: Home) -> None:

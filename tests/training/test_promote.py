@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -22,13 +23,11 @@ REPOSITORY = Path(__file__).parents[2]
 
 
 @pytest.fixture(scope="module")
-def home(tmp_path_factory: pytest.TempPathFactory) -> Home:
-    """One installation for the whole story: making the store takes two seconds."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("MLFLOW_TRACKING_URI", "")
-        home = Home(tmp_path_factory.mktemp("var")).create()
-        Registry(home).get_alias(CHAMPION)
-        return home
+def home(empty_mlflow_store: Path, tmp_path_factory: pytest.TempPathFactory) -> Home:
+    """One installation for the whole story."""
+    home = Home(tmp_path_factory.mktemp("var")).create()
+    shutil.copy(empty_mlflow_store, home.mlflow_db)
+    return home
 
 
 @pytest.fixture(autouse=True)
