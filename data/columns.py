@@ -28,6 +28,7 @@ _WHOLE = r"^[+-]?\d+$"
 _COMMA = r"^[+-]?\d*,\d+([eE][+-]?\d+)?$"
 _MAYBE_THOUSANDS = r"^[+-]?[1-9]\d{0,2},\d{3}$"
 _THOUSANDS = r"^[+-]?\d{1,3}([,. ' ]\d{3})+([,.]\d+)?$"
+_ISO_DAY = r"^\d{4}-\d{2}-\d{2}([T ]|$)"
 _PADDED = r"^[+-]?0\d+$"
 _WORDS: tuple[dict[str, float], ...] = (
     {"yes": 1.0, "no": 0.0},
@@ -216,6 +217,8 @@ def _typed_by_distinct(text: Arrow, decimal: str | None) -> TypedColumn:
             undecided=True,
             notice=f"a comma that may be decimal or may part thousands ({example!r}): not guessed, read as a category",
         )
+    if _like(trimmed, _ISO_DAY).all():
+        return replace(category, notice="dates, read as a category: a flat table has no history, so no signal uses them")
     words = boolean_words(category.values) if len(uniques) <= 12 else None
     if words is not None:
         pool = np.array([words[value] for value in category.values] + [np.nan])

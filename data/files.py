@@ -18,7 +18,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
 from data.columns import MISSING_WORDS
 from data.errors import BadData, BadUsage
@@ -32,7 +32,7 @@ __all__ = ["MissingColumns", "RowBatch", "RowFile", "nearest", "open_rows", "req
 
 DELIMITERS = (",", ";", "\t", "|")
 _SAMPLE = 1 << 18
-_BLOCK = 8 << 20
+_BLOCK = 2 << 20
 
 
 class MissingColumns(BadData, status=422, exit_code=2):
@@ -406,7 +406,7 @@ def _records(path: Path) -> Iterator[tuple[int, Any]]:
 
 
 def _stream(path: Path, zipped: bool) -> BinaryIO:
-    return gzip.open(path, "rb") if zipped else path.open("rb")  # type: ignore[return-value]
+    return cast("BinaryIO", gzip.open(path, "rb")) if zipped else path.open("rb")
 
 
 def _head(path: Path, count: int, zipped: bool = False) -> bytes:

@@ -45,75 +45,50 @@ def read_flat(
     max_bad_share: float = DEFAULT_SHARE,
 ) -> FlatTable:
     """Read the whole file. The id, the label, the order and the dropped columns are no attributes."""
+
     import numpy as np
-    import pyarrow as pa
 
     if order_by and order_by_row:
         raise BadUsage("give --order-by COLUMN or --order-by-row, not both")
     file = open_rows(path, missing=missing)
     require_columns(file.names, [name for name in (label, id_column, order_by, *drop) if name], str(path))
     id_column = id_column or ("lead_id" if "lead_id" in file.names else None)
-    notices = list(file.notices)
-    columns, row, bad = _gather(file, file.batches([name for name in file.names if name not in set(drop)]))
-    total = len(row) + len(bad)
-    quarantine = [collect("leads", [place for place, _ in bad], reasons=[reason for _, reason in bad])]
-
-    lead_id = _ids(columns, id_column, row)
-    keep = np.ones(len(row), dtype=bool)
-
-    def put_aside(mask: npt.NDArray[np.bool_], reason: str, texts: Arrow | None = None) -> None:
-        chosen = np.flatnonzero(mask & keep)
-        if len(chosen):
-            reasons = [f"{reason}: {texts[int(i)].as_py()!r}" for i in chosen] if texts is not None else reason
-            quarantine.append(collect("leads", row[chosen], lead_id[chosen], reasons))
-            keep[chosen] = False
-
-    put_aside(_absent(lead_id), "no id")
-    put_aside(_repeated(lead_id, keep), "duplicate id", columns[id_column] if id_column else None)
-    order = row.astype(np.float64) if order_by_row else None
-    if order_by:
-        order, wrong, said = _order(columns[order_by], order_by, timezone)
-        notices += said
-        put_aside(wrong, f"no date or number in {order_by}", columns[order_by])
-        put_aside(np.isnan(order), f"nothing in {order_by}, which orders the rows")
-        if not keep.any():
-            raise BadData(f"{path}: {order_by} holds no date and no number in any row, so it cannot order the rows")
-    times: dict[str, npt.NDArray[np.int64]] = {}
-    for name in [name for name, kind in LEADS.columns.items() if kind == "time" and name in columns and name not in (label, id_column)]:
+    columns, row, bad = _gather(file, [name for name in file.names if name not in set(drop)])
+    rows = _Rows(row, _ids(columns, id_column, row), bad)
+    rows.put_aside(_absent(rows.lead_id), "no id")
+    rows.put_aside(_repeated(rows.lead_id), "duplicate id", columns[id_column] if id_column else None)
+    order, said = _order(rows, columns, order_by, order_by_row, timezone)
+    times = {}
+    for name in [name for name in columns if LEADS.columns.get(name) == "time" and name not in (label, id_column)]:
         parsed = parse_times(columns[name], timezone, name)
-        notices += parsed.notices(name, timezone)
-        put_aside(parsed.bad, f"no date in {name}", columns[name])
+        said += parsed.notices(name, timezone)
+        rows.put_aside(parsed.bad, f"no date in {name}", columns[name])
         times[name] = parsed.micros
-    aside = _concat(quarantine)
-    stop_above(max_bad_share, str(path), total, aside)
+    stop_above(max_bad_share, str(path), rows.total, rows.quarantine())
+    labels = _labels(columns[label], rows.keep, label, positive, negative) if label else None
+    keep = rows.keep if labels is None else rows.keep & ~np.isnan(labels.values)
+    if not keep.any():
+        raise BadData(f"{path}: no row is left to learn from")
 
-    target, blank = None, 0
-    meaning: tuple[str | None, str | None] = (None, None)
-    if label:
-        values, meaning, left_out = _labels(columns[label], keep, label, positive, negative)
-        notices += left_out
-        blank = int((np.isnan(values) & keep).sum())
-        keep &= ~np.isnan(values)
-        target = values[keep]
-    chosen = pa.array(keep)
-    attributes = [name for name in columns if name in times or name not in {label, id_column, order_by}]
-    kept = {name: columns[name].filter(chosen) if not keep.all() else columns[name] for name in attributes if name not in times}
-    frame, kinds, said, seen = _typed_frame(kept, {name: micros[keep] for name, micros in times.items()}, attributes, decimal)
-    source = replace(file.source, rows=total, decimal="," if "," in seen else ".")
+    names = [name for name in columns if name in times or name not in {label, id_column, order_by}]
+    attributes = _filtered({name: columns[name] for name in names if name not in times}, keep)
+    frame, kinds, typing_notices, decimals = _typed_frame(
+        attributes, {name: micros[keep] for name, micros in times.items()}, names, decimal
+    )
     return FlatTable(
         frame=frame,
-        lead_id=lead_id[keep],
-        row=row[keep],
-        label=target,
+        lead_id=rows.lead_id[keep],
+        row=rows.row[keep],
+        label=None if labels is None else labels.values[keep],
         order=None if order is None else order[keep],
         kinds=kinds,
-        source=source,
-        quarantine=aside,
-        notices=notices + said,
-        blank_labels=blank,
+        source=replace(file.source, rows=rows.total, decimal="," if "," in decimals else "."),
+        quarantine=rows.quarantine(),
+        notices=[*file.notices, *said, *(labels.notices if labels else []), *typing_notices],
+        blank_labels=labels.blank if labels else 0,
         label_column=label,
-        positive=meaning[0],
-        negative=meaning[1],
+        positive=labels.positive if labels else None,
+        negative=labels.negative if labels else None,
     )
 
 
@@ -175,18 +150,52 @@ def scan_flat(
 # Reading whole -------------------------------------------------------------------------------------------------------
 
 
-def _gather(file: RowFile, batches: Iterator[RowBatch]) -> tuple[dict[str, Arrow], npt.NDArray[np.int64], list[tuple[int, str]]]:
+class _Rows:
+    """The rows of the file while they are examined: which are kept, which are put aside and why."""
+
+    def __init__(self, row: npt.NDArray[np.int64], lead_id: npt.NDArray[np.object_], bad: list[tuple[int, str]]) -> None:
+        import numpy as np
+
+        self.row = row
+        self.lead_id = lead_id
+        self.keep = np.ones(len(row), dtype=bool)
+        self.total = len(row) + len(bad)
+        self._aside = [collect("leads", [place for place, _ in bad], reasons=[reason for _, reason in bad])]
+
+    def put_aside(self, mask: npt.NDArray[np.bool_], reason: str, quoted: Arrow | None = None) -> None:
+        import numpy as np
+
+        chosen = np.flatnonzero(mask & self.keep)
+        if len(chosen):
+            reasons = reason if quoted is None else [f"{reason}: {quoted[int(i)].as_py()!r}" for i in chosen]
+            self._aside.append(collect("leads", self.row[chosen], self.lead_id[chosen], reasons))
+            self.keep[chosen] = False
+
+    def quarantine(self) -> pd.DataFrame:
+        import pandas as pd
+
+        filled = [frame for frame in self._aside if len(frame)]
+        return pd.concat(filled, ignore_index=True).sort_values("row", kind="stable", ignore_index=True) if filled else self._aside[0]
+
+
+def _gather(file: RowFile, names: Sequence[str]) -> tuple[dict[str, Arrow], npt.NDArray[np.int64], list[tuple[int, str]]]:
     import numpy as np
     import pyarrow as pa
 
-    parts = list(batches)
+    parts = list(file.batches(names))
     bad = [problem for part in parts for problem in part.bad]
-    if not parts or not any(len(part.rows) for part in parts):
+    parts = [part for part in parts if len(part.rows)]
+    if not parts:
         problem = f": all {len(bad)} rows are bad, the first is row {bad[0][0]}, {bad[0][1]}" if bad else ""
         raise BadData(f"{file.path} has a header but no rows that can be read{problem}")
-    parts = [part for part in parts if len(part.rows)]
     columns = {name: pa.chunked_array([part.columns[name] for part in parts]) for name in parts[0].columns}
     return columns, np.concatenate([part.rows for part in parts]), bad
+
+
+def _filtered(columns: Mapping[str, Arrow], keep: npt.NDArray[np.bool_]) -> dict[str, Arrow]:
+    import pyarrow as pa
+
+    return dict(columns) if keep.all() else {name: array.filter(pa.array(keep)) for name, array in columns.items()}
 
 
 def _ids(columns: Mapping[str, Arrow], id_column: str | None, row: npt.NDArray[np.int64]) -> npt.NDArray[np.object_]:
@@ -203,24 +212,36 @@ def _absent(ids: npt.NDArray[np.object_]) -> npt.NDArray[np.bool_]:
     return pd.isna(ids)
 
 
-def _repeated(ids: npt.NDArray[np.object_], keep: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
+def _repeated(ids: npt.NDArray[np.object_]) -> npt.NDArray[np.bool_]:
     """Which rows repeat the id of an earlier one."""
     import pandas as pd
 
-    return pd.Series(ids, dtype=object).duplicated().to_numpy() & keep
+    return pd.Series(ids, dtype=object).duplicated().to_numpy()
 
 
-def _order(array: Arrow, name: str, timezone: str) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.bool_], list[str]]:
-    """Numbers if most values are, else instants."""
+def _order(
+    rows: _Rows, columns: Mapping[str, Arrow], name: str | None, by_row: bool, timezone: str
+) -> tuple[npt.NDArray[np.float64] | None, list[str]]:
+    """What sorts the rows: their place, or numbers if most values of the column are, else instants."""
     import numpy as np
 
+    if by_row:
+        return rows.row.astype(np.float64), []
+    if name is None:
+        return None, []
+    array, said = columns[name], [f"{name} orders the rows and is no input of the model"]
     numbers = parse_numbers(array) if _may_be_numbers(array) else None
-    present = len(array) - array.null_count
-    if numbers is not None and (numbers.bad is None or numbers.bad.sum() < present / 2):
-        return numbers.values, numbers.bad if numbers.bad is not None else np.zeros(len(array), bool), []
-    parsed = parse_times(array, timezone, name)
-    order = np.where(parsed.micros == MISSING, np.nan, parsed.micros.astype(np.float64))
-    return order, parsed.bad, parsed.notices(name, timezone)
+    if numbers is not None and (numbers.bad is None or numbers.bad.sum() < (len(array) - array.null_count) / 2):
+        order, wrong = numbers.values, numbers.bad if numbers.bad is not None else np.zeros(len(array), bool)
+    else:
+        parsed = parse_times(array, timezone, name)
+        order, wrong = np.where(parsed.micros == MISSING, np.nan, parsed.micros.astype(np.float64)), parsed.bad
+        said += parsed.notices(name, timezone)
+    if np.isnan(order).all():
+        raise BadData(f"{name} holds no date and no number in any row, so it cannot order the rows")
+    rows.put_aside(wrong, f"no date or number in {name}", array)
+    rows.put_aside(np.isnan(order), f"nothing in {name}, which orders the rows")
+    return order, said
 
 
 def _may_be_numbers(array: Arrow) -> bool:
@@ -229,72 +250,83 @@ def _may_be_numbers(array: Arrow) -> bool:
     return not (pa.types.is_temporal(array.type) or pa.types.is_boolean(array.type))
 
 
-def _labels(
-    array: Arrow, keep: npt.NDArray[np.bool_], name: str, positive: str | None, negative: str | None
-) -> tuple[npt.NDArray[np.float64], tuple[str, str], list[str]]:
-    """1 and 0 by the label's two values, NaN for blank or left out; and which text means which."""
+@dataclass(frozen=True)
+class _Labels:
+    values: npt.NDArray[np.float64]
+    """1 and 0, NaN for blank or left out."""
+    positive: str
+    negative: str
+    blank: int
+    notices: list[str]
+
+
+def _labels(array: Arrow, keep: npt.NDArray[np.bool_], name: str, positive: str | None, negative: str | None) -> _Labels:
     import numpy as np
 
     codes, uniques = encode(as_text(array))
     values: list[str] = uniques.to_pylist()
     counts = np.bincount(codes[(codes >= 0) & keep], minlength=len(values))
-    present = [value for value, count in zip(values, counts, strict=True) if count]
-    if not present:
+    tally = {value: int(count) for value, count in zip(values, counts, strict=True) if count}
+    if not tally:
         raise BadData(f"the label {name} is blank in every row")
-    shown = ", ".join(
-        f"{value!r} ({counts[values.index(value)]:,})" for value in sorted(present, key=lambda v: -counts[values.index(v)])[:6]
-    )
-    yes = _named(positive, present, name, "--positive", shown)
-    no = _named(negative, present, name, "--negative", shown)
-    classes = _classes(present, name, yes, no, shown)
-    pool = np.array([classes.get(value, np.nan) for value in values] + [np.nan])
+    classes = _classes(tally, name, positive, negative)
     notices = []
-    others = [value for value in present if value not in classes]
+    others = {value: count for value, count in tally.items() if value not in classes}
     if others:
-        listed = ", ".join(f"{value!r} ({counts[values.index(value)]:,})" for value in others[:6])
-        notices.append(f"rows whose {name} is neither of the two classes are left out: {listed}")
-    labels = pool[codes]
+        notices.append(f"rows whose {name} is neither of the two classes are left out: {_shown(others)}")
     blank = int(((codes < 0) & keep).sum())
     if blank:
         notices.append(f"{blank:,} rows with a blank {name} are left out")
-    texts = {number: next(value for value, known in classes.items() if known == number) for number in (1.0, 0.0)}
-    return labels, (texts[1.0], texts[0.0]), notices
+    pool = np.array([classes.get(value, np.nan) for value in values] + [np.nan])
+    yes, no = (max((value for value, known in classes.items() if known == side), key=lambda value: tally[value]) for side in (1.0, 0.0))
+    return _Labels(pool[codes], yes, no, blank, notices)
 
 
-def _classes(present: list[str], name: str, yes: str | None, no: str | None, shown: str) -> dict[str, float]:
-    """Text → 1 or 0. Spellings of one word in several cases are one class."""
-    if yes is not None and no is not None:
-        if yes == no:
-            raise BadUsage(f"--positive and --negative both name {yes!r}")
-        return {yes: 1.0, no: 0.0}
-    meaning = {value: _WORDS.get(value.strip().casefold()) for value in present}
-    if yes is None and no is None and all(known is not None for known in meaning.values()):
-        classes = {value: known for value, known in meaning.items() if known is not None}
-    elif len(present) > 2:
-        hint = "name the other one with --negative" if yes is not None else "name the two that count with --positive and --negative"
-        raise BadData(f"the label {name} has {len(present)} values, but a label has two: {shown}; {hint}")
-    elif len(present) == 2 and (yes is not None or no is not None):
-        classes = {value: 1.0 if value == yes or (no is not None and value != no) else 0.0 for value in present}
-    elif len(present) == 2:
-        raise BadUsage(f"say which value of the label {name} is a conversion with --positive: {shown}")
-    else:
-        classes = dict.fromkeys(present, 1.0)
-    if len(set(classes.values())) < 2:
+def _classes(tally: Mapping[str, int], name: str, positive: str | None, negative: str | None) -> dict[str, float]:
+    """Each text of the label → 1 or 0. Spellings of one word in several cases are one class."""
+    shown = _shown(tally)
+    if len({value.strip().casefold() for value in tally}) == 1:
         raise BadData(f"the label {name} has one class only: {shown}; both conversions and the others are needed")
-    return classes
+    yes = _named(positive, tally, name, "--positive")
+    no = _named(negative, tally, name, "--negative")
+    if yes & no:
+        raise BadUsage(f"--positive and --negative both name {', '.join(map(repr, sorted(yes & no)))}")
+    if yes and no:
+        return dict.fromkeys(yes, 1.0) | dict.fromkeys(no, 0.0)
+    rest = set(tally) - yes - no
+    if yes or no:
+        if len({value.strip().casefold() for value in rest}) > 1:
+            hint = "name the other one with --negative" if yes else "name the other one with --positive"
+            raise BadData(f"the label {name} has {len(tally)} values, but a label has two: {shown}; {hint}")
+        return dict.fromkeys(yes or rest, 1.0) | dict.fromkeys(no or rest, 0.0)
+    meaning = {value: known for value in tally if (known := _WORDS.get(value.strip().casefold())) is not None}
+    if len(meaning) == len(tally):
+        if len(set(meaning.values())) == 1:
+            raise BadData(f"the label {name} has one class only: {shown}; both conversions and the others are needed")
+        return meaning
+    if len(tally) > 2:
+        raise BadData(
+            f"the label {name} has {len(tally)} values, but a label has two: {shown}; name those that count with --positive and --negative"
+        )
+    raise BadUsage(f"say which value of the label {name} is a conversion with --positive: {shown}")
+
+
+def _shown(tally: Mapping[str, int]) -> str:
+    most = sorted(tally, key=lambda value: (-tally[value], value))
+    return ", ".join(f"{value!r} ({tally[value]:,})" for value in most[:6]) + (f" and {len(most) - 6} more" if len(most) > 6 else "")
+
+
+def _named(wanted: str | None, tally: Mapping[str, int], name: str, option: str) -> set[str]:
+    """The texts that the option names: exactly that one where the file tells cases apart, else every spelling of it."""
+    if wanted is None:
+        return set()
+    spellings = {value for value in tally if value.strip().casefold() == wanted.strip().casefold()}
+    if not spellings:
+        raise BadUsage(f"{option} {wanted!r} is no value of the label {name}: {_shown(tally)}")
+    return {wanted} if wanted in tally and len(tally) == 2 else spellings
 
 
 _WORDS = {"1": 1.0, "0": 0.0, "1.0": 1.0, "0.0": 0.0, "yes": 1.0, "no": 0.0, "true": 1.0, "false": 0.0, "sí": 1.0, "si": 1.0}
-
-
-def _named(wanted: str | None, present: list[str], name: str, option: str, shown: str) -> str | None:
-    """The value that the option names, as the file writes it: exactly, else in another case."""
-    if wanted is None or wanted in present:
-        return wanted
-    folded = [value for value in present if value.strip().casefold() == wanted.strip().casefold()]
-    if len(folded) != 1:
-        raise BadUsage(f"{option} {wanted!r} is no value of the label {name}: {shown}")
-    return folded[0]
 
 
 def _typed_frame(
@@ -321,13 +353,6 @@ def _typed_frame(
         else:
             members[name] = pd.Series(column.numbers)
     return pd.DataFrame(members), kinds, notices, {column.decimal for column in typed.values() if column.decimal}
-
-
-def _concat(frames: Sequence[pd.DataFrame]) -> pd.DataFrame:
-    import pandas as pd
-
-    filled = [frame for frame in frames if len(frame)]
-    return pd.concat(filled, ignore_index=True).sort_values("row", kind="stable", ignore_index=True) if filled else frames[0]
 
 
 # Reading in chunks ---------------------------------------------------------------------------------------------------

@@ -88,7 +88,7 @@ def observe(
     notices: list[str] = []
     life = _life(tables, notices)
     horizon = round(horizon_days * _DAY)
-    until = _micros(pd.Series([tables.until]))[0]
+    until = int(_micros(pd.Series([tables.until]))[0])
     dated = np.flatnonzero(life.start != MISSING).astype(np.int32)
 
     ages = np.array(sorted({round(age * _DAY) for age in ages_days}), dtype=np.int64)
@@ -103,7 +103,7 @@ def observe(
         "lost": int((~immature & closed & ~was_won).sum()),
         "no_time": int(len(life.start) - len(dated)),
     }
-    cohorts = _cohorts(life, lead, as_of, kept, closed, horizon)
+    cohorts = _cohorts(life, lead, as_of, kept, closed, horizon, until)
     lead, as_of = lead[kept], as_of[kept]
     drawn_lead, drawn_at = _drawn(tables, life, until - horizon, activity_instants, seed)
     of_age = np.concatenate([np.ones(len(lead), bool), np.zeros(len(drawn_lead), bool)])
@@ -209,7 +209,7 @@ def _drawn(tables: Tables, life: _Life, latest: int, count: int, seed: int) -> t
 
 
 def _cohorts(
-    life: _Life, lead: Rows, as_of: Micros, kept: npt.NDArray[np.bool_], closed: npt.NDArray[np.bool_], horizon: int
+    life: _Life, lead: Rows, as_of: Micros, kept: npt.NDArray[np.bool_], closed: npt.NDArray[np.bool_], horizon: int, until: int
 ) -> tuple[Cohort, ...]:
     import numpy as np
 
@@ -223,7 +223,7 @@ def _cohorts(
     positive = kept & (life.converted[lead] <= as_of + horizon)
     counts = {
         "leads": np.bincount(place, minlength=size),
-        "converted": np.bincount(of_lead[present & (life.converted != _NEVER)], minlength=size),
+        "converted": np.bincount(of_lead[present & (life.converted <= until)], minlength=size),
         "due": np.bincount(of_lead[lead[~closed]], minlength=size),
         "mature": np.bincount(of_lead[lead[kept]], minlength=size),
         "positives": np.bincount(of_lead[lead[positive]], minlength=size),

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from data.columns import MISSING_WORDS, as_objects, as_text, boolean_words, encode, parse_numbers, type_columns
-from data.contracts import LEADS, TABLES, TableContract
+from data.contracts import LEADS, NOT_ATTRIBUTES, TABLES, TableContract
 from data.errors import BadData, DependencyFailed, TamizError
 from data.files import nearest, require_columns
 from data.frames import Arrow, Kind, Tables
@@ -37,6 +37,8 @@ __all__ = ["NoReader", "QueryFailed", "load_tables"]
 _EARLIEST = "1990-01-01"
 _LATEST = "2100-01-01"
 _MAIN_TIME = {"lead_changes": "changed_at", "activities": "occurred_at", "stage_changes": "entered_at", "outcomes": "converted_at"}
+_LEAD_PUT_ASIDE = "its lead was put aside"
+"""A consequence, not a fault of its own: it does not count towards the share."""
 _BATCH_ROWS = 250_000
 
 
@@ -63,9 +65,11 @@ def load_tables(project: Project, *, now: datetime | None = None, progress: Call
     leads, kinds = _leads(checks["leads"])
     stop_above(project.max_bad_share, "leads", len(read["leads"]), checks["leads"].frame())
     known = _LeadIndex(leads)
-    events = {name: _events(name, checks.get(name), known, project) for name in _MAIN_TIME}
+    lost = {lead for frame in checks["leads"].problems for lead in frame["lead_id"] if lead is not None} - set(known.ids)
+    events = {name: _events(name, checks.get(name), known, lost, project) for name in _MAIN_TIME}
     for name, table in read.items():
-        stop_above(project.max_bad_share, name, len(table), checks[name].frame())
+        frame = checks[name].frame()
+        stop_above(project.max_bad_share, name, len(table), frame[frame["reason"] != _LEAD_PUT_ASIDE])
     events["outcomes"], said = _outcomes_from_stages(events["outcomes"], events["stage_changes"], known, project)
     quarantined = [check.frame() for check in checks.values() if check.problems]
     notices = [said for check in checks.values() for said in check.notices] + notices + said
@@ -377,7 +381,7 @@ def _leads(check: _Check) -> tuple[pd.DataFrame, dict[str, Kind]]:
             members[name], kinds[name] = pd.Series(check.numbers(name, known)[check.keep]), known
         elif known == "text":
             codes, values = check.texts(name)
-            members[name], kinds[name] = pd.Series(as_objects(codes[check.keep], values), dtype=object), "text"
+            members[name], kinds[name] = pd.Series(as_objects(codes[check.keep], values), dtype=object), _text_kind(name)
         elif pa.types.is_temporal(array.type):
             micros = parse_times(array, check.project.timezone, f"leads.{name}").micros
             members[name], kinds[name] = pd.Series(to_utc(micros[check.keep])), "time"
@@ -394,7 +398,7 @@ def _leads(check: _Check) -> tuple[pd.DataFrame, dict[str, Kind]]:
     return pd.DataFrame(members), {name: kinds[name] for name in members if name != "lead_id"}
 
 
-def _events(name: str, check: _Check | None, known: _LeadIndex, project: Project) -> pd.DataFrame:
+def _events(name: str, check: _Check | None, known: _LeadIndex, lost: set[str], project: Project) -> pd.DataFrame:
     """A table of dated rows about leads, in canonical order, with the row of its lead."""
     import numpy as np
     import pandas as pd
@@ -404,6 +408,8 @@ def _events(name: str, check: _Check | None, known: _LeadIndex, project: Project
     table, contract, main = check.table, check.contract, _MAIN_TIME[name]
     check.put_aside(pd.isna(check.ids), "no lead_id")
     lead_row = known.rows(table.column("lead_id"))
+    if lost:
+        check.put_aside((lead_row < 0) & pd.Series(check.ids, dtype=object).isin(lost).to_numpy(), _LEAD_PUT_ASIDE)
     check.put_aside(lead_row < 0, "unknown lead")
     columns: dict[str, npt.NDArray[Any]] = {}
     values: dict[str, list[str]] = {}
@@ -629,6 +635,10 @@ def _until(project: Project, times: Sequence[pd.Series | None]) -> pd.Timestamp:
 
 
 # Small things --------------------------------------------------------------------------------------------------------
+
+
+def _text_kind(name: str) -> Kind:
+    return "text" if name in NOT_ATTRIBUTES else "category"
 
 
 def _text_if_coded(array: Arrow) -> Arrow:

@@ -117,10 +117,21 @@ class TestLabels:
         path = leads("x,y\n1,Won\n2,Lost\n")
         with pytest.raises(BadUsage, match="--positive"):
             read_flat(path, label="y")
-        with pytest.raises(BadUsage, match="'Gained' is no value of the label y: 'Won'"):
+        with pytest.raises(BadUsage, match=r"'Gained' is no value of the label y: 'Lost' \(1\), 'Won'"):
             read_flat(path, label="y", positive="Gained")
         table = read_flat(path, label="y", positive="won")
         assert (table.positive, table.negative) == ("Won", "Lost")
+
+    def test_one_word_in_several_spellings_is_one_class(self, leads: Write) -> None:
+        table = read_flat(leads("x,y\n1,Won\n2,won\n3,Lost\n4,LOST\n"), label="y", positive="WON")
+        assert table.label is not None
+        assert table.label.tolist() == [1, 1, 0, 0]
+        with pytest.raises(BadData, match="one class only"):
+            read_flat(leads("x,y\n1,Yes\n2,yes\n"), label="y")
+
+    def test_the_same_word_for_both_classes_is_refused(self, leads: Write) -> None:
+        with pytest.raises(BadUsage, match="both name 'won'"):
+            read_flat(leads("x,y\n1,won\n2,lost\n"), label="y", positive="won", negative="won")
 
     @pytest.mark.parametrize(("yes", "no"), [("1", "0"), ("yes", "no"), ("YES", "No"), ("true", "FALSE"), ("1.0", "0.0"), ("Sí", "no")])
     def test_words_for_yes_and_no_speak_for_themselves(self, leads: Write, yes: str, no: str) -> None:
@@ -329,6 +340,11 @@ class TestKinds:
         table = read_flat(leads("email,job_title,company,campaign,phone\na@b.example,CEO,Acme,1,600\nc@d.example,CTO,Beta,2,601\n"))
         assert table.kinds == {"email": "text", "job_title": "text", "company": "text", "campaign": "number", "phone": "text"}
         assert table.frame["phone"].tolist() == ["600", "601"]
+
+    def test_dates_without_a_meaning_are_said_to_be_categories(self, leads: Write) -> None:
+        table = read_flat(leads("signed,x\n2026-01-01,1\n2026-01-02,2\n"))
+        assert table.kinds["signed"] == "category"
+        assert any("signed: dates, read as a category" in said for said in table.notices)
 
     def test_three_hundred_columns(self, leads: Write) -> None:
         names = [f"c{i}" for i in range(300)]

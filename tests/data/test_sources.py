@@ -137,6 +137,17 @@ class TestRowsPutAside:
         assert tables.leads["country"].tolist() == ["ES", "PT"]
         assert tables.quarantine["reason"].tolist() == ["duplicate lead_id", "no lead_id"]
 
+    def test_what_belongs_to_a_lead_put_aside_goes_with_it_and_counts_as_no_fault(self, load: Load) -> None:
+        files = many(200)
+        files["leads"] += "L201,yesterday\n"
+        files["activities"] += "L201,2026-01-05T00:00:00Z,page_view\n" * 50
+        tables = load(**files)
+        assert len(tables.leads) == 200
+        assert tables.quarantine["reason"].value_counts().to_dict() == {
+            "its lead was put aside": 50,
+            "no date in created_at: 'yesterday'": 1,
+        }
+
     def test_a_value_that_is_no_number_costs_only_itself(self, load: Load) -> None:
         tables = load(leads="lead_id,created_at,employees\n007,2026-01-01,50-100\n8,2026-01-02,12\n")
         assert np.array_equal(tables.leads["employees"], [np.nan, 12], equal_nan=True)
@@ -186,7 +197,10 @@ class TestTypes:
         assert any("DuckDB took the dates in leads.csv to be written %" in said for said in tables.notices)
 
     def test_other_columns_of_leads_are_attributes_by_their_values(self, load: Load) -> None:
-        leads = "lead_id,created_at,job_title,visits,vip,plan,consent\n007,2026-01-01,CEO,3,yes,gold,true\n8,2026-01-02,,n/a,no,NULL,\n"
+        leads = (
+            "lead_id,created_at,job_title,visits,vip,plan,consent,country\n"
+            "007,2026-01-01,CEO,3,yes,gold,true,ES\n8,2026-01-02,,n/a,no,NULL,,PT\n"
+        )
         tables = load(leads=leads, options='missing = ["n/a"]')
         assert tables.kinds == {
             "created_at": "time",
@@ -195,6 +209,7 @@ class TestTypes:
             "vip": "boolean",
             "plan": "category",
             "consent": "boolean",
+            "country": "category",
         }
         assert tables.leads["plan"].tolist() == ["gold", None]
         assert tables.leads["job_title"].tolist() == ["CEO", None]
