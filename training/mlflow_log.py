@@ -54,7 +54,9 @@ def register(
 def attach_report(home: Home, registered: Registered, report: Path, say: Callable[[str], None]) -> None:
     """Adds report and metrics to the run; that they are missing there is said, and no reason to fail."""
     try:
-        Registry(home, say=say).add_artifacts(registered.run_id, report.parent if report.is_file() else report, "report")
+        registry = Registry(home, say=say)
+        for file in (report, report.with_name("metrics.json")):  # not the folder: with --report it may be anybody's
+            registry.add_artifacts(registered.run_id, file, "report")
     except TamizError as failure:
         say(f"the report could not be added to MLflow: {failure}")
 
