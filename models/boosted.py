@@ -14,7 +14,9 @@ times more: those are `shap`.
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -33,6 +35,10 @@ Progress = Callable[[int, int, float], None]
 
 MOST_ROUNDS = 1500
 PATIENCE = 60
+FEWEST_ROUNDS = 30
+"""Where the tune block is so unlike the fit block that its loss never falls, one tree is left and ranks by a dozen values."""
+_WORTH_THREADS = 500_000  # cells: below, threads wait for each other longer than they work
+_TASK = 2048  # rows whose leaves are looked up at a time, by one thread
 _BLOCK = 512  # rows: their accumulators (60 inputs) stay in the second-level cache while all trees pass by
 
 
@@ -71,36 +77,47 @@ def fit_boosted(
     X_tune = matrix(X_tune, len(inputs))
     tune = lgb.Dataset(X_tune, label=labels(y_tune, len(X_tune)), reference=train, params=settings)
     callbacks.append(lgb.early_stopping(PATIENCE, verbose=False))
-    booster = lgb.train(settings, train, MOST_ROUNDS, valid_sets=[tune], valid_names=["tune"], feval=_tune_loss(), callbacks=callbacks)
-    return Boosted.from_string(booster.model_to_string(num_iteration=max(1, booster.best_iteration)))
+    booster = lgb.train(
+        settings,
+        train,
+        MOST_ROUNDS,
+        valid_sets=[tune],
+        valid_names=["tune"],
+        feval=_tune_loss(),
+        callbacks=callbacks,
+        keep_training_booster=True,
+    )
+    return Boosted.from_string(booster.model_to_string(num_iteration=max(FEWEST_ROUNDS, booster.best_iteration)))
 
 
 def parameters(rows: int, scarcer: int, inputs: Sequence[InputSpec], seed: int, threads: int = 0) -> dict[str, Any]:
-    """Defaults that forgive: CRM data are small, noisy and drift, so trees are shallow, leaves large, and each sees a part of the data.
+    """Defaults that forgive: CRM data are small, noisy and drift, so trees are small and each sees a part of the data.
 
-    `scarcer` counts the rows of the rarer class: it, not the rows, says how much there is to learn.
+    `scarcer` counts the rows of the rarer class: it, not the rows, says how much there is to learn. Leaves may be
+    small, since a rare answer can be the strongest one (a past success in one lead of a thousand): leaves of 50 rows and
+    more cost 0.06 of AUC on later rows of a bank's campaign. The penalty on a leaf's value guards small ones instead.
     """
-    leaf = max(3, min(100, rows // 10, max(20, rows // 500)))
+    leaf = max(3, min(20, rows // 25))
     return {
         "objective": "binary",
         "metric": "None",
         "learning_rate": 0.05,
-        "num_leaves": max(4, min(31, math.isqrt(max(scarcer, 1)) // 2 + 2)),
+        "num_leaves": min(31, 6 + math.isqrt(scarcer) // 6),
         "min_data_in_leaf": leaf,
         "min_sum_hessian_in_leaf": 1.0 if rows >= 500 else 1e-3,
-        "feature_fraction": 0.6,
+        "feature_fraction": 0.7,
         "bagging_fraction": 0.8,
         "bagging_freq": 1,
-        "lambda_l2": 5.0,
+        "lambda_l2": 2.0,
         "cat_smooth": 20.0,
         "cat_l2": 10.0,
-        "min_data_per_group": min(100, max(5, rows // 50)),
+        "min_data_per_group": leaf,
         "monotone_constraints": [spec.monotone if spec.kind == "number" else 0 for spec in inputs],
         "monotone_constraints_method": "basic",
         "deterministic": True,
         "force_row_wise": True,
         "seed": seed,
-        "num_threads": threads,
+        "num_threads": threads or (1 if rows * len(inputs) < _WORTH_THREADS else 0),
         "verbosity": -1,
     }
 
@@ -136,8 +153,24 @@ class Boosted:
     def explain(self, X: ArrayLike) -> tuple[Floats, float, Floats]:
         """Contributions, base and margin from one walk through the trees; the margin has the bits of `margin`."""
         X = matrix(X, self.native.features)
-        sums = self.paths.sum_one(self.native.leaves_one(X[0])) if len(X) == 1 else self.paths.sums(self.native.leaves(X))
+        sums = self.paths.sum_one(self.native.leaves_one(X[0])) if len(X) == 1 else self._sums(X)
         return self.paths.spread(sums), self.paths.base, np.ascontiguousarray(sums[:, -1])
+
+    def _sums(self, X: Floats) -> Floats:
+        """Row blocks over all cores; both the library and NumPy let go of the interpreter while they work."""
+        out = np.empty((len(X), self.paths.table.shape[1]))
+
+        def fill(start: int) -> None:
+            self.paths.sums(self.native.leaves(X[start : start + _TASK], threads=1), out[start : start + _TASK])
+
+        starts = range(0, len(X), _TASK)
+        if len(starts) < 2:
+            for start in starts:
+                fill(start)
+        else:
+            with ThreadPoolExecutor(min(os.cpu_count() or 1, len(starts))) as pool:
+                list(pool.map(fill, starts))
+        return out
 
     def shap(self, X: ArrayLike) -> tuple[Floats, float]:
         """Exact TreeSHAP contributions and their base."""
@@ -194,8 +227,7 @@ class _Paths:
         rows = self.table.take(leaves.astype(np.intp) + self.first, axis=0)
         return np.add.reduce(rows, axis=0, keepdims=True)
 
-    def sums(self, leaves: NDArray[np.int32]) -> Floats:
-        out = np.empty((len(leaves), self.table.shape[1]))
+    def sums(self, leaves: NDArray[np.int32], out: Floats) -> None:
         step = np.empty((_BLOCK, self.table.shape[1]))
         for start in range(0, len(leaves), _BLOCK):
             rows = leaves[start : start + _BLOCK].T + self.first[:, None]  # trees × rows, each tree's leaves side by side
@@ -204,7 +236,6 @@ class _Paths:
             for tree in rows[1:]:
                 self.table.take(tree, axis=0, out=part, mode="clip")
                 into += part
-        return out
 
     def spread(self, sums: Floats) -> Floats:
         """The used inputs' columns put back among all inputs."""

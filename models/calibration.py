@@ -170,7 +170,7 @@ class VennAbers:
         p0 = np.array([(across - up) / across for up, across in below])[::-1]
         # Between two calibration margins p1 is that of the upper one and p0 that of the lower one: a conversion below
         # a group is pooled with it, whatever it holds. Beyond both ends nothing contradicts: p0 is 0, p1 is 1.
-        last, first = np.append(p1[1:] != p1[:-1], True), np.append(True, p0[1:] != p0[:-1])
+        first, last = np.diff(p0, prepend=0.0) > 0, np.diff(p1, append=1.0) > 0
         return cls(at[first], np.append(0.0, p0[first]), at[last], np.append(p1[last], 1.0))
 
     def apply(self, margin: ArrayLike) -> tuple[Floats, Floats, Floats]:

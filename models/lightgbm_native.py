@@ -35,6 +35,7 @@ __all__ = ["BadModelText", "LightGBMFailed", "LightGBMMissing", "NativeBooster",
 _FLOAT64 = 1
 _RAW, _LEAF, _CONTRIBUTIONS = 1, 2, 3
 _ROW_MAJOR = 1
+_WORTH_THREADS = 256  # rows: fewer are done before a second thread has woken up
 _LEAF_BLOCK = 4096  # rows: leaf indices come as doubles, a block keeps 300 trees of them under 10 MB
 
 
@@ -134,7 +135,7 @@ class _Booster:
         written = ctypes.c_int64(0)
         status = self.library.LGBM_BoosterPredictForMat(
             self.handle, X.ctypes.data, _FLOAT64, X.shape[0], X.shape[1], _ROW_MAJOR, kind, 0, -1,
-            _parameters(threads), ctypes.byref(written), out.ctypes.data,
+            _parameters(threads or (1 if len(X) < _WORTH_THREADS else 0)), ctypes.byref(written), out.ctypes.data,
         )  # fmt: skip
         self.check(status, "score a matrix")
         if written.value != out.size:
@@ -223,10 +224,12 @@ def read_trees(text: str) -> tuple[int, tuple[Tree, ...]]:
     for key, value in wanted.items():
         if header.get(key) != value:
             raise BadModelText(why=f"{key} is {header.get(key)!r} and should be {value!r}")
-    features = _whole(header, "max_feature_idx")[0] + 1
+    try:
+        features, sizes = _whole(header, "max_feature_idx")[0] + 1, _whole(header, "tree_sizes")
+    except (KeyError, ValueError) as error:
+        raise BadModelText(why=f"its header is incomplete ({error})") from error
     if not len(header.get("feature_names", "").split()) == len(header.get("feature_infos", "").split()) == features > 0:
         raise BadModelText(why="its inputs are not all described")
-    sizes = _whole(header, "tree_sizes")
     start, trees = len(head) + 2, []
     for number, size in enumerate(sizes):
         block = text[start : start + size]
@@ -285,10 +288,7 @@ def _fields(block: str) -> dict[str, str]:
 
 
 def _whole(fields: dict[str, str], key: str) -> tuple[int, ...]:
-    try:
-        values = tuple(map(int, fields[key].split()))
-    except (KeyError, ValueError) as error:
-        raise BadModelText(why=f"{key} is missing or no list of whole numbers") from error
+    values = tuple(map(int, fields[key].split()))
     if not values:
-        raise BadModelText(why=f"{key} is empty")
+        raise ValueError(f"{key} is empty")
     return values

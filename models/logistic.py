@@ -27,7 +27,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from data.errors import BadData
 from models.inputs import Floats, InputSpec, NotTrainable, labels, matrix, training_matrix
-from models.logit import shifted_loss
+from models.logit import one_thread, shifted_loss
 
 __all__ = ["BadLogistic", "Logistic", "fit_logistic"]
 
@@ -347,7 +347,7 @@ def _regress(X: Floats, y: Floats, weight: Floats, C: float) -> tuple[Floats, fl
     from sklearn.linear_model import LogisticRegression
 
     model: _Regression = LogisticRegression(C=C, solver="newton-cg", max_iter=200, tol=1e-5)
-    with warnings.catch_warnings():
+    with one_thread(), warnings.catch_warnings():
         # One that has not quite converged is still a regularised fit: its figures on later rows judge it.
         warnings.simplefilter("ignore")
         model.fit(X, y, sample_weight=weight)

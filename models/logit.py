@@ -5,11 +5,13 @@ In and out: float64 arrays, NaN stays NaN. Functions of one value each: a value'
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager
+
 import numpy as np
 
 from models.inputs import Floats
 
-__all__ = ["best_shift", "log_loss", "logit", "shifted_loss", "sigmoid"]
+__all__ = ["best_shift", "log_loss", "logit", "one_thread", "shifted_loss", "sigmoid"]
 
 
 def sigmoid(margin: Floats) -> Floats:
@@ -51,3 +53,15 @@ def shifted_loss(margin: Floats, y: Floats, start: float = 0.0) -> tuple[float, 
     """
     shift = best_shift(margin, y, start=start)
     return log_loss(margin + shift, y), shift
+
+
+def one_thread() -> AbstractContextManager[object]:
+    """Linear algebra on one thread inside the block, for fitting.
+
+    The matrices are narrow: a second thread gains little, loses twentyfold where another process wants the core, and
+    adds up in another order.
+    """
+    from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
+
+    limits: AbstractContextManager[object] = threadpool_limits(limits=1, user_api="blas")
+    return limits

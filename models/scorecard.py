@@ -24,7 +24,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from data.errors import BadData
 from models.inputs import Floats, InputSpec, matrix, training_matrix
-from models.logit import best_shift, logit, sigmoid
+from models.logit import best_shift, logit, one_thread, sigmoid
 
 __all__ = ["BadScorecard", "Bin", "Card", "Scorecard", "declared_scorecard", "fit_scorecard"]
 
@@ -32,9 +32,12 @@ POINTS_TO_DOUBLE = 20
 FACTOR = math.log(2) / POINTS_TO_DOUBLE
 MOST_INPUTS = 18
 MOST_BINS = 8
-LEAST_INFORMATION = 0.01
+LEAST_INFORMATION = 0.005
+"""Information value that an input must have beyond what noise in as many bins would show."""
 PULL = 20.0
-"""Rows without evidence that are added to each bin."""
+"""Average rows that are added to each bin."""
+MOST_COEFFICIENT = 1.25
+"""Evidence counts once, or less where inputs repeat each other; a regression that counts it twice is undoing the pull."""
 _FILE = "scorecard.json"
 _BLOCK = 8192
 
@@ -78,7 +81,8 @@ def fit_scorecard(X: ArrayLike, y: ArrayLike, inputs: Sequence[InputSpec], *, we
     useful = sorted((d for d in drafts if d.information >= LEAST_INFORMATION), key=lambda d: (-d.information, d.place))
     kept = useful[: 2 * MOST_INPUTS]
     evidence = np.column_stack([d.evidence[d.bin_of_row] for d in kept]) if kept else np.empty((len(y), 0))
-    chosen, coefficients = _select(evidence, y, weight)
+    with one_thread():
+        chosen, coefficients = _select(evidence, y, weight)
     cards: list[Card | None] = [None] * len(inputs)
     points = np.zeros(len(y))
     for at, coefficient in zip(chosen, coefficients, strict=True):
@@ -295,7 +299,9 @@ def _draft(x: Floats, y: Floats, weight: Floats, spec: InputSpec, place: int) ->
     evidence = _evidence(rows, positives, float(np.average(y, weights=weight)))
     share_1 = positives / positives.sum()
     share_0 = (rows - positives) / (rows - positives).sum()
-    information = float(np.sum((share_1 - share_0) * evidence))
+    # Without any relation the information value is not zero: on average one part per degree of freedom and class.
+    noise = (np.count_nonzero(rows) - 1) * (1 / positives.sum() + 1 / (rows - positives).sum())
+    information = float(np.sum((share_1 - share_0) * evidence) - 1.5 * noise)
     return _Draft(place, tuple(edges), groups, bin_of_row, rows, positives, evidence, information)
 
 
@@ -386,7 +392,7 @@ def _select(evidence: Floats, y: Floats, weight: Floats) -> tuple[list[int], Flo
         telling = coefficients * evidence[:, chosen].std(axis=0)
         weakest = int(np.argmin(telling))
         if len(chosen) <= MOST_INPUTS and telling[weakest] >= FACTOR / 2:  # below half a point it would round to nothing
-            return chosen, coefficients
+            return chosen, np.minimum(coefficients, MOST_COEFFICIENT)
         chosen.pop(weakest)
     return [], np.empty(0)
 
