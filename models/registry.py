@@ -522,7 +522,7 @@ def _dataset(record: DatasetRecord) -> DatasetInput:
 def _first_line(error: Exception) -> str:
     """The reason in a line. A failed connection is buried in three layers of libraries: only its core is news."""
     core = re.search(
-        r"connection refused|name or service not known|name resolution|timed out|no route to host|unreachable", str(error), re.I
+        r"connection refused|name or service not known|name resolution|timed out|no route to host|unreachable", str(error), re.IGNORECASE
     )
     if core:
         return f"no connection ({core.group().lower()})"
