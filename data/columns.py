@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from data.frames import Arrow, Kind
 
-__all__ = ["MISSING_WORDS", "TypedColumn", "as_objects", "as_text", "boolean_words", "encode", "parse_numbers", "type_columns"]
+__all__ = ["MISSING_WORDS", "TypedColumn", "as_objects", "as_text", "boolean_words", "encode", "parse_numbers", "type_columns", "uses_sign"]
 
 MISSING_WORDS = ("", "NULL", "null", "Null", "NaN", "nan", "NAN")
 """Missing is empty, NULL or NaN; other tokens only where declared."""
@@ -88,9 +88,7 @@ def parse_numbers(array: Arrow, decimal: str = ".") -> ParsedNumbers:
         values = _floats(array.cast(pa.float64(), safe=False))
     else:
         try:
-            if decimal == ",":
-                raise pa.ArrowInvalid("the fast way reads decimal points only")
-            values = _floats(pc.cast(array, pa.float64()))
+            values = _floats(pc.cast(array if decimal == "." else _with_points(array), pa.float64()))
         except pa.ArrowInvalid:
             codes, uniques = encode(array)
             parsed, wrong = _parse_distinct(uniques, decimal)
@@ -102,6 +100,19 @@ def parse_numbers(array: Arrow, decimal: str = ".") -> ParsedNumbers:
     if count:
         values = np.where(infinite, np.nan, values)
     return ParsedNumbers(values, bad, count)
+
+
+def uses_sign(array: Arrow, sign: str) -> bool:
+    """Whether some value holds this decimal sign where it cannot be a thousands separator."""
+    import pyarrow.compute as pc
+
+    if not _is_text(array.type):
+        return False
+    found = array.filter(pc.fill_null(pc.match_substring(array, sign), False))
+    if not len(found):
+        return False
+    texts = pc.replace_substring(pc.utf8_trim_whitespace(found), ".", ",") if sign == "." else pc.utf8_trim_whitespace(found)
+    return bool((_like(texts, _COMMA) & ~_like(texts, _MAYBE_THOUSANDS)).any())
 
 
 def encode(array: Arrow) -> tuple[npt.NDArray[np.int32], Arrow]:
@@ -271,6 +282,16 @@ def _parse_distinct(uniques: Arrow, decimal: str) -> tuple[npt.NDArray[np.float6
         values[right] = _floats(pc.cast(trimmed.filter(pa.array(right)), pa.float64()))
     nan_words = np.asarray(pc.equal(pc.utf8_lower(trimmed), "nan").to_numpy(zero_copy_only=False), dtype=bool)
     return values, ~right & ~nan_words
+
+
+def _with_points(array: Arrow) -> Arrow:
+    """Decimal commas as points, for the fast way; where points occur already, it is not this simple."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    if pc.any(pc.match_substring(array, ".")).as_py():
+        raise pa.ArrowInvalid("points and commas")
+    return pc.replace_substring(array, ",", ".")
 
 
 def _zero_padded(text: Arrow) -> bool:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from data.columns import TypedColumn, as_objects, as_text, encode, parse_numbers, type_columns
+from data.columns import TypedColumn, as_objects, as_text, encode, parse_numbers, type_columns, uses_sign
 from data.contracts import LEADS, NOT_ATTRIBUTES
 from data.errors import BadData, BadUsage
 from data.files import RowBatch, RowFile, nearest, open_rows, require_columns
@@ -130,7 +130,10 @@ def scan_flat(
     decimal: str | None = None,
     timezone: str = "UTC",
 ) -> FlatScan:
-    """Walk over the file in chunks of at most `chunk_rows` rows; `columns` are the model's inputs and their kinds."""
+    """Walk over the file in chunks of at most `chunk_rows` rows; `columns` are the model's inputs and their kinds.
+
+    `decimal` is the sign that is expected, as in training; a file that plainly uses the other one is read by that.
+    """
     file = open_rows(path, missing=missing)
     if id_column:
         require_columns(file.names, [id_column], str(path))
@@ -433,14 +436,15 @@ def _chunk(batch: RowBatch, scan: FlatScan, decimals: dict[str, str]) -> FlatChu
 def _scan_numbers(
     array: Arrow, name: str, decimal: str | None, decimals: dict[str, str]
 ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.bool_] | None]:
-    """The column's decimal sign is the declared one, else that of the first chunk in which one is needed."""
-    sign = decimal or decimals.get(name, ".")
+    """Under the expected decimal sign, or under the other one where the file proves that it uses that."""
+    sign = decimals.get(name) or decimal or "."
     parsed = parse_numbers(array, sign)
-    if decimal is None and name not in decimals and parsed.bad is not None:
-        other = parse_numbers(array, ",")
-        if (0 if other.bad is None else int(other.bad.sum())) < int(parsed.bad.sum()):
-            decimals[name] = ","
-            return other.values, other.bad
+    if parsed.bad is not None and name not in decimals:
+        other = "," if sign == "." else "."
+        again = parse_numbers(array, other)
+        if (0 if again.bad is None else int(again.bad.sum())) < int(parsed.bad.sum()) and uses_sign(array, other):
+            decimals[name] = other
+            return again.values, again.bad
     return parsed.values, parsed.bad
 
 

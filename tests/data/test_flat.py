@@ -410,6 +410,21 @@ class TestScan:
         (chunk,) = scan_flat(leads("age;job;member\n1,5;a;1\n2;b;0\n"), self.KINDS)
         assert chunk.numbers["age"].tolist() == [1.5, 2]
 
+    @pytest.mark.parametrize("expected", [None, ".", ","])
+    @pytest.mark.parametrize(("first", "second"), [("1,5", "12"), ("1.5", "12"), ("0,125", "1000"), ("-0.125", "7")])
+    def test_a_file_may_use_the_other_decimal_sign_than_training_did(
+        self, leads: Write, expected: str | None, first: str, second: str
+    ) -> None:
+        (chunk,) = scan_flat(leads(f"age;job\n{first};a\n{second};b\n"), self.KINDS, decimal=expected)
+        assert chunk.numbers["age"].tolist() == [float(first.replace(",", ".")), float(second)]
+        assert not chunk.notes
+
+    @pytest.mark.parametrize(("expected", "written"), [(".", "1,234"), (",", "1.234"), (None, "1,234")])
+    def test_what_may_part_thousands_is_missing_and_noted(self, leads: Write, expected: str | None, written: str) -> None:
+        (chunk,) = scan_flat(leads(f"age;job\n{written};a\n7;b\n"), self.KINDS, decimal=expected)
+        assert np.array_equal(chunk.numbers["age"], [np.nan, 7], equal_nan=True)
+        assert chunk.notes == {0: f"age holds '{written}', which is no number: read as missing"}
+
     def test_scanning_says_what_reading_says(self, leads: Write) -> None:
         rng = np.random.default_rng(7)
         lines = [f"{i},{rng.normal()!r},{rng.choice(['cook', 'waiter', ''])},{rng.choice(['yes', 'no'])}" for i in range(5_000)]
