@@ -69,6 +69,8 @@ class Dataset:
     y: Floats
     lead: Ints
     """Code of the lead."""
+    lead_ids: Sequence[str]
+    """Id of each lead, by its code."""
     account: Ints
     """Code of the account; a lead without one has its own."""
     as_of: Ints | None
@@ -168,6 +170,7 @@ def flat_dataset(flat: FlatTable, title: str) -> Dataset:
         feature_set=feature_set,
         y=flat.label,
         lead=codes,
+        lead_ids=flat.lead_id.tolist(),
         account=codes,
         as_of=None,
         created=None,
@@ -216,10 +219,7 @@ def from_project(path: Path, *, seed: int = 0, drop: Sequence[str] = (), say: Sa
     plan = Plan(feature_set)
     leads = leads_of(tables, account)
     lead, as_of = seen["lead_row"].to_numpy(np.int64), _micros(seen["as_of"])
-    total = len(lead)
-
-    def progress(done: int) -> None:
-        say(f"signals: {done:,} of {total:,} observations")
+    progress = _tenths(len(lead), say)
 
     table = evaluate(plan, leads, log, Observations(lead, as_of), colleagues_of(plan, account, log), progress=progress)
     dated = set(project.static) | set(leads.changes) | {"created_at"}
@@ -236,6 +236,7 @@ def from_project(path: Path, *, seed: int = 0, drop: Sequence[str] = (), say: Sa
         feature_set=feature_set,
         y=seen["y"].to_numpy(np.float64),
         lead=lead,
+        lead_ids=tables.leads["lead_id"].tolist(),
         account=np.where(account >= 0, account, own)[lead],
         as_of=as_of,
         created=_micros(seen["created_at"]),
@@ -253,6 +254,19 @@ def from_project(path: Path, *, seed: int = 0, drop: Sequence[str] = (), say: Sa
         columns=kinds,
         reading={"timezone": project.timezone},
     )
+
+
+def _tenths(total: int, say: Say) -> Callable[[int], None]:
+    """A line for every tenth of the observations, so that long work shows and short work does not chatter."""
+    told = 0
+
+    def progress(done: int) -> None:
+        nonlocal told
+        if done * 10 // total > told:
+            told = done * 10 // total
+            say(f"signals: {done:,} of {total:,} observations")
+
+    return progress
 
 
 def _amounts(tables: Tables, lead: Ints, y: Floats) -> Floats | None:

@@ -6,7 +6,8 @@ was measured and what serves are kept apart: the figures belong to the recipe, n
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import hashlib
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -26,7 +27,7 @@ from training.candidates import Candidate, Model, Recipe, refit
 from training.dataset import Dataset
 from training.splits import Split, cross_fit_folds
 
-__all__ = ["Served", "fit_served", "write_served"]
+__all__ = ["Served", "fit_served", "pseudonyms", "write_served"]
 
 Ints = NDArray[np.int64]
 _REFERENCE_ROWS = 20_000
@@ -133,11 +134,16 @@ def _threshold(p: Floats, share: float) -> float:
     return float(values[int(np.argmin(np.abs(reached - share)))])
 
 
+def pseudonyms(lead_ids: Sequence[str]) -> list[str]:
+    """Stable names that do not give the ids away at a glance, so that two models' backtests can be paired lead by lead."""
+    return [hashlib.sha256(name.encode()).hexdigest()[:16] for name in lead_ids]
+
+
 def _backtest(data: Dataset, rows: Ints, candidate: Candidate, calibration: Calibration) -> pd.DataFrame:
     """Test rows under pseudonyms: what the measured model said, and what happened."""
     p, low, high = calibration.apply(candidate.margin[rows])
     columns: dict[str, Any] = {
-        "lead": data.lead[rows],
+        "lead": pseudonyms([data.lead_ids[code] for code in data.lead[rows].tolist()]),
         "probability": p,
         "probability_low": low,
         "probability_high": high,

@@ -1,0 +1,73 @@
+"""How close training comes to the planted truth of the simulated world, on later leads that it never saw.
+
+    python -m benchmarks.simulated [--leads 50000] [--seeds 1 2 3]
+
+For each seed: simulate, train, and compare the measured model with `truth.parquet` on the test block's rows at fixed ages.
+Prints AUC against the truth's own, calibration error before and after calibration, and the mean absolute error of the
+probabilities against `p_under_policy`. Exit code 1 when a target is missed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from data.home import Home
+from training.dataset import from_project
+from training.metrics import auc, ece
+from training.served import pseudonyms
+from training.train import Options, train
+
+MOST_AUC_GAP, MOST_ECE, MOST_ECE_RATIO = 0.02, 0.02, 0.5
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--leads", type=int, default=50_000)
+    parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3])
+    arguments = parser.parse_args()
+    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+    missed = False
+    print(f"{'seed':>5} {'rows':>8} {'conv.':>7} {'truth AUC':>10} {'AUC':>7} {'gap':>7} {'ECE raw':>8} {'ECE':>7} {'MAE':>7} {'bias':>7} {'chosen':>10} {'s':>6}")
+    for seed in arguments.seeds:
+        missed |= not one(arguments.leads, seed)
+    return int(missed)
+
+
+def one(leads: int, seed: int) -> bool:
+    """One seed; whether every target was met."""
+    from data.synthetic import simulate
+
+    with tempfile.TemporaryDirectory() as folder:
+        world = Path(folder) / "world"
+        simulate(world, leads=leads, seed=seed)
+        began = time.perf_counter()
+        home = Home(Path(folder) / "home")
+        home.create()
+        trained = train(lambda say: from_project(world / "tamiz.toml", seed=seed, say=say), home, Options(seed=seed, quick=True))
+        seconds = time.perf_counter() - began
+        backtest = pd.read_parquet(trained.folder / "backtest.parquet")
+        ids = pd.read_parquet(world / "leads.parquet", columns=["lead_id"])["lead_id"].drop_duplicates().to_numpy()
+        backtest["lead_id"] = ids[backtest["lead"]]
+        truth = pd.read_parquet(world / "truth.parquet")
+        rows = backtest.merge(truth, on=["lead_id", "as_of"])
+    y, p, truly = (rows[name].to_numpy(np.float64) for name in ("y", "probability", "p_under_policy"))
+    raw = ece(y, 1 / (1 + np.exp(-rows["margin"].to_numpy(np.float64))))
+    gap, error = auc(y, truly) - auc(y, rows["margin"].to_numpy(np.float64)), ece(y, p)
+    print(
+        f"{seed:>5} {len(rows):>8,} {y.mean():>7.3f} {auc(y, truly):>10.4f} {auc(y, truly) - gap:>7.4f} {gap:>7.4f} {raw:>8.4f} {error:>7.4f} "
+        f"{np.abs(p - truly).mean():>7.4f} {(p - truly).mean():>+7.4f} {trained.result.metrics['best']:>10} {seconds:>6.0f}",
+        flush=True,
+    )
+    return gap <= MOST_AUC_GAP and error <= MOST_ECE and error <= MOST_ECE_RATIO * raw
+
+
+if __name__ == "__main__":
+    sys.exit(main())
