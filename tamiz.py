@@ -42,7 +42,7 @@ COMMANDS = {
     "keys": Command("serving.commands:keys", "Create, list and revoke API keys."),
     "db": Command("data.commands:db", "Create or upgrade the database of this installation."),
     "config": Command("data.commands:config", "Print every setting in force and where it came from."),
-    "demo": Command("tamiz:demo", "Simulate, train, promote and serve, in one go."),
+    "demo": Command("serving.demo:demo", "Simulate, train, promote and serve, in one go."),
 }
 
 PACKAGES = ("data", "features", "models", "training", "serving")
@@ -57,40 +57,6 @@ def main(arguments: Sequence[str] | None = None) -> None:
     _find_our_packages_first()
     _speak_utf8()
     sys.exit(_run(list(sys.argv[1:] if arguments is None else arguments) or ["--help"]))
-
-
-def demo(
-    leads: Annotated[int, typer.Option("--leads", min=500, help="How many leads the simulated CRM holds.")] = 5000,
-    seed: Annotated[int, typer.Option("--seed", help="The same seed gives the same world.")] = 7,
-    port: Annotated[int, typer.Option("--port", min=1, max=65535, help="Port on 127.0.0.1.")] = 8000,
-) -> None:
-    """Simulate a CRM, train and promote a model on it, and serve it on this machine without keys.
-
-    What an earlier run left under TAMIZ_HOME is used again. Ctrl-C ends all of it.
-
-    Example:
-      tamiz demo
-      TAMIZ_HOME=/srv/try tamiz demo --leads 20000 --port 8080
-    """
-    import subprocess
-
-    from data.home import Home
-
-    home = Home.from_environment().create()
-    crm = home.root / "demo"
-
-    def step(*words: str) -> None:
-        typer.echo(f"-> tamiz {' '.join(words)}", err=True)
-        done = subprocess.run([sys.executable, "-m", "tamiz", *words], env=os.environ | {"TAMIZ_AUTH": "dev"}, check=False)
-        if done.returncode:
-            raise typer.Exit(done.returncode)
-
-    if not (crm / "tamiz.toml").exists():
-        step("simulate", "--out", str(crm), "--leads", str(leads), "--seed", str(seed))
-    if not any(home.bundles.glob("*/manifest.json")):
-        step("train", "--project", str(crm / "tamiz.toml"), "--promote")
-        step("pull")
-    step("serve", "--port", str(port))
 
 
 def _run(arguments: list[str]) -> int:
