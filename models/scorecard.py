@@ -305,6 +305,11 @@ def _draft(x: Floats, y: Floats, weight: Floats, spec: InputSpec, place: int) ->
     return _Draft(place, tuple(edges), groups, bin_of_row, rows, positives, evidence, information)
 
 
+def _fewest(rows: int) -> float:
+    """Rows that earn a bin of their own: few, since a rare answer can be the strongest one, and small bins are pulled."""
+    return min(20.0, max(5.0, 0.02 * rows))
+
+
 def _counts(bin_of_row: NDArray[np.intp], y: Floats, weight: Floats, bins: int) -> tuple[Floats, Floats]:
     """Rows and conversions per bin, by weight."""
     rows = np.bincount(bin_of_row, weights=weight, minlength=bins)
@@ -319,12 +324,12 @@ def _evidence(rows: Floats, positives: Floats, rate: float) -> Floats:
 
 
 def _number_edges(seen: Floats) -> tuple[float, ...]:
-    """Upper ends of all bins but the last: values that occur, at quantiles, with no bin below 2 % of the rows."""
+    """Upper ends of all bins but the last: values that occur, at quantiles, with no bin too small to mean anything."""
     if not len(seen):
         return ()
     values, counts = np.unique(seen, return_counts=True)
     upto = np.cumsum(counts)
-    least = max(1.0, 0.02 * len(seen))
+    least = _fewest(len(seen))
     edges: list[float] = []
     taken = 0.0
     for share in np.arange(1, MOST_BINS) / MOST_BINS:
@@ -341,7 +346,7 @@ def _category_bins(x: Floats, y: Floats, weight: Floats, missing: NDArray[np.boo
     """Codes grouped by their rate, the rare ones and code 0 in the last group, which also takes what comes later."""
     codes = np.where(missing, 0, x).astype(np.intp)
     rows, positives = _counts(codes, y, weight * ~missing, 0)
-    least = max(5.0, 0.005 * float(weight.sum()))
+    least = _fewest(len(x))
     often = [code for code in range(1, len(rows)) if rows[code] >= least]
     evidence = _evidence(rows, positives, float(np.average(y, weights=weight)))
     often.sort(key=lambda code: (float(evidence[code]), code))

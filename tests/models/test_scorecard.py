@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from features.catalogue import catalogue
 from models.inputs import InputSpec, NotTrainable, WrongWidth
 from models.scorecard import (
     DECLARED,
@@ -241,6 +242,9 @@ class TestBeforeAnyHistory:
             assert len(points) == len(entry["up_to"]) + 1
             assert list(entry["up_to"]) == sorted(entry["up_to"])
             assert points in (sorted(points), sorted(points, reverse=True))
+
+    def test_every_input_it_has_an_opinion_on_is_a_signal(self) -> None:
+        assert {spec.name for spec in SIGNALS} <= set(catalogue())
 
     def test_inputs_it_has_no_opinion_on_give_nothing(self) -> None:
         declared = declared_scorecard([InputSpec("shoe_size"), InputSpec("budget_strength", kind="category")])
