@@ -121,13 +121,12 @@ def encode(array: Arrow) -> tuple[npt.NDArray[np.int32], Arrow]:
     import pyarrow as pa
     import pyarrow.compute as pc
 
-    if not _is_text(array.type):
-        array = as_text(array)
-    encoded = pc.dictionary_encode(array)
+    if pa.types.is_dictionary(array.type):
+        encoded = array.cast(pa.dictionary(pa.int32(), pa.string()))
+    else:
+        encoded = pc.dictionary_encode(array if _is_text(array.type) else as_text(array))
     if isinstance(encoded, pa.ChunkedArray):
-        encoded = encoded.combine_chunks() if encoded.num_chunks != 1 else encoded.chunk(0)
-        if isinstance(encoded, pa.ChunkedArray):
-            encoded = encoded.unify_dictionaries().combine_chunks()
+        encoded = encoded.unify_dictionaries().combine_chunks()
     codes = np.asarray(pc.fill_null(encoded.indices, -1).to_numpy(zero_copy_only=False), dtype=np.int32)
     uniques = encoded.dictionary
     blank = np.asarray(pc.equal(pc.utf8_trim_whitespace(uniques), "").to_numpy(zero_copy_only=False), dtype=bool)

@@ -61,15 +61,17 @@ def load_tables(project: Project, *, now: datetime | None = None, progress: Call
     with _connection(project) as connection:
         read = {name: _query(connection, project, name, say) for name in project.queries}
         notices = _what_duckdb_guessed(connection, project, read)
-    checks = {name: _Check(TABLES[name], table, project, latest) for name, table in read.items()}
+    rows_read = {name: len(table) for name, table in read.items()}
+    checks = {name: _Check(TABLES[name], read.pop(name), project, latest) for name in list(read)}
     leads, kinds = _leads(checks["leads"])
-    stop_above(project.max_bad_share, "leads", len(read["leads"]), checks["leads"].frame())
-    known = _LeadIndex(leads)
-    lost = {lead for frame in checks["leads"].problems for lead in frame["lead_id"] if lead is not None} - set(known.ids)
-    events = {name: _events(name, checks.get(name), known, lost, project) for name in _MAIN_TIME}
-    for name, table in read.items():
-        frame = checks[name].frame()
-        stop_above(project.max_bad_share, name, len(table), frame[frame["reason"] != _LEAD_PUT_ASIDE])
+    checks["leads"].finish()
+    known = _LeadIndex(leads, checks["leads"])
+    events = {}
+    for name in _MAIN_TIME:
+        check = checks.get(name)
+        events[name] = _empty(TABLES[name]) if check is None else _events(name, check, known, project)
+        if check is not None:
+            check.finish()
     events["outcomes"], said = _outcomes_from_stages(events["outcomes"], events["stage_changes"], known, project)
     quarantined = [check.frame() for check in checks.values() if check.problems]
     notices = [said for check in checks.values() for said in check.notices] + notices + said
@@ -86,7 +88,7 @@ def load_tables(project: Project, *, now: datetime | None = None, progress: Call
         kinds=kinds,
         quarantine=pd.concat(quarantined, ignore_index=True) if quarantined else collect("leads"),
         notices=notices,
-        rows_read={name: len(table) for name, table in read.items()},
+        rows_read=rows_read,
     )
 
 
@@ -117,14 +119,14 @@ def _query(connection: duckdb.DuckDBPyConnection, project: Project, name: str, s
     import pyarrow.compute as pc
 
     say(f"reading {name}")
-    ids = {column for column, kind in TABLES[name].columns.items() if kind == "id"}
+    plain = {column for column, kind in TABLES[name].columns.items() if kind == "id" and column != "lead_id"}
     try:
         relation = connection.sql(project.queries[name])
         if relation is None:
             raise QueryFailed(table=name, path=project.path, reason="it gives no rows: a SELECT is needed")
         reader = relation.to_arrow_reader(_BATCH_ROWS)
         coded = [
-            i for i, member in enumerate(reader.schema) if pa.types.is_string(member.type) and member.name not in ids and name != "leads"
+            i for i, member in enumerate(reader.schema) if pa.types.is_string(member.type) and member.name not in plain and name != "leads"
         ]
         batches = []
         for batch in reader:
@@ -229,14 +231,14 @@ class _Check:
     problems: list[pd.DataFrame] = field(default_factory=list)
     notices: list[str] = field(default_factory=list)
     keep: Mask = field(init=False)
-    ids: npt.NDArray[np.object_] = field(init=False)
+    lead_codes: npt.NDArray[np.int32] = field(init=False)
+    lead_values: Arrow = field(init=False)
 
     def __post_init__(self) -> None:
         import numpy as np
 
         self.keep = np.ones(len(self.table), dtype=bool)
-        texts = as_text(self.table.column("lead_id")).to_pandas().astype(object)
-        self.ids = texts.where(texts.notna() & (texts != ""), None).to_numpy(dtype=object)
+        self.lead_codes, self.lead_values = encode(self.table.column("lead_id"))
         ignored = [name for name in self.table.column_names if name not in self.contract.columns]
         if ignored and not self.contract.open:
             near = {
@@ -251,8 +253,19 @@ class _Check:
         chosen = np.flatnonzero(mask & self.keep)
         if len(chosen):
             reasons = reason if quoted is None else [f"{reason}: {quoted(int(i))}" for i in chosen]
-            self.problems.append(collect(self.contract.name, chosen + 1, self.ids[chosen], reasons))
+            self.problems.append(collect(self.contract.name, chosen + 1, self.leads(chosen), reasons))
             self.keep[chosen] = False
+
+    def leads(self, rows: npt.NDArray[np.int64]) -> list[str | None]:
+        """The lead ids of some rows."""
+        return [None if code < 0 else self.lead_values[int(code)].as_py() for code in self.lead_codes[rows]]
+
+    def finish(self) -> None:
+        """Stop if too much was put aside, and let go of the rows."""
+        frame = self.frame()
+        own = frame[frame["reason"] != _LEAD_PUT_ASIDE]
+        stop_above(self.project.max_bad_share, self.contract.name, len(self.table), own)
+        self.table = self.table.slice(0, 0)
 
     def frame(self) -> pd.DataFrame:
         import pandas as pd
@@ -312,10 +325,7 @@ class _Check:
 
         array = self.table.column(name)
         words = pa.array([*MISSING_WORDS, *self.project.missing])
-        if pa.types.is_dictionary(array.type):
-            codes, uniques = _coded(array)
-        else:
-            codes, uniques = encode(array)
+        codes, uniques = encode(array)
         drop = np.asarray(pc.is_in(uniques, value_set=words).to_numpy(zero_copy_only=False), dtype=bool)
         order = np.asarray(pc.sort_indices(uniques).to_numpy(zero_copy_only=False), dtype=np.int64)
         order = order[~drop[order]]
@@ -336,23 +346,30 @@ def _instant(micros: npt.NDArray[np.int64]) -> Callable[[int], str]:
 class _LeadIndex:
     """From lead ids to the rows of `leads`."""
 
-    def __init__(self, leads: pd.DataFrame) -> None:
+    def __init__(self, leads: pd.DataFrame, check: _Check) -> None:
         import numpy as np
         import pyarrow as pa
 
         self.ids: npt.NDArray[np.object_] = leads["lead_id"].to_numpy(dtype=object)
         self.set = pa.array(self.ids, pa.string())
-        created = leads["created_at"].to_numpy() if "created_at" in leads else None
-        self.created = (
-            np.full(len(leads), MISSING) if created is None else leads["created_at"].dt.tz_localize(None).to_numpy().view(np.int64)
-        )
+        self.put_aside = pa.array({lead for frame in check.problems for lead in frame["lead_id"]} - {None}, pa.string())
+        created = "created_at" in leads
+        self.created = leads["created_at"].dt.tz_localize(None).to_numpy().view(np.int64) if created else np.full(len(leads), MISSING)
 
-    def rows(self, array: Arrow) -> npt.NDArray[np.int32]:
+    def rows(self, check: _Check) -> npt.NDArray[np.int32]:
+        """The row of each lead, -1 where it is unknown."""
         import numpy as np
         import pyarrow.compute as pc
 
-        found = pc.index_in(as_text(array), value_set=self.set)
-        return np.asarray(pc.fill_null(found, -1).to_numpy(zero_copy_only=False), dtype=np.int32)
+        found = pc.fill_null(pc.index_in(check.lead_values, value_set=self.set), -1).to_numpy(zero_copy_only=False)
+        return np.append(found, -1).astype(np.int32)[check.lead_codes]
+
+    def were_put_aside(self, check: _Check) -> Mask:
+        import numpy as np
+        import pyarrow.compute as pc
+
+        found = pc.is_in(check.lead_values, value_set=self.put_aside).to_numpy(zero_copy_only=False)
+        return np.append(found, False).astype(bool)[check.lead_codes]
 
 
 # The tables ----------------------------------------------------------------------------------------------------------
@@ -365,10 +382,11 @@ def _leads(check: _Check) -> tuple[pd.DataFrame, dict[str, Kind]]:
     table = check.table
     if not len(table):
         raise BadData(f"the query for leads in {check.project.path} gives no rows")
-    check.put_aside(pd.isna(check.ids), "no lead_id")
-    check.put_aside(pd.Series(check.ids, dtype=object).duplicated().to_numpy() & check.keep, "duplicate lead_id")
+    ids = as_objects(check.lead_codes, check.lead_values.to_pylist())
+    check.put_aside(check.lead_codes < 0, "no lead_id")
+    check.put_aside(pd.Series(check.lead_codes).duplicated().to_numpy(), "duplicate lead_id")
     times = {name: check.time(name, required=False) for name in ("created_at",) if name in table.column_names}
-    members: dict[str, Any] = {"lead_id": pd.Series(check.ids[check.keep], dtype=object)}
+    members: dict[str, Any] = {"lead_id": pd.Series(ids[check.keep], dtype=object)}
     kinds: dict[str, Kind] = {}
     open_columns = {}
     for name in table.column_names:
@@ -398,18 +416,14 @@ def _leads(check: _Check) -> tuple[pd.DataFrame, dict[str, Kind]]:
     return pd.DataFrame(members), {name: kinds[name] for name in members if name != "lead_id"}
 
 
-def _events(name: str, check: _Check | None, known: _LeadIndex, lost: set[str], project: Project) -> pd.DataFrame:
+def _events(name: str, check: _Check, known: _LeadIndex, project: Project) -> pd.DataFrame:
     """A table of dated rows about leads, in canonical order, with the row of its lead."""
     import numpy as np
-    import pandas as pd
 
-    if check is None:
-        return _empty(TABLES[name])
     table, contract, main = check.table, check.contract, _MAIN_TIME[name]
-    check.put_aside(pd.isna(check.ids), "no lead_id")
-    lead_row = known.rows(table.column("lead_id"))
-    if lost:
-        check.put_aside((lead_row < 0) & pd.Series(check.ids, dtype=object).isin(lost).to_numpy(), _LEAD_PUT_ASIDE)
+    check.put_aside(check.lead_codes < 0, "no lead_id")
+    lead_row = known.rows(check)
+    check.put_aside((lead_row < 0) & known.were_put_aside(check), _LEAD_PUT_ASIDE)
     check.put_aside(lead_row < 0, "unknown lead")
     columns: dict[str, npt.NDArray[Any]] = {}
     values: dict[str, list[str]] = {}
@@ -645,21 +659,6 @@ def _text_if_coded(array: Arrow) -> Arrow:
     import pyarrow as pa
 
     return array.cast(array.type.value_type) if pa.types.is_dictionary(array.type) else array
-
-
-def _coded(array: Arrow) -> tuple[npt.NDArray[np.int32], Arrow]:
-    """Codes and values of a column that came as a dictionary; whitespace alone is missing."""
-    import numpy as np
-    import pyarrow.compute as pc
-
-    whole = array.unify_dictionaries().combine_chunks()
-    whole = whole.chunk(0) if hasattr(whole, "chunks") else whole
-    codes = np.asarray(pc.fill_null(whole.indices.cast("int32"), -1).to_numpy(zero_copy_only=False), dtype=np.int32)
-    uniques = whole.dictionary
-    blank = np.asarray(pc.equal(pc.utf8_trim_whitespace(uniques), "").to_numpy(zero_copy_only=False), dtype=bool)
-    if blank.any():
-        codes = np.append(np.where(blank, -1, np.arange(len(uniques))), -1).astype(np.int32)[codes]
-    return codes, uniques
 
 
 def _id_codes(array: Arrow) -> npt.NDArray[np.int32]:
