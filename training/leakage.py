@@ -43,8 +43,8 @@ COPY = 0.985
 """AUC from which an input is a copy of the label: the best honest lead scores known stay well below 0.95."""
 PURE = 0.995
 SUPPORT, SUPPORT_SHARE = 50, 0.01
-STRONG = 0.82
-"""AUC from which a single input has to justify itself against everything else; honest single inputs stay below it."""
+STRONG = 0.80
+"""AUC that a single input must surely exceed before it has to justify itself against everything else."""
 OVERWHELMING = 0.85
 """AUC from which an input is out of proportion even where many honest ones together reach as far."""
 NAMED_STRONG = 0.72
@@ -293,10 +293,10 @@ def _corrected(powers: Mapping[str, _Power]) -> dict[str, _Power]:
 
 
 def _may_be_accused(name: str, power: _Power) -> bool:
-    bar = NAMED_STRONG if _speaks_of_outcomes(name) else STRONG - 0.01
+    bar = NAMED_STRONG if _speaks_of_outcomes(name) else STRONG
     strongest, error, _ = power.best
     follows = max(power.missing, 1 - power.missing) - SURE * power.missing_error
-    return strongest - SURE * error >= bar - 0.01 or follows >= MISSING_FOLLOWS
+    return strongest - SURE * error >= bar or follows >= MISSING_FOLLOWS
 
 
 @dataclass(frozen=True)
@@ -449,7 +449,7 @@ def _power_signs(name: str, power: _Power, rest: _Joint, sample: _Sample) -> Ite
         yield _Sign("drift", f"Its power does not last: AUC {power.within:.2f} in its own time, {power.ahead:.2f} on later leads.")
     if not rest.margins and sure < OVERWHELMING:
         return  # Nothing to compare with: being the only input is no offence.
-    if beats and sure >= STRONG - 0.01 and strongest >= STRONG:
+    if beats and sure >= STRONG:
         yield _Sign("suspect", f"Alone it ranks better than everything else together: {against}. Was it known when the lead was scored?")
     elif sure >= OVERWHELMING and _separation(sure) > 0.7 * _separation(others):
         yield _Sign(

@@ -27,7 +27,7 @@ def judged(inputs: dict[str, np.ndarray], y: np.ndarray, *, categories: tuple[st
     kinds = {name: "category" if name in categories else "number" for name in inputs}
     lead = more.pop("lead", np.arange(len(y)))
     cut = int(0.85 * len(y))
-    return audit(inputs, kinds, y, np.arange(cut), np.arange(cut, len(y)), lead, **({"forward": True} | more))  # type: ignore[arg-type]
+    return audit(inputs, kinds, y, np.arange(cut), np.arange(cut, len(y)), lead, **({"forward": True} | more))
 
 
 class TestOddTables:
