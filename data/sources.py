@@ -97,10 +97,13 @@ def load_tables(project: Project, *, now: datetime | None = None, progress: Call
 
 def _connection(project: Project) -> duckdb.DuckDBPyConnection:
     import tempfile
+    import uuid
 
     import duckdb
 
-    connection = duckdb.connect(config={"temp_directory": str(Path(tempfile.gettempdir()) / "tamiz-duckdb")})
+    # A folder of its own, which DuckDB makes only when it must spill: two runs at once must not share it.
+    spill = Path(tempfile.gettempdir()) / f"tamiz-duckdb-{uuid.uuid4().hex}"
+    connection = duckdb.connect(config={"temp_directory": str(spill)})
     connection.execute("SET file_search_path = ?", [str(project.folder)])
     connection.execute("SET TimeZone = ?", [project.timezone])
     connection.execute("SET enable_progress_bar = false")
