@@ -61,7 +61,10 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("sequence", name="pk_decisions"),
         sa.ForeignKeyConstraint(["runtime"], ["runtimes.fingerprint"], name="fk_decisions_runtime"),
         sa.UniqueConstraint("decision_id", name="uq_decisions_decision_id"),
-        sa.UniqueConstraint("idempotency_key", name="uq_decisions_idempotency_key"),
         sqlite_autoincrement=True,
     )
     op.create_index("ix_decisions_lead_id_sequence_decision", "decisions", ["lead_id", "sequence", "decision"])
+    keyed = sa.text("idempotency_key IS NOT NULL")
+    op.create_index(
+        "ix_decisions_idempotency_key", "decisions", ["idempotency_key"], unique=True, sqlite_where=keyed, postgresql_where=keyed
+    )

@@ -1,0 +1,335 @@
+"""What the service carries: `POST /v1/score` beside an empty FastAPI endpoint, in one run, on this machine.
+
+    python -m benchmarks.serve [--rounds 5] [--seconds 2] [--connections 1 16] [--body FILE] [--bundle DIR] [--mlflow] [--save FILE]
+
+Each request brings one lead with 30 activities; the answer holds probability, interval, reasons, BANT and decision, and
+is in the ledger (SQLite, synchronous=FULL) before it is sent. Model: 300 trees × 31 leaves over every declared signal, or
+`--bundle`. Rounds alternate between the services, and medians are compared: ratios are to be trusted, requests a second
+only as far as the machine was idle. Load comes from `wrk`, or from our own generator where there is none. With one connection a
+durable ledger waits for the disk, so the disk's median fsync is measured beside it and the ratio is given net of it too.
+`--mlflow` adds `mlflow models serve` on the same trees, which is given ready-made features and explains nothing.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import json
+import os
+import platform
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[1]
+EMPTY = """
+from fastapi import FastAPI
+app = FastAPI()
+@app.get("/")
+async def empty():
+    return {"status": "ok"}
+"""
+
+
+@dataclass(frozen=True)
+class Target:
+    """A service under load."""
+
+    name: str
+    port: int
+    path: str
+    pid: int
+    body: bytes | None = None
+
+    def cpu_seconds(self) -> float:
+        """What its process has used so far; 0 where the system does not say."""
+        stat = Path(f"/proc/{self.pid}/stat")
+        if not stat.exists():
+            return 0.0
+        fields = stat.read_text().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--seconds", type=int, default=2)
+    parser.add_argument("--connections", type=int, nargs="*", default=[1, 16])
+    parser.add_argument("--body", type=Path, help="a request to send instead of the built-in one")
+    parser.add_argument("--bundle", type=Path, help="a bundle to serve instead of the built-in one")
+    parser.add_argument("--mlflow", action="store_true", help="measure `mlflow models serve` too")
+    parser.add_argument("--save", type=Path, help="write the figures as JSON")
+    given = parser.parse_args()
+    with tempfile.TemporaryDirectory() as temporary, contextlib.ExitStack() as running:
+        folder = Path(temporary)
+        body = given.body.read_bytes() if given.body else thirty_activities()
+        trees, width = install(folder / "home", given.bundle)
+        targets = [start_empty(folder, running), start_ours(folder / "home", body, running)]
+        if given.mlflow:
+            targets.append(start_mlflow(folder, trees, width, running))
+        fsync = median_fsync(folder)
+        print(f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}, load {os.getloadavg()[0]:.1f}")
+        print(
+            f"request {len(body):,} bytes; median fsync of the disk {fsync * 1e6:,.0f} µs; load by {'wrk' if shutil.which('wrk') else 'our generator'}\n"
+        )
+        figures = measure(targets, given.connections, given.rounds, given.seconds)
+        report(figures, fsync)
+        if given.save:
+            given.save.write_text(json.dumps({"fsync_us": fsync * 1e6, "figures": figures}, indent=1))
+
+
+def measure(targets: list[Target], connections: list[int], rounds: int, seconds: int) -> dict[str, dict[str, list[tuple[float, float]]]]:
+    """Requests a second, and seconds of processor a request, by service and connections, one pair a round."""
+    load = by_wrk if shutil.which("wrk") else by_us
+    figures: dict[str, dict[str, list[tuple[float, float]]]] = {target.name: {str(c): [] for c in connections} for target in targets}
+    for target in targets:
+        load(target, 1, 1)  # the first second fills caches and the write-ahead log
+    for _ in range(rounds):
+        for c in connections:
+            for target in targets:
+                before, rate = target.cpu_seconds(), load(target, c, seconds)
+                cpu = (target.cpu_seconds() - before) / (rate * seconds)
+                figures[target.name][str(c)].append((rate, cpu))
+    return figures
+
+
+def report(figures: dict[str, dict[str, list[tuple[float, float]]]], fsync: float) -> None:
+    limit = figures["empty FastAPI"]
+    print(f"{'':24}{'connections':>12}{'requests/s':>12}{'of empty':>10}{'net of fsync':>14}{'CPU µs/request':>16}{'of empty':>10}")
+    for name, by_connections in figures.items():
+        for c, rounds in by_connections.items():
+            rate, cpu = median(one for one, _ in rounds), median(one for _, one in rounds)
+            fastest, least = median(one for one, _ in limit[c]), median(one for _, one in limit[c])
+            net = 1 / max(1 / rate - fsync, 1e-9) / fastest if c == "1" and name.startswith("tamiz") else None
+            shares = f"{f'{net:.0%}' if net else '':>14}{cpu * 1e6:>16,.0f}{least / max(cpu, 1e-9):>10.0%}"
+            print(f"{name:24}{c:>12}{rate:>12,.0f}{rate / fastest:>10.0%}{shares}")
+
+
+def install(home: Path, bundle: Path | None) -> tuple[str, int]:
+    """A home with a champion; the trees as text, and how many inputs they have, for peers."""
+    (home / "bundles").mkdir(parents=True)
+    name = "benchmark"
+    if bundle is not None:
+        shutil.copytree(bundle, home / "bundles" / name)
+        text = home / "bundles" / name / "model.txt"
+        trees = text.read_text() if text.exists() else ""
+        width = len(json.loads((home / "bundles" / name / "encoder.json").read_text())["inputs"])
+    else:
+        trees, width = invented_bundle(home / "bundles" / name)
+    (home / "bundles" / "champion.json").write_text(json.dumps({"bundle": name, "model_version": name}))
+    return trees, width
+
+
+def invented_bundle(folder: Path) -> tuple[str, int]:
+    """Trees of the usual size on invented outcomes; what they say means nothing, what they cost does."""
+    import numpy as np
+
+    from features.catalogue import catalogue
+    from features.signal import FeatureSet
+    from models.boosted import fit_boosted
+    from models.bundle import write_bundle
+    from models.calibration import ScoreScale, fit_calibration
+    from models.encoder import Encoder
+    from models.inputs import InputSpec
+    from models.qualification import Policy
+
+    signals = tuple(catalogue().values())
+    encoder = Encoder(FeatureSet(signals), tuple(InputSpec(one.name, one.family, "number", one.monotone) for one in signals))
+    rng = np.random.default_rng(0)
+    X = rng.exponential(2.0, (20_000, len(encoder.inputs))).round(1)
+    X[rng.random(X.shape) < 0.2] = np.nan
+    y = (rng.random(len(X)) < 1 / (1 + np.exp(3 - np.nan_to_num(X[:, :20]).mean(axis=1)))).astype(float)
+    model = fit_boosted(X, y, None, None, encoder.inputs, seed=0, rounds=300, overrides={"num_leaves": 31, "learning_rate": 0.02})
+    margin = model.margin(X[:5_000])
+    write_bundle(
+        folder,
+        model=model,
+        encoder=encoder,
+        calibration=fit_calibration(margin, y[:5_000], np.arange(5_000), seed=0),
+        scale=ScoreScale.from_margins(margin),
+        policy=Policy.at(0.3, 0.6),
+        manifest={"model_version": "benchmark", "horizon_days": 90, "no_signal": False},
+        tables={},
+    )
+    return (folder / "model.txt").read_text(), len(encoder.inputs)
+
+
+def thirty_activities() -> bytes:
+    """The documented example lead after two busy months."""
+    from serving.examples import LEAD
+
+    types = ("page_view", "email_open", "email_click", "page_view", "form_submit", "webinar_attended")
+    pages = ("/pricing", "/docs/integrations", "/blog/pipeline", "/demo", "/customers")
+    more: list[dict[str, Any]] = [
+        {
+            "activity_id": f"b-{n:03}",
+            "type": types[n % len(types)],
+            "occurred_at": f"2026-{9 + n // 20:02}-{1 + n % 20:02}T{n % 24:02}:17:2{n % 10}.{n:06}Z",
+            "channel": "email" if "email" in types[n % len(types)] else "web",
+            "url": pages[n % len(pages)],
+        }
+        for n in range(30 - len(LEAD["activities"]))
+    ]
+    return json.dumps(LEAD | {"activities": [*LEAD["activities"], *more]}).encode()
+
+
+def start_empty(folder: Path, running: contextlib.ExitStack) -> Target:
+    (folder / "empty_app.py").write_text(EMPTY)
+    port = free_port()
+    uvicorn = [
+        sys.executable,
+        "-m",
+        "uvicorn",
+        "empty_app:app",
+        "--loop",
+        "uvloop",
+        "--http",
+        "httptools",
+        "--no-access-log",
+        "--no-server-header",
+    ]
+    one = running.enter_context(process([*uvicorn, "--no-date-header", "--port", str(port)], folder, port, "/"))
+    return Target("empty FastAPI", port, "/", one.pid)
+
+
+def start_ours(home: Path, body: bytes, running: contextlib.ExitStack) -> Target:
+    port = free_port()
+    begun = time.perf_counter()
+    one = running.enter_context(
+        process(
+            [sys.executable, "-m", "tamiz", "serve", "--port", str(port)], ROOT, port, "/readyz", TAMIZ_HOME=str(home), TAMIZ_AUTH="dev"
+        )
+    )
+    resident = Path(f"/proc/{one.pid}/status")
+    memory = re.search(r"VmRSS:\s+(\d+)", resident.read_text()) if resident.exists() else None
+    print(f"tamiz serve: ready after {time.perf_counter() - begun:.2f} s{f', {int(memory[1]) / 1024:.0f} MB' if memory else ''}")
+    return Target("tamiz POST /v1/score", port, "/v1/score", one.pid, body)
+
+
+def start_mlflow(folder: Path, trees: str, width: int, running: contextlib.ExitStack) -> Target:
+    import lightgbm
+    import mlflow.lightgbm
+
+    mlflow.lightgbm.save_model(lightgbm.Booster(model_str=trees), str(folder / "mlflow"), pip_requirements=["lightgbm"])
+    port = free_port()
+    command = [
+        sys.executable,
+        "-m",
+        "mlflow",
+        "models",
+        "serve",
+        "-m",
+        str(folder / "mlflow"),
+        "--env-manager",
+        "local",
+        "--port",
+        str(port),
+    ]
+    path = f"{Path(sys.executable).parent}:{os.environ.get('PATH', '')}"
+    one = running.enter_context(process(command, folder, port, "/ping", PATH=path, MLFLOW_DISABLE_TELEMETRY="true"))
+    body = json.dumps({"inputs": [[1.0] * width]}).encode()
+    return Target("mlflow models serve", port, "/invocations", one.pid, body)
+
+
+@contextlib.contextmanager
+def process(command: list[str], folder: Path, port: int, path: str, **environment: str) -> Iterator[subprocess.Popen[bytes]]:
+    one = subprocess.Popen(
+        command, cwd=folder, env=os.environ | environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
+    )
+    try:
+        end = time.monotonic() + 90
+        while True:
+            try:
+                urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=2).close()
+                break
+            except OSError:
+                if one.poll() is not None or time.monotonic() > end:
+                    raise SystemExit(f"error: {' '.join(command[:5])} … did not start") from None
+                time.sleep(0.01)
+        yield one
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(one.pid, signal.SIGTERM)
+        one.wait(20)
+
+
+def by_wrk(target: Target, connections: int, seconds: int) -> float:
+    with tempfile.NamedTemporaryFile("w", suffix=".lua") as script:
+        if target.body is not None:
+            script.write(f'wrk.method = "POST"\nwrk.headers["Content-Type"] = "application/json"\nwrk.body = {lua(target.body)}\n')
+        script.flush()
+        command = ["wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "-s", script.name, f"http://127.0.0.1:{target.port}{target.path}"]
+        said = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    if "Non-2xx" in said or "Socket errors" in said:
+        raise SystemExit(f"error: {target.name} failed requests:\n{said}")
+    found = re.search(r"Requests/sec:\s+([\d.]+)", said)
+    assert found is not None
+    return float(found[1])
+
+
+def by_us(target: Target, connections: int, seconds: int) -> float:
+    """Requests a second by as many keep-alive connections, each waiting for its answer."""
+    return asyncio.run(_load(target, connections, seconds))
+
+
+async def _load(target: Target, connections: int, seconds: int) -> float:
+    body = target.body or b""
+    head = f"{'POST' if target.body else 'GET'} {target.path} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n"
+    request = f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body
+    end = time.perf_counter() + seconds
+
+    async def one() -> int:
+        reader, writer = await asyncio.open_connection("127.0.0.1", target.port)
+        answered = 0
+        while time.perf_counter() < end:
+            writer.write(request)
+            answer = await reader.readuntil(b"\r\n\r\n")
+            if not answer.startswith(b"HTTP/1.1 200"):
+                raise SystemExit(f"error: {target.name} answered {answer[:40]!r}")
+            length = re.search(rb"content-length: (\d+)", answer, re.IGNORECASE)
+            await reader.readexactly(int(length[1]) if length else 0)
+            answered += 1
+        writer.close()
+        return answered
+
+    begun = time.perf_counter()
+    return sum(await asyncio.gather(*(one() for _ in range(connections)))) / (time.perf_counter() - begun)
+
+
+def median_fsync(folder: Path, repeats: int = 200) -> float:
+    """Seconds that the disk takes to make an append of one ledger entry durable."""
+    taken: list[float] = []
+    with (folder / "fsync").open("wb", buffering=0) as file:
+        for _ in range(repeats):
+            file.write(b"x" * 8_192)
+            begun = time.perf_counter()
+            os.fsync(file.fileno())
+            taken.append(time.perf_counter() - begun)
+    return median(taken)
+
+
+def lua(body: bytes) -> str:
+    """Bytes as a Lua string."""
+    return '"' + "".join(f"\\{byte:03d}" for byte in body) + '"'
+
+
+def free_port() -> int:
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        return int(one.getsockname()[1])
+
+
+if __name__ == "__main__":
+    main()
