@@ -31,7 +31,7 @@ from training.dataset import Dataset
 from training.leakage import Verdict, audit
 from training.measure import baseline, curves, importance, measure, unseen_accounts, with_left_out
 from training.mlflow_log import attach_report, register
-from training.no_signal import RankingTest, month_strata, order_strata, ranking_test
+from training.no_signal import RankingTest, age_slots, month_strata, order_strata, ranking_test
 from training.provenance import provenance
 from training.report import write_report
 from training.result import Block, TrainingResult
@@ -234,12 +234,12 @@ def _says_nothing(values: NDArray[Any]) -> bool:
 def _ranking(data: Dataset, split: Split, margin: Floats, seed: int) -> RankingTest:
     """The test for a signal at all: labels change places between leads of one month, or of one tenth of the order."""
     rows = split.test
-    strata = None
-    if data.created is not None:
-        strata = month_strata(data.created[rows])
+    strata = slots = None
+    if data.created is not None and data.as_of is not None:
+        strata, slots = month_strata(data.created[rows]), age_slots(data.as_of[rows], data.created[rows])
     elif data.order is not None:
         strata = order_strata(data.order[rows])
-    return ranking_test(data.y[rows], margin[rows], data.lead[rows], strata, seed=seed)
+    return ranking_test(data.y[rows], margin[rows], data.lead[rows], strata, slots=slots, seed=seed)
 
 
 def _blocks(data: Dataset, split: Split) -> tuple[Block, ...]:
