@@ -44,6 +44,30 @@ def selector_of(need: Need) -> Selector:
     return selector
 
 
+class Projection:
+    """A matrix that tables of integers are multiplied with, in products so small that BLAS computes them on this thread.
+
+    BLAS's own threads wait for each other by spinning, which made a busy machine five times slower. A product of one
+    row would go by another routine, whose limit is lower still: so there are always two.
+    """
+
+    def __init__(self, matrix: Floats) -> None:
+        self._matrix = matrix
+        self._height, self._width = matrix.shape
+        self._rows = max(2, _SMALL_PRODUCT // max(matrix.size, 1))
+
+    def padded(self, n: int) -> int:
+        """How many rows `of` wants for n segments."""
+        return max(2, n) if n <= self._rows else -(-n // self._rows) * self._rows
+
+    def of(self, table: Floats, n: int) -> Floats:
+        """The first n rows of `table`, which holds `padded(n)`, times the matrix."""
+        if n <= self._rows:
+            product = table.reshape(-1, self._height) @ self._matrix
+            return product[:n]
+        return (table.reshape(-1, self._rows, self._height) @ self._matrix).reshape(-1, self._width)[:n]
+
+
 class Aggregator:
     """Computes a fixed list of aggregates over segments of activities."""
 
@@ -89,7 +113,7 @@ class Aggregator:
         projection = np.zeros((self.n_cells, self.n_buckets, len(asked)))
         for i, (one, window) in enumerate(asked):
             projection[member[one], : bucket_of[window], i] = 1.0
-        self._count_projection = projection.reshape(self.n_cells * self.n_buckets, len(asked))
+        self._count_projection = Projection(projection.reshape(self.n_cells * self.n_buckets, len(asked)))
 
         decayed = [need for need in self.needs if need[0] == "decayed"]
         half_lives = sorted({need[2] for need in decayed if need[2] is not None})
@@ -97,7 +121,7 @@ class Aggregator:
         projection = np.zeros((len(half_lives), self.n_cells, len(decayed)))
         for i, need in enumerate(decayed):
             projection[half_lives.index(need[2] or 0.0), member[selector_of(need)], i] = 1.0
-        self._decay_projection = projection.reshape(len(half_lives) * self.n_cells, len(decayed)) / _FIXED
+        self._decay_projection = Projection(projection.reshape(len(half_lives) * self.n_cells, len(decayed)) / _FIXED)
 
         members = [np.flatnonzero(member[selector_of(need)]) for need in self.needs if need[0] == "last"]
         self._last_cells = np.concatenate([*members, np.zeros(0, dtype=np.int64)]).astype(np.int64)
@@ -151,8 +175,8 @@ class Aggregator:
         bucket = self._bucket(age)
         key = place * n_buckets
         key += bucket
-        histogram = np.bincount(key, minlength=_padded(n, self._count_projection) * n_cells * n_buckets)
-        counts = _project(histogram.astype(np.float64), self._count_projection)[:n]
+        histogram = np.bincount(key, minlength=self._count_projection.padded(n) * n_cells * n_buckets)
+        counts = self._count_projection.of(histogram.astype(np.float64), n)
         out[:, : self._counted] = counts[:, : self._counted]
         if self._decayed_from > self._topics_from:
             breadths = (counts[:, self._counted :] > 0).reshape(n, -1, len(TOPICS))
@@ -161,11 +185,11 @@ class Aggregator:
             weights = np.exp(self._decay_rates * age)
             weights *= _FIXED
             np.rint(weights, out=weights)
-            rows = _padded(n, self._decay_projection)
+            rows = self._decay_projection.padded(n)
             sums = np.empty((rows, len(weights), n_cells))
             for i, weight in enumerate(weights):
                 sums[:, i] = np.bincount(place, weights=weight, minlength=rows * n_cells).reshape(rows, n_cells)
-            out[:, self._decayed_from : self._last_from] = _project(sums, self._decay_projection)[:n]
+            out[:, self._decayed_from : self._last_from] = self._decay_projection.of(sums, n)
         if len(self._last_starts):
             youngest = np.full(n * n_cells, np.inf)
             youngest[place] = age  # rows are in time order and the last write stays: the youngest
@@ -225,31 +249,6 @@ class Aggregator:
                     out[:, column] = within[i, :, last_bucket]
                 else:
                     out[:, column] -= within[i, :, last_bucket]
-
-
-def _padded(n: int, projection: Floats) -> int:
-    """How many rows `_project` wants for n segments: a multiple of the rows of one product, and two at least."""
-    rows = _rows_of_a_product(projection)
-    return max(2, n) if n <= rows else -(-n // rows) * rows
-
-
-def _project(table: Floats, projection: Floats) -> Floats:
-    """`table`, reshaped to rows as wide as the projection is high, times the projection.
-
-    In products so small that BLAS computes them on the calling thread: its own threads wait for each other by spinning,
-    which made a busy machine five times slower. A product of one row would go by another routine with a lower limit.
-    """
-    height, width = projection.shape
-    n = table.size // height if height else len(table)
-    rows = _rows_of_a_product(projection)
-    if n <= rows:
-        return table.reshape(n, height) @ projection
-    product = table.reshape(n // rows, rows, height) @ projection
-    return product.reshape(n, width)
-
-
-def _rows_of_a_product(projection: Floats) -> int:
-    return max(2, _SMALL_PRODUCT // max(projection.size, 1))
 
 
 def _parts(need: Need) -> list[Selector]:

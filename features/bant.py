@@ -254,6 +254,7 @@ FACTS: tuple[Fact, ...] = (
     Done("timeline", _VIEWS, ("demo", "trial"), 0.25, "Looked at demo or trial pages"),
 )
 """Grouped by dimension, in the order of DIMENSIONS; one of them is what the lead stated."""
+_ROW = {dimension: i for i, dimension in enumerate(DIMENSIONS)}
 _GROUPS = np.array([next(i for i, fact in enumerate(FACTS) if fact.dimension == dimension) for dimension in DIMENSIONS])
 _READINGS: dict[Dimension, Callable[[str], float]] = {
     "budget": says_yes,
@@ -274,17 +275,17 @@ _PLACE = np.array([_COMPUTED.index(fact) for fact in FACTS])
 
 
 def _strength(history: History, dimension: Dimension) -> Column:
-    column: Column = history.memo(_strengths)[DIMENSIONS.index(dimension)]
+    column: Column = history.memo(_strengths)[_ROW[dimension]]
     return column
 
 
 def _known(history: History, dimension: Dimension) -> Column:
-    column: Column = history.memo(_knowns)[DIMENSIONS.index(dimension)]
+    column: Column = history.memo(_knowns)[_ROW[dimension]]
     return column
 
 
 def _statement(history: History, dimension: Dimension) -> Column:
-    column: Column = history.memo(_statements)[DIMENSIONS.index(dimension)]
+    column: Column = history.memo(_statements)[_ROW[dimension]]
     return column
 
 

@@ -63,6 +63,7 @@ class Block:
         self._latest: Latest | None = None
         self._numbers: dict[str, Column] = {}
         self._texts: dict[str, TextColumn] = {}
+        self._no_text = TextColumn(np.full(self.size, -1, dtype=np.int32), ())
 
     def fetch(self, need: Need) -> Column:
         at = self._plan.own.position.get(need)
@@ -144,7 +145,7 @@ class Block:
         merged = self._known.merged.get(column)
         if merged is None:
             current = leads.texts.get(column)
-            return _no_text(self.size) if current is None else current.take(lead)
+            return self._no_text if current is None else current.take(lead)
         dated, now = merged
         position, changed = self._in_force(leads.changes[column])
         return now.with_codes(np.where(changed, np.where(position < 0, -1, dated.codes[position]), now.codes[lead]))
@@ -192,7 +193,3 @@ class Block:
             found = self._memo[compute] = compute(History(self))
         result: T = found
         return result
-
-
-def _no_text(n: int) -> TextColumn:
-    return TextColumn(np.full(n, -1, dtype=np.int32), ())

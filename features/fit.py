@@ -143,7 +143,10 @@ def personal_mailbox(history: History) -> Column:
 @signal(family="fit", unit="people", revision=1)
 def company_size(history: History) -> Column:
     """Works at a company of about {value:,.0f} people."""
-    return _positive(history.number("employees"))
+    return history.memo(_people)
+
+
+_SIZES = np.array([10.0, 50.0, 250.0, 1_000.0, 5_000.0])
 
 
 @signal(family="fit", unit="band")
@@ -152,7 +155,7 @@ def size_band(history: History) -> Column:
 
     Bands of the European Union's definition of small and medium enterprises, continued upwards.
     """
-    people = _positive(history.number("employees"))
+    people = history.memo(_people)
     band: Column = _SIZES.searchsorted(people, side="right") + 0.0 * people  # NaN stays NaN
     return band
 
@@ -160,13 +163,13 @@ def size_band(history: History) -> Column:
 @signal(family="fit", unit="currency")
 def company_revenue(history: History) -> Column:
     """Company's annual revenue is about {value:,.0f}."""
-    return _positive(history.number("annual_revenue"))
+    return history.memo(_revenue)
 
 
 @signal(family="fit", unit="currency")
 def revenue_per_head(history: History) -> Column:
     """Company's annual revenue per employee is about {value:,.0f}."""
-    per_head: Column = _positive(history.number("annual_revenue")) / _positive(history.number("employees"))
+    per_head: Column = history.memo(_revenue) / history.memo(_people)
     return per_head
 
 
@@ -185,9 +188,14 @@ def profile_completeness(history: History) -> Column:
     return known
 
 
+def _people(history: History) -> Column:
+    return _positive(history.number("employees"))
+
+
+def _revenue(history: History) -> Column:
+    return _positive(history.number("annual_revenue"))
+
+
 def _positive(column: Column) -> Column:
     """A size that is zero, negative or without end is a gap in the data, not a size."""
     return np.where((column > 0) & (column < np.inf), column, np.nan)
-
-
-_SIZES = np.array([10.0, 50.0, 250.0, 1_000.0, 5_000.0])
