@@ -55,13 +55,13 @@ ANSWERED = (10, 11, 12, 13)
 
 _DAILY = np.array(
     [  # asleep, curious, evaluating, buying
-        [0.018, 0.090, 0.220, 0.330],
+        [0.016, 0.090, 0.240, 0.400],
         [0.0008, 0.008, 0.014, 0.008],
         [0.0006, 0.005, 0.011, 0.007],
-        [0.0003, 0.003, 0.012, 0.022],
-        [0.0002, 0.0012, 0.008, 0.024],
-        [0.0001, 0.0008, 0.004, 0.018],
-        [0.0002, 0.0016, 0.009, 0.018],
+        [0.0003, 0.002, 0.010, 0.026],
+        [0.0002, 0.0010, 0.007, 0.030],
+        [0.0001, 0.0006, 0.004, 0.022],
+        [0.0002, 0.0014, 0.007, 0.022],
         [0.035, 0.080, 0.120, 0.140],
         [0.140, 0.090, 0.060, 0.040],
         [0.002, 0.010, 0.050, 0.090],
@@ -79,7 +79,7 @@ _SESSION_BY_SOURCE = np.array(
     [
         [1.0, 1.0, 1.0, 1.0],
         [1.3, 1.1, 1.0, 1.0],
-        [2.6, 1.6, 1.0, 0.8],
+        [2.2, 1.5, 1.0, 0.8],
         [0.5, 0.8, 1.1, 1.2],
         [0.6, 0.8, 1.0, 1.1],
         [0.7, 0.9, 1.0, 1.0],
@@ -91,10 +91,10 @@ _SESSION_BY_SOURCE = np.array(
 
 _TOPIC_MIX = np.array(
     [  # home blog docs integ pricing compar demo customers careers legal login
-        [0.34, 0.33, 0.040, 0.030, 0.030, 0.010, 0.006, 0.040, 0.100, 0.050, 0.024],
-        [0.24, 0.34, 0.090, 0.070, 0.070, 0.030, 0.020, 0.080, 0.020, 0.020, 0.020],
-        [0.14, 0.13, 0.200, 0.160, 0.150, 0.090, 0.035, 0.065, 0.004, 0.010, 0.016],
-        [0.11, 0.06, 0.160, 0.140, 0.260, 0.080, 0.070, 0.060, 0.002, 0.040, 0.018],
+        [0.33, 0.34, 0.030, 0.020, 0.015, 0.006, 0.003, 0.040, 0.130, 0.050, 0.036],
+        [0.24, 0.36, 0.090, 0.060, 0.050, 0.020, 0.010, 0.090, 0.020, 0.025, 0.035],
+        [0.14, 0.12, 0.220, 0.180, 0.140, 0.090, 0.025, 0.055, 0.003, 0.010, 0.017],
+        [0.10, 0.05, 0.120, 0.130, 0.360, 0.060, 0.090, 0.040, 0.001, 0.035, 0.014],
     ]
 )
 
@@ -126,11 +126,13 @@ _LEVELS = np.array(
 )
 _NEED_OF_THE_SENIOR = np.array([[0.75, 0.22, 0.03], [0.30, 0.58, 0.12], [0.06, 0.34, 0.60], [0.02, 0.18, 0.80]])
 SENIOR = (3, 4)
+HEAVY_INDUSTRIES = (1, 2, 4, 5)
+"""Manufacturing, logistics, finance, health: they buy when they are larger."""
 
 # Daily moves by mood, unworked and worked.
 _UP = np.array([[0.0040, 0.020, 0.024, 0.0], [0.0060, 0.030, 0.040, 0.0]])
 _DOWN = np.array([[0.0, 0.050, 0.026, 0.022], [0.0, 0.048, 0.022, 0.016]])
-_WIN = np.array([[0.0, 0.0, 0.0004, 0.010], [0.0, 0.0, 0.0011, 0.027]])
+_WIN = np.array([[0.0, 0.0, 0.0003, 0.0075], [0.0, 0.0, 0.0008, 0.0195]])
 _LOSE = np.array([[0.0004, 0.0008, 0.002, 0.008], [0.0120, 0.0060, 0.005, 0.010]])
 RELEASED = 0.018
 """Chance a day that sales lets go of a worked lead."""
@@ -193,28 +195,23 @@ class Steps:
 def temper(people: Population) -> Temper:
     size = np.log10(np.maximum(people.employees, 1.0))
     small, huge = people.employees < 50, people.employees > 1000
-    ideal = np.array([1.8, 2.7, 2.5, 2.0, 3.0, 2.5, 2.1, 1.6])
-    fits = 0.55 - 0.75 * (size - ideal[people.industry]) ** 2
-    eager = np.where(np.isnan(fits) | (people.industry < 0), -0.05, np.maximum(fits, -1.1))
-    eager = eager + np.array([0.10, 0.05, -0.35, 0.45, 0.35, 0.0, -0.55, 0.05, -0.15])[people.source]
-    rank = np.array([-1.1, -0.2, 0.15, 0.45, 0.30, -0.1])[people.seniority]
-    rank = rank + np.where(people.seniority == 4, np.where(small, 0.35, np.where(huge, -0.5, 0.0)), 0.0)
-    eager += rank
-    eager += np.array([0.0, -0.45, -1.6, -0.25])[people.email_kind]
-    eager += np.where((people.interest == 0) & (people.industry == 2), 0.45, 0.0)
-    eager += np.where((people.interest == 3) & np.isin(people.crm, (0, 1)), 0.30, 0.0)
-    eager += np.where((people.crm == 4) & small, 0.30, 0.0)
+    # Too small and too big are both wrong, and what is right depends on the trade.
+    fits = 0.7 - 0.8 * (size - np.where(np.isin(people.industry, HEAVY_INDUSTRIES), 2.7, 1.8)) ** 2
+    match = np.where(np.isnan(fits) | (people.industry < 0), 0.0, np.maximum(fits, -1.3))
+    match = match + np.array([-1.3, -0.35, 0.1, 0.6, 0.6, -0.1])[people.seniority]
+    match += np.where((people.seniority == 4) & huge, -0.7, np.where((people.seniority == 4) & small, 0.3, 0.0))
+    match += np.array([0.1, 0.1, -0.4, 0.5, 0.5, 0.1, -0.7, 0.1, -0.4])[people.source]
+    match += np.array([0.0, -0.4, -1.5, -0.4])[people.email_kind]
+    match += np.where((people.interest == 0) & (people.industry == 2), 0.5, 0.0)
+    match = np.clip(match, -2.5, 1.6)
+    eager, closing = match, 0.4 * match
 
-    closing = 0.35 * eager + np.where(people.seniority >= 3, 0.15, 0.0) + np.where(people.crm == 5, -0.25, 0.0)
-    closing += np.array([0.10, 0.0, 0.0, -0.15, 0.15, 0.10, -0.05, -0.10, 0.0])[people.country]
-
-    tilt = np.array([0.0, 0.1, -0.6, 0.5, 0.4, -0.1, -1.2, 0.1, -0.2])[people.source] + 0.45 * rank
-    tilt = tilt + 0.35 * np.minimum(people.colleagues, 2)
-    logits = np.log(np.array([0.42, 0.40, 0.14, 0.04])) + tilt[:, None] * np.array([-0.5, 0.0, 0.5, 0.9])
+    tilt = 0.45 * match + 0.35 * np.minimum(people.colleagues, 2)
+    logits = np.log(np.array([0.46, 0.38, 0.12, 0.04])) + tilt[:, None] * np.array([-0.5, 0.0, 0.6, 1.0])
     birth = np.exp(logits)
     return Temper(
-        eager=np.exp(np.clip(eager, -2.5, 1.5)),
-        closing=np.exp(np.clip(closing, -1.5, 1.0)),
+        eager=np.exp(eager),
+        closing=np.exp(closing),
         birth=birth / birth.sum(axis=1, keepdims=True),
         source=people.source,
         senior=np.isin(people.seniority, SENIOR),
@@ -275,9 +272,9 @@ def _points(people: Population, size: Floats) -> Floats:
 
 def _season(day: Ints) -> Floats:
     phase = (day + 305.0) % 365.25
-    summer = 0.25 * np.exp(-(((phase - 222.0) / 18.0) ** 2))
-    winter = 0.20 * np.exp(-(((phase - 360.0) / 9.0) ** 2))
-    season: Floats = 1.04 - summer - winter
+    summer = 0.12 * np.exp(-(((phase - 222.0) / 18.0) ** 2))
+    winter = 0.10 * np.exp(-(((phase - 360.0) / 9.0) ** 2))
+    season: Floats = 1.02 - summer - winter
     return season
 
 

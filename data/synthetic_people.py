@@ -128,7 +128,7 @@ def populate(rng: np.random.Generator, leads: int, first_account: int) -> Popula
     return Population(
         account=account + first_account,
         created_us=created,
-        industry=np.where(rng.random(leads) < 0.06, -1, accounts.industry[account]),
+        industry=np.where(rng.random(leads) < 0.04, -1, accounts.industry[account]),
         country=np.where(rng.random(leads) < 0.03, -1, country),
         place=np.where(rng.random(leads) < 0.25, -1, accounts.place[account]),
         employees=employees,
@@ -181,7 +181,7 @@ def _found_companies(rng: np.random.Generator, count: int, first: int) -> _Accou
     industry = _choose(rng, np.array([0.2, 0.16, 0.12, 0.13, 0.1, 0.09, 0.06, 0.14]), count)
     country = _choose(rng, np.array(words.COUNTRY_SHARES), count)
     employees = np.clip(np.round(10 ** (_TYPICAL_SIZE[industry] + rng.normal(0.0, 0.75, count))), 1, 120_000)
-    employees = np.where(rng.random(count) < 0.10, np.nan, employees)
+    employees = np.where(rng.random(count) < 0.07, np.nan, employees)
     per_head = rng.lognormal(np.log(110_000), 0.5, count)
     revenue: Floats = np.round(employees * per_head, -3)
     names = [_company_name(first + i) for i in range(count)]
