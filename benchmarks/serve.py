@@ -81,9 +81,8 @@ def main() -> None:
             targets.append(start_mlflow(folder, trees, width, running))
         fsync = median_fsync(folder)
         print(f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}, load {os.getloadavg()[0]:.1f}")
-        print(
-            f"request {len(body):,} bytes; median fsync of the disk {fsync * 1e6:,.0f} µs; load by {'wrk' if shutil.which('wrk') else 'our generator'}\n"
-        )
+        generator = "wrk" if shutil.which("wrk") else "our own generator"
+        print(f"request {len(body):,} bytes; median fsync of the disk {fsync * 1e6:,.0f} µs; load by {generator}\n")
         figures = measure(targets, given.connections, given.rounds, given.seconds)
         report(figures, fsync)
         if given.save:

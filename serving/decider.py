@@ -14,6 +14,7 @@ import time
 from collections.abc import Sequence
 from functools import lru_cache
 from importlib.metadata import PackageNotFoundError, version
+from random import Random
 
 import msgspec
 
@@ -46,6 +47,8 @@ class Decider:
         self._policies = policies
         self._ledger = ledger
         self._runtime = runtime
+        # Not os.urandom for each: a system call that gives the interpreter lock away costs more than the rest of the id.
+        self._random = Random(os.urandom(32))
 
     async def one(self, request: ScoreRequest, received: int, idempotency: tuple[str, str] | None = None) -> tuple[bytes, Decision]:
         """The encoded decision on one lead, durable; raises what kept it from being made."""
@@ -93,9 +96,8 @@ class Decider:
         lead_id: str = request.lead["lead_id"]
         return latest.get(lead_id) or self._ledger.latest(lead_id)
 
-    @staticmethod
     def _score_group(
-        group: Sequence[ScoreRequest], previous: Sequence[str | None], loaded: LoadedModel, in_force: InForce
+        self, group: Sequence[ScoreRequest], previous: Sequence[str | None], loaded: LoadedModel, in_force: InForce
     ) -> list[Decision | TamizError]:
         """One call for all that want the same explanation."""
         answers: list[Decision | TamizError | None] = [None] * len(group)
@@ -114,10 +116,18 @@ class Decider:
                 answers[place] = answer
                 if isinstance(answer, Decision):
                     receipt = answer.receipt
-                    receipt.decision_id = _decision_id()
+                    receipt.decision_id = self._decision_id()
                     receipt.policy_version = in_force.version
                     receipt.scored_at = at
         return [answer for answer in answers if answer is not None]
+
+    def _decision_id(self) -> str:
+        """A UUID of version 7: ordered by time, so that the ledger's index grows at its end."""
+        stamp = time.time_ns() // 1_000_000
+        drawn = self._random.getrandbits(74)
+        value = (stamp << 80) | (0x7 << 76) | ((drawn >> 62) << 64) | (0b10 << 62) | (drawn & ((1 << 62) - 1))
+        text = f"{value:032x}"
+        return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
 
     def _row(self, request: ScoreRequest, decision: Decision, answer: bytes, received: int, idempotency: tuple[str, str] | None) -> Row:
         receipt = decision.receipt
@@ -183,12 +193,3 @@ def _rounds(requests: Sequence[ScoreRequest], answers: list[Decision | TamizErro
             rounds.append([])
         rounds[turn].append(place)
     return rounds
-
-
-def _decision_id() -> str:
-    """A UUID of version 7: ordered by time, so that the ledger's index grows at its end."""
-    stamp = time.time_ns() // 1_000_000
-    drawn = int.from_bytes(os.urandom(10), "big")
-    value = (stamp << 80) | (0x7 << 76) | ((drawn >> 68) << 64) | (0b10 << 62) | (drawn & ((1 << 62) - 1))
-    text = f"{value:032x}"
-    return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"

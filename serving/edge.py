@@ -11,6 +11,7 @@ import json
 import logging
 import os
 import re
+from itertools import count
 from time import perf_counter
 from typing import TYPE_CHECKING
 
@@ -48,6 +49,8 @@ class Edge:
     def __init__(self, app: ASGIApp, *, dev: bool) -> None:
         self.app = app
         self._dev = dev
+        self._process = os.urandom(6).hex()
+        self._count = count(1)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -55,7 +58,7 @@ class Edge:
             return
         begun = perf_counter()
         given = next((value for name, value in scope["headers"] if name == b"x-request-id"), b"")
-        request_id = given if given and _HARMLESS.fullmatch(given) else os.urandom(8).hex().encode()
+        request_id = given if given and _HARMLESS.fullmatch(given) else f"{self._process}-{next(self._count):x}".encode()
         scope["request_id"] = request_id.decode()
         status = 0
 

@@ -13,6 +13,7 @@ import ipaddress
 import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from starlette.datastructures import Headers
 
@@ -95,6 +96,7 @@ def new_key(scopes: Sequence[str], *, note: str = "", expires_at: int | None = N
     return f"{prefix}.{secret}", stored
 
 
+@lru_cache(maxsize=256)
 def is_loopback(host: str) -> bool:
     """Whether listening on this host reaches this machine alone."""
     if host == "localhost":
@@ -105,6 +107,7 @@ def is_loopback(host: str) -> bool:
         return False
 
 
+@lru_cache(maxsize=256)
 def names_this_machine(host_header: str) -> bool:
     """Whether a Host header means this machine: a name that an attacker's DNS points here does not."""
     host = host_header.rsplit(":", 1)[0] if not host_header.endswith("]") else host_header
