@@ -88,11 +88,12 @@ class Answers:
         if field.min() < 0:
             rows, field = rows[field >= 0], field[field >= 0]
         occurred = log.occurred[rows]
-        lead = log.starts.searchsorted(rows, side="right") - 1
-        if len(rows) > 1 and bool(((occurred[1:] == occurred[:-1]) & (lead[1:] == lead[:-1])).any()):
+        if (occurred[1:] == occurred[:-1]).any():
+            lead = log.starts.searchsorted(rows, side="right") - 1
             spelling = np.array([*_ranks(log.value.values), -1])[log.value.codes[rows]]
             order = np.lexsort((spelling, log.recorded[rows], occurred, lead))
             rows, field, occurred = rows[order], field[order], occurred[order]
+        # Within a lead ties may now stand in another order than in the log, which moves no lead's first or last.
         starts = rows.searchsorted(log.starts) if len(log.starts) > 2 else np.array([0, len(rows)])
         return cls(fields, wanted, starts, occurred, log.recorded[rows], log.late, field, log.value.take(rows))
 

@@ -122,7 +122,7 @@ def email_response_90d(history: History) -> Column:
     recent = history.within(90)
     mails = np.maximum(recent.activities("email_delivered", machine=None).count(), recent.activities("email_sent", machine=None).count())
     answered = recent.activities("email_click", "email_reply").count()
-    share: Column = np.divide(np.minimum(answered, mails), mails, out=np.full(history.size, np.nan), where=mails > 0)
+    share: Column = np.minimum(answered, mails) / np.where(mails > 0, mails, np.nan)
     return share
 
 
@@ -163,9 +163,9 @@ def trend_7_28(history: History) -> Column:
     One activity is added to either side, so that a first visit is not an infinite trend; not known before any activity.
     """
     week = history.within(7).activities().count()
-    month = history.within(35).activities().count() - week
-    active = (week + month) > 0
-    trend: Column = np.divide(week + 1.0, month / 4.0 + 1.0, out=np.full(history.size, np.nan), where=active)
+    both = history.within(35).activities().count()
+    trend: Column = (week + 1.0) / ((both - week) / 4.0 + 1.0)
+    trend[both == 0] = np.nan
     return trend
 
 

@@ -182,10 +182,10 @@ def phone_given(history: History) -> Column:
 @signal(family="fit", unit="fields", fill=0.0)
 def profile_completeness(history: History) -> Column:
     """{value:.0f} of 6 company and contact details are known (title, company, industry, country, size, phone)."""
-    known = (~np.isnan(history.number("employees"))).astype(np.float64)
+    known = (~np.isnan(history.number("employees"))).view(np.int8)
     for name in ("job_title", "company", "industry", "country", "phone"):
-        known += history.text(name).codes >= 0
-    return known
+        known = known + (history.text(name).codes >= 0).view(np.int8)
+    return known.astype(np.float64)
 
 
 def _people(history: History) -> Column:

@@ -106,8 +106,7 @@ def intent_share_30d(history: History) -> Column:
     """
     month = history.within(30)
     pages = month.activities("page_view").count()
-    telling = np.zeros(history.size)
-    for topic in ("pricing", "demo", "comparison", "trial"):
-        telling += month.activities("page_view", topic=topic).count()
-    share: Column = np.divide(telling, pages, out=np.full(history.size, np.nan), where=pages > 0)
+    first, *others = (month.activities("page_view", topic=topic).count() for topic in ("pricing", "demo", "comparison", "trial"))
+    telling = sum(others, first)
+    share: Column = telling / np.where(pages > 0, pages, np.nan)
     return share
