@@ -212,6 +212,11 @@ class TestWindows:
         assert SIGNALS["returns_after_silence_7d"](history("ana", as_of="2026-03-31", activities=back)) == [1.0]
         assert SIGNALS["returns_after_silence_7d"](history("ana", as_of="2026-03-31", activities=back[1:])) == [0.0]
 
+    def test_thirty_days_of_silence_are_silence_and_a_microsecond_less_is_not(self) -> None:
+        for before, returns in (("2026-02-27T09:01:00", 1.0), ("2026-02-27T09:01:00.000001", 0.0)):
+            lead = history("ana", as_of="2026-03-31", activities=[f"{before} call", "2026-03-29T09:01:00 call"])
+            assert lead.activities().returns() == [returns]
+
     def test_trend_and_acceleration_by_hand(self) -> None:
         lead = history(
             "ana", as_of="2026-03-31", activities=[*(f"2026-03-2{day} call" for day in (5, 6, 7)), "2026-03-20 call", "2026-02-26 call"]
@@ -245,6 +250,18 @@ class TestColleagues:
         table = ask(PLAN, world, [(0, NOW), (1, NOW), (2, NOW)])
         assert table.column("colleague_activities_30d").tolist()[:2] == [0.0, 1.0]
         assert np.isnan(table.column("colleague_activities_30d")[2])
+
+    def test_the_latest_deed_of_any_colleague_is_dated_for_each_lead_by_itself(self) -> None:
+        @signal(family="intent", unit="days")
+        def quiet_for(history: History) -> Column:
+            """Colleagues have been quiet for {value} days."""
+            return history.colleagues().days_since_last()
+
+        mine = tuple((Told(NOW - days * DAY, "call"),) for days in (1, 2, 5, 9))
+        world = World((*mine, ()), (0, 0, 1, 1, 2), (None,) * 5, (1.0,) * 5)
+        found = ask(Plan(FeatureSet((quiet_for,))), world, [(lead, NOW) for lead in range(5)]).column("quiet_for")
+        assert found.tolist()[:4] == [2.0, 1.0, 9.0, 5.0]
+        assert np.isnan(found[4]), "nobody else is there to be dated"
 
 
 class TestAttributesInTime:
