@@ -72,7 +72,7 @@ function figures(queue) {
     set("range", name, range ?? (estimate ? fill(words.interval, { low: show(estimate.low), high: show(estimate.high) }) : words.nobody));
     const from = before?.[name]?.value ?? 0;
     const to = estimate?.value ?? 0;
-    const moved = name === "volume" ? signed.format(to - from) : `${signed.format((to - from) * 100)} %`;
+    const moved = name === "volume" ? signed.format(to - from) : fill(words.points, { delta: signed.format((to - from) * 100) });
     set("delta", name, Math.abs(to - from) < 5e-4 ? words.same : fill(words.against, { delta: moved }));
   }
   return now;
@@ -153,15 +153,15 @@ function draw() {
     font: { family: "system-ui, sans-serif", size: 13, color: color("--ink") }, separators: locale === "es" ? ",." : ".,",
     hoverlabel: { bgcolor: color("--card"), bordercolor: color("--line"), font: { color: color("--ink") } },
     legend: { orientation: "h", y: 1.02, yanchor: "bottom", x: 0 },
-    xaxis: { ...axis, title: { text: words.axis_threshold, standoff: 8 }, tickformat: ".0%", range: [0, limit()] },
+    xaxis: { ...axis, title: { text: words.axis_threshold, standoff: 8, font: { size: 13 } }, tickformat: ".0%", range: [0, limit()] },
     yaxis: { ...axis, tickformat: ".0%", range: [0, 1.02] },
-    yaxis2: { ...axis, overlaying: "y", side: "right", showgrid: false, rangemode: "tozero" },
+    yaxis2: { ...axis, overlaying: "y", side: "right", showgrid: false, rangemode: "tozero", tickmode: "auto", nticks: 5 },
     shapes: [], annotations: [],
   };
   if (window.innerWidth < 480) Object.assign(layout, { margin: { l: 40, r: 38, t: 8, b: 40 }, font: { ...layout.font, size: 11 } });
   const traces = [
     band(curves.caught, tones.caught, "y"), band(curves.precision, tones.precision, "y"), band(curves.volume, tones.volume, "y2"),
-    line(curves.caught, tones.caught, words.caught, ".1%", "y"), line(curves.precision, tones.precision, words.precision, ".1%", "y"),
+    line(curves.caught, tones.caught, words.line_caught, ".1%", "y"), line(curves.precision, tones.precision, words.line_precision, ".1%", "y"),
     line(curves.volume, tones.volume, volume, ",.1f", "y2", "dot"),
   ];
   Plotly.react("chart", traces, layout, { displayModeBar: false, responsive: true }).then(mark);

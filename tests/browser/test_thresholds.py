@@ -1,0 +1,249 @@
+"""What a marketer does on the thresholds page, in a real browser."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from data.store import Store
+from serving.security import new_key
+
+sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+ROOT = Path(__file__).resolve().parents[2]
+CHROMIUM = next((path for name in ("chromium", "chromium-browser", "google-chrome") if (path := shutil.which(name))), None)
+pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine: install the package `chromium`")
+
+
+@pytest.fixture(scope="module")
+def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Declared points over every signal, with a backtest of half a year."""
+    import numpy as np
+    import pandas as pd
+
+    from features.catalogue import catalogue
+    from features.signal import FeatureSet
+    from models.bundle import write_bundle
+    from models.calibration import ScoreScale, fit_calibration
+    from models.encoder import Encoder
+    from models.inputs import InputSpec
+    from models.qualification import Policy
+    from models.scorecard import declared_scorecard
+
+    signals = tuple(catalogue().values())
+    encoder = Encoder(FeatureSet(signals), tuple(InputSpec(one.name, one.family, "number", one.monotone) for one in signals))
+    rng = np.random.default_rng(7)
+    margin = rng.normal(-1.0, 1.2, 4_000)
+    y = (rng.random(4_000) < 1 / (1 + np.exp(1.5 - margin))).astype(float)
+    calibration = fit_calibration(margin, y, np.arange(4_000), seed=7)
+    as_of = pd.Timestamp("2026-01-05", tz="UTC") + pd.to_timedelta(rng.uniform(0, 182, 4_000), unit="D").round("us")
+    folder = tmp_path_factory.mktemp("bundles") / "first"
+    write_bundle(
+        folder,
+        model=declared_scorecard(encoder.inputs),
+        encoder=encoder,
+        calibration=calibration,
+        scale=ScoreScale.from_margins(margin),
+        policy=Policy.at(0.2, 0.5),
+        manifest={"model_version": "1", "horizon_days": 90, "no_signal": False},
+        tables={"backtest": pd.DataFrame({"as_of": as_of, "probability": calibration.apply(margin)[0], "margin": margin, "y": y})},
+    )
+    return folder
+
+
+@pytest.fixture
+def home(tmp_path: Path, bundle: Path) -> Path:
+    (tmp_path / "bundles").mkdir()
+    (tmp_path / "bundles" / "first").symlink_to(bundle)
+    (tmp_path / "bundles" / "champion.json").write_text('{"bundle": "first"}')
+    return tmp_path
+
+
+@pytest.fixture
+def serve(home: Path) -> Iterator[Callable[[str], str]]:
+    running: list[subprocess.Popen[bytes]] = []
+
+    def start(auth: str) -> str:
+        with socket.socket() as one:
+            one.bind(("127.0.0.1", 0))
+            address = f"http://127.0.0.1:{one.getsockname()[1]}"
+        environment = os.environ | {"TAMIZ_HOME": str(home), "TAMIZ_AUTH": auth}
+        command = [sys.executable, "-m", "tamiz", "serve", "--port", address.rpartition(":")[2]]
+        running.append(subprocess.Popen(command, env=environment, cwd=ROOT, stderr=subprocess.DEVNULL))
+        end = time.monotonic() + 30
+        while time.monotonic() < end:
+            try:
+                urllib.request.urlopen(f"{address}/livez", timeout=1).close()
+                return address
+            except OSError:
+                time.sleep(0.05)
+        raise AssertionError("the service did not start")
+
+    yield start
+    for one in running:
+        one.terminate()
+        one.wait(20)
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    with sync_api.sync_playwright() as playwright:
+        running = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        yield running
+        running.close()
+
+
+@pytest.fixture
+def visit(browser: Any) -> Iterator[Callable[..., Any]]:
+    complaints: list[str] = []
+    contexts: list[Any] = []
+
+    def open_page(address: str, *, width: int = 1280, language: str = "en", scheme: str = "light") -> Any:
+        context = browser.new_context(viewport={"width": width, "height": 900}, locale=language, color_scheme=scheme)
+        contexts.append(context)
+        page = context.new_page()
+        page.set_default_timeout(15_000)
+        page.on("console", lambda message: complaints.append(message.text) if message.type in ("error", "warning") else None)
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        page.on("request", lambda request: None if request.url.startswith(address) else complaints.append(f"loaded {request.url}"))
+        page.goto(address)
+        return page
+
+    yield open_page
+    for context in contexts:
+        context.close()
+    unexpected = [text for text in complaints if not any(f"status of {status}" in text for status in (401, 412, 503))]
+    assert unexpected == []
+
+
+def score(address: str, lead_id: str) -> Any:
+    body = {
+        "lead": {"lead_id": lead_id, "job_title": "Chief Operating Officer", "employees": 200},
+        "activities": [{"type": "demo_request", "occurred_at": "2026-10-20T10:00:00Z"}],
+        "as_of": "2026-10-21T09:00:00Z",
+    }
+    request = urllib.request.Request(f"{address}/v1/score", json.dumps(body).encode(), {"Content-Type": "application/json"})
+    with urllib.request.urlopen(request, timeout=10) as answer:
+        return json.loads(answer.read())
+
+
+def figure(page: Any, queue: str, name: str) -> str:
+    text: str = page.locator(f'#{queue}-figures [data-figure="{name}"]').inner_text()
+    return text
+
+
+def test_a_marketer_moves_the_threshold_publishes_and_the_next_score_obeys(serve: Callable[[str], str], visit: Callable[..., Any]) -> None:
+    address = serve("dev")
+    page = visit(address)
+    page.wait_for_selector("#work:not([hidden])")
+    assert page.locator("#publish-button").is_disabled()
+    before = [figure(page, "mql", name) for name in ("volume", "precision", "caught")]
+    assert score(address, "before")["decision"] == "nurture"
+
+    page.locator("#mql-slider").fill("0.01")
+    after = [figure(page, "mql", name) for name in ("volume", "precision", "caught")]
+    assert all(one != other for one, other in zip(before, after, strict=True))
+    assert float(after[0].replace(",", "")) > float(before[0].replace(",", ""))
+    assert "MQL: 20% → 1%" in page.locator("#changes").inner_text()
+
+    page.locator("#author").fill("Ana")
+    page.locator("#note").fill("After the fair")
+    page.locator("#publish-button").click()
+    page.get_by_text("Published as version 1. The next score obeys.").wait_for()
+    decision = score(address, "after")
+    assert (decision["decision"], decision["receipt"]["policy_version"]) == ("mql", "1")
+    assert "After the fair" in page.locator("#history").inner_text()
+
+    page.locator("#mql-slider").fill("0.3")
+    page.locator("#publish-button").click()
+    page.get_by_text("Published as version 2.").wait_for()
+    assert score(address, "later")["decision"] == "nurture"
+    page.get_by_role("button", name="Publish version 1 again").click()
+    page.get_by_text("Version 3 is in force again.").wait_for()
+    assert score(address, "again")["decision"] == "mql"
+
+
+def test_keyboard_alone_moves_a_threshold_and_sql_never_falls_below_mql(serve: Callable[[str], str], visit: Callable[..., Any]) -> None:
+    page = visit(serve("dev"))
+    page.wait_for_selector("#work:not([hidden])")
+    page.locator("#mql-slider").focus()
+    page.keyboard.press("ArrowRight")
+    assert page.locator("#mql-number").input_value() == "20.1"
+    assert page.locator("#mql-slider").get_attribute("aria-valuetext") == "20.1%"
+    page.locator("#mql-number").fill("70")
+    assert page.locator("#sql-number").input_value() == "70"
+    page.locator("#sql-number").fill("40")
+    assert page.locator("#mql-number").input_value() == "40"
+    page.locator("#mql-exit").fill("90")
+    page.keyboard.press("Tab")
+    assert page.locator("#mql-exit").input_value() == "40"
+    page.locator("#reset").click()
+    assert page.locator("#mql-number").input_value() == "20"
+    page.locator("#spoken", has_text="MQL 20%").wait_for(state="attached")
+
+
+def test_two_marketers_at_once_do_not_overwrite_each_other(serve: Callable[[str], str], visit: Callable[..., Any]) -> None:
+    address = serve("dev")
+    ana, bea = visit(address), visit(address)
+    for page, threshold in ((ana, "0.1"), (bea, "0.3")):
+        page.wait_for_selector("#work:not([hidden])")
+        page.locator("#mql-slider").fill(threshold)
+    ana.locator("#author").fill("Ana")
+    ana.locator("#publish-button").click()
+    ana.get_by_text("Published as version 1.").wait_for()
+    bea.locator("#publish-button").click()
+    bea.get_by_text("Version 1 was published by Ana meanwhile.").wait_for()
+    assert bea.locator("#mql-number").input_value() == "30"
+    assert "MQL: 10% → 30%" in bea.locator("#changes").inner_text()
+    bea.locator("#publish-button").click()
+    bea.get_by_text("Published as version 2.").wait_for()
+
+
+def test_where_keys_are_required_the_page_asks_for_one(serve: Callable[[str], str], visit: Callable[..., Any], home: Path) -> None:
+    address = serve("required")
+    page = visit(address)
+    page.locator("#key").fill("tmz_wrong.key")
+    page.get_by_role("button", name="Sign in").click()
+    page.get_by_text("This key is not valid here").wait_for()
+    key, stored = new_key(["policy"])
+    Store.open(home).add_key(stored)
+    page.locator("#key").fill(key)
+    page.get_by_role("button", name="Sign in").click()
+    page.wait_for_selector("#work:not([hidden])")
+
+
+@pytest.mark.parametrize(("width", "language", "scheme"), [(390, "es", "dark"), (1280, "es", "light")])
+def test_the_page_fits_and_speaks_spanish(
+    serve: Callable[[str], str], visit: Callable[..., Any], width: int, language: str, scheme: str
+) -> None:
+    page = visit(serve("dev"), width=width, language=language, scheme=scheme)
+    page.wait_for_selector("#work:not([hidden])")
+    assert page.locator("h1").inner_text() == "Umbrales"
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    unnamed = page.evaluate(
+        "[...document.querySelectorAll('input, textarea, button, a')].filter(e => !e.closest('[hidden]') "
+        "&& !(e.labels?.length || e.ariaLabel || e.textContent.trim() || e.title)).map(e => e.outerHTML)"
+    )
+    assert unnamed == []
+    small = page.evaluate(
+        "[...document.querySelectorAll('button')].filter(e => e.offsetParent && e.offsetHeight < 24).map(e => e.outerHTML)"
+    )
+    assert small == []
+
+
+def test_without_a_model_the_page_says_what_to_do(serve: Callable[[str], str], visit: Callable[..., Any], home: Path) -> None:
+    (home / "bundles" / "champion.json").unlink()
+    address = serve("dev")
+    page = visit(address)
+    page.get_by_text("No model serves yet.").wait_for()
+    assert "tamiz promote" in page.locator("#notice").inner_text()
