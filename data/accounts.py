@@ -17,9 +17,10 @@ __all__ = ["FREE_MAIL", "account_of"]
 
 FREE_MAIL = frozenset(
     {
-        "aol.com", "gmail.com", "googlemail.com", "gmx.com", "gmx.de", "gmx.net", "hotmail.com", "hotmail.es", "hotmail.fr", "icloud.com",
-        "live.com", "mac.com", "mail.com", "mail.ru", "me.com", "msn.com", "outlook.com", "outlook.es", "proton.me", "protonmail.com",
-        "qq.com", "163.com", "t-online.de", "telefonica.net", "terra.es", "web.de", "yahoo.co.uk", "yahoo.com", "yahoo.es", "yahoo.fr",
+        "163.com", "aol.com", "bol.com.br", "free.fr", "gmail.com", "gmx.com", "gmx.de", "gmx.net", "googlemail.com", "hotmail.com",
+        "hotmail.es", "hotmail.fr", "icloud.com", "laposte.net", "libero.it", "live.com", "mac.com", "mail.com", "mail.ru", "me.com",
+        "msn.com", "orange.fr", "outlook.com", "outlook.es", "proton.me", "protonmail.com", "qq.com", "t-online.de", "telefonica.net",
+        "terra.com.br", "terra.es", "uol.com.br", "wanadoo.fr", "web.de", "yahoo.co.uk", "yahoo.com", "yahoo.es", "yahoo.fr",
         "yandex.com", "yandex.ru", "ymail.com", "zoho.com",
     }
 )  # fmt: skip

@@ -6,53 +6,12 @@ from functools import lru_cache
 
 import numpy as np
 
+from data.accounts import FREE_MAIL
 from features.history import Column, History
 from features.signal import signal
 
-__all__ = ["FREE_MAIL", "domain_of"]
+__all__ = ["domain_of"]
 
-FREE_MAIL = frozenset(
-    [
-        "gmail.com",
-        "googlemail.com",
-        "hotmail.com",
-        "hotmail.es",
-        "hotmail.fr",
-        "outlook.com",
-        "outlook.es",
-        "live.com",
-        "msn.com",
-        "yahoo.com",
-        "yahoo.es",
-        "yahoo.fr",
-        "ymail.com",
-        "icloud.com",
-        "me.com",
-        "mac.com",
-        "aol.com",
-        "gmx.com",
-        "gmx.de",
-        "gmx.net",
-        "web.de",
-        "t-online.de",
-        "protonmail.com",
-        "proton.me",
-        "mail.com",
-        "zoho.com",
-        "yandex.com",
-        "telefonica.net",
-        "terra.es",
-        "terra.com.br",
-        "uol.com.br",
-        "bol.com.br",
-        "orange.fr",
-        "wanadoo.fr",
-        "laposte.net",
-        "free.fr",
-        "libero.it",
-    ]
-)
-"""Domains whose mailboxes anybody can open: they name no company."""
 _DISPOSABLE = frozenset(
     [
         "mailinator.com",

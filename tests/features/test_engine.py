@@ -337,6 +337,19 @@ class TestSize:
         assert sum(size for _, size in seen) == done[-1] == CROWD.n
 
 
+def test_fills_are_the_same_in_a_table_and_for_a_signal_called_by_itself() -> None:
+    def since(history: History) -> Column:
+        return history.activities("call").days_since_last()
+
+    signals = (*catalogue().values(), Signal("since_a_call", "intent", "days", None, 999.0, 0, "{value}", since))
+    table = ask(Plan(FeatureSet(signals)), World(((),), (-1,), (None,), (np.nan,)), [(0, NOW)])
+    nobody = history("nobody", as_of="2026-03-31", created_at="2025-12-21T10:20:30", email="ana@acme.example")
+    assert table.column("since_a_call") == [999.0] == signals[-1](nobody)
+    for one in signals:
+        if one.name not in ("phone_given", "profile_completeness", "lead_age"):  # this world gives every lead a little
+            assert np.array_equal(table.column(one.name), one(nobody), equal_nan=True), one.name
+
+
 def test_a_signal_cannot_spoil_what_others_read() -> None:
     def greedy(history: History) -> Column:
         column = history.activities().count()
