@@ -12,6 +12,7 @@ import statistics
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
@@ -154,13 +155,13 @@ def main() -> None:
     plan = Plan(FeatureSet(tuple(catalogue().values())))
     print(f"{len(plan.signals)} signals from {len(plan.own.needs)} aggregates of own activities\n")
     batch = case(20_000, 100)
-    wall, cpu = seconds(lambda: evaluate(plan, batch.leads, batch.log, batch.observations), 7)
+    wall, cpu = seconds(partial(evaluate, plan, batch.leads, batch.log, batch.observations), 7)
     millions = len(batch.log) / 1e6
     print(f"batch of 20,000 leads × 100 activities: {millions / wall:.1f} M activities/s (wall), {millions / cpu:.1f} per core (cpu)")
     whole = evaluate(plan, batch.leads, batch.log, batch.observations).numbers
     for each in (30, 200):
         one = case(1, each)
-        wall, cpu = seconds(lambda one=one: evaluate(plan, one.leads, one.log, one.observations), 15, 100)  # type: ignore[misc]
+        wall, cpu = seconds(partial(evaluate, plan, one.leads, one.log, one.observations), 15, 100)
         print(f"one lead with {each:3} activities: {wall * 1e6:.0f} µs (wall), {cpu * 1e6:.0f} µs (cpu)")
     words = [TYPES[i % len(TYPES)] for i in range(30)]
     times = [NOW - (i * 7919 % 30 + 1) * DAY for i in range(30)]
@@ -176,7 +177,7 @@ def main() -> None:
     print("\ncost of an activity as leads grow (100 activities each):")
     for n in (1_000, 10_000, 100_000):
         many = case(n, 100)
-        wall, cpu = seconds(lambda many=many: evaluate(plan, many.leads, many.log, many.observations), 3)  # type: ignore[misc]
+        wall, cpu = seconds(partial(evaluate, plan, many.leads, many.log, many.observations), 3)
         print(f"  {n:7,} leads: {wall / len(many.log) * 1e9:5.1f} ns (wall), {cpu / len(many.log) * 1e9:5.1f} ns (cpu)")
     part = case(20_000, 100)
     again = evaluate(plan, part.leads, part.log, Observations(part.observations.lead[::-1].copy(), part.observations.as_of)).numbers[::-1]

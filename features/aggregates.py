@@ -245,10 +245,8 @@ class Aggregator:
         within = tally.reshape(len(wanted), n, self.n_buckets).cumsum(axis=2)
         for i, (kind, places) in enumerate(wanted.items()):
             for column, last_bucket in places:
-                if kind == "returns":
-                    out[:, column] = within[i, :, last_bucket]
-                else:
-                    out[:, column] -= within[i, :, last_bucket]
+                found_within = within[i, :, last_bucket]
+                out[:, column] = found_within if kind == "returns" else out[:, column] - found_within
 
 
 def _parts(need: Need) -> list[Selector]:

@@ -104,13 +104,13 @@ class Answers:
             shape = (len(self.fields), n)
             return Latest(self.fields, TextColumn(np.full(shape, -1, dtype=np.int32), ()), np.full(shape, np.nan))
         rows, segment, _ = visible(self.starts, self.occurred, self.recorded, self.late, observations.lead, observations.as_of)
-        latest = np.full((len(self.fields), n), -1, dtype=np.int64)
         # Rows are in time order and the last write stays.
+        latest = np.full((len(self.fields), n), -1, dtype=np.int64)
         latest[self.field[rows], segment] = np.arange(rows.start, rows.stop) if isinstance(rows, slice) else rows
-        none = latest < 0
         codes = self.value.codes[latest]
-        codes[none] = -1
         age = (observations.as_of - self.occurred[latest]) / DAY
+        none = latest < 0
+        codes[none] = -1
         age[none] = np.nan
         return Latest(self.fields, self.value.with_codes(codes), age)
 
