@@ -1,11 +1,12 @@
 """What a threshold would do: volume, precision and share of conversions caught, from the bundle's backtest.
 
 In: `backtest.parquet` of a bundle — rows that the measured model never saw, with `probability` and `y`, and where
-known `as_of`, `lead` (pseudonymous), `weight`. Out: `Curves`, each quantity at many thresholds with a 95 % interval, or
-the same at one threshold. Intervals resample leads, never rows (Poisson bootstrap, a fixed seed); a share's is never
-narrower than Wilson's, since three conversions of three leads are no certainty. A lead observed
-several times counts once in all, its observations sharing its weight. Without instants the volume is per 100 leads
-instead of per week.
+known `lead` (pseudonymous) and `as_of`. Out: `Curves`, each quantity at many thresholds with a 95 % interval, or the same
+at one threshold. A lead that was observed several times enters once, when it first reaches the threshold: volume counts
+those who enter, precision is their conversion within the horizon from then on, and caught are those who convert after
+they entered, of all who convert. Volume is per week of arrival, or per 100 leads where the rows have no instants.
+Intervals resample leads, never rows (Poisson bootstrap, a fixed seed); a share's is never narrower than Wilson's, since
+three conversions of three leads are no certainty.
 """
 
 from __future__ import annotations
@@ -35,16 +36,16 @@ class NoBacktest(BadData, status=404):
 
 @dataclass(frozen=True)
 class Backtest:
-    """Rows in descending order of probability."""
+    """Rows by lead and, within a lead, by time."""
 
     probability: Floats
     y: Floats
-    weight: Floats
     lead: NDArray[np.int64]
-    """0 … leads-1."""
+    """0 … leads-1, ascending."""
     week: NDArray[np.int64] | None
+    """In which week each lead arrived, by lead."""
     weeks: float | None
-    """How long the rows span, or None where they have no instants."""
+    """How long arrivals span, or None where the rows have no instants."""
 
 
 @dataclass(frozen=True)
@@ -64,11 +65,11 @@ class Estimate:
 
 @dataclass(frozen=True)
 class Curves:
-    """What happens to leads at or above each threshold; thresholds ascend."""
+    """What happens to leads that reach each threshold; thresholds ascend."""
 
     thresholds: Floats
     volume: Estimate
-    """Leads a week, or per 100 leads."""
+    """Leads that enter a week, or per 100 leads."""
     precision: Estimate
     caught: Estimate
     usual_weeks: tuple[Floats, Floats] | None
@@ -83,7 +84,7 @@ class Curves:
         return self.conversions / self.leads if self.leads else 0.0
 
     def at(self, threshold: float) -> dict[str, Any]:
-        """The three quantities of those who reach this threshold."""
+        """The three quantities at this threshold."""
         place = int(np.searchsorted(self.thresholds, threshold, side="left"))
         if place == len(self.thresholds):
             nothing = {"value": 0.0, "low": 0.0, "high": 0.0}
@@ -126,14 +127,14 @@ def read_backtest(bundle: Path) -> Backtest:
         present = {row[0] for row in described}
         if not {"probability", "y"} <= present:
             raise NoBacktest(cause=f"{BACKTEST} lacks probability or y")
-        lead = next((name for name in ("lead", "lead_id", "lead_code") if name in present), None)
+        lead = "lead" if "lead" in present else None
+        at = "epoch_us(CAST(as_of AS TIMESTAMPTZ))" if "as_of" in present else "NULL::BIGINT"
         columns = connection.execute(
             f"""
-            SELECT CAST(probability AS DOUBLE) AS probability, CAST(y AS DOUBLE) AS y,
-                   {"CAST(coalesce(weight, 1) AS DOUBLE)" if "weight" in present else "NULL::DOUBLE"} AS weight,
-                   {f"dense_rank() OVER (ORDER BY {lead})" if lead else "row_number() OVER ()"} - 1 AS lead,
-                   {"epoch_us(CAST(as_of AS TIMESTAMPTZ))" if "as_of" in present else "NULL::BIGINT"} AS at
-            FROM read_parquet(?) WHERE probability IS NOT NULL AND y IS NOT NULL ORDER BY probability DESC, lead
+            WITH numbered AS (SELECT *, row_number() OVER () AS place FROM read_parquet(?))
+            SELECT CAST(probability AS DOUBLE) AS probability, CAST(y AS DOUBLE) AS y, {at} AS instant,
+                   {f"dense_rank() OVER (ORDER BY {lead})" if lead else "row_number() OVER (ORDER BY place)"} - 1 AS who
+            FROM numbered WHERE probability IS NOT NULL AND y IS NOT NULL ORDER BY who, instant, place
             """,
             [str(path)],
         ).fetchnumpy()
@@ -143,58 +144,103 @@ def read_backtest(bundle: Path) -> Backtest:
 def curves(backtest: Backtest, *, points: int = POINTS, draws: int = DRAWS, seed: int = 0) -> Curves:
     """Volume, precision and share caught at up to `points` thresholds, each one a probability that occurs."""
     edges = _thresholds(backtest.probability, points)
-    size = len(edges)
-    # The bin of a row is the highest threshold it reaches; those who reach a threshold are all bins from there up.
-    reached = np.searchsorted(edges, backtest.probability, side="right") - 1
-    positive = backtest.y > 0
-    base, won = _from_top(reached, backtest.weight, size), _from_top(reached[positive], backtest.weight[positive], size)
+    entries = _Entries.of(backtest, edges)
+    size, leads = len(edges), int(backtest.lead[-1]) + 1
+    everyone = np.ones(leads)
+    entered, won, kept = entries.counted(everyone)
+    precision, caught = _share(won, entered, np.zeros(size)), _share(kept, np.full(size, kept[0]), np.zeros(size))
     rng = np.random.default_rng(seed)
-    caught = _share(won, np.full(size, won[0]), np.zeros(size))
-    leads = int(backtest.lead.max()) + 1
     drawn = np.empty((3, draws, size))
     for draw in range(draws):
-        weight = rng.poisson(1.0, leads)[backtest.lead] * backtest.weight
-        count, conversions = _from_top(reached, weight, size), _from_top(reached[positive], weight[positive], size)
+        count, conversions, captured = entries.counted(rng.poisson(1.0, leads).astype(np.float64))
         drawn[0, draw] = count
         # A draw without anybody says nothing of a share: the estimate stands in for it.
-        drawn[1, draw] = _share(conversions, count, won / base)
-        drawn[2, draw] = _share(conversions, np.full(size, conversions[0]), caught)
+        drawn[1, draw] = _share(conversions, count, precision)
+        drawn[2, draw] = _share(captured, np.full(size, captured[0]), caught)
     low, high = np.quantile(drawn, [0.025, 0.975], axis=1)
-    total, weeks = float(base[0]), backtest.weeks
-    scale = 1.0 / weeks if weeks else 100.0 / total
+    weeks = backtest.weeks
+    scale = 1.0 / weeks if weeks else 100.0 / leads
     return Curves(
         edges,
-        volume=Estimate(base * scale, low[0] * scale, high[0] * scale),
-        precision=_widened(won / base, base, low[1], high[1]),
-        caught=_widened(caught, np.full(size, won[0]), low[2], high[2]),
-        usual_weeks=_usual_weeks(backtest, reached, size),
+        volume=Estimate(entered * scale, low[0] * scale, high[0] * scale),
+        precision=_widened(precision, entered, low[1], high[1]),
+        caught=_widened(caught, np.full(size, kept[0]), low[2], high[2]),
+        usual_weeks=entries.usual_weeks(backtest),
         per="week" if weeks else "100 leads",
-        leads=total,
-        conversions=float(won[0]),
+        leads=float(leads),
+        conversions=float(kept[0]),
         weeks=weeks,
     )
+
+
+@dataclass(frozen=True)
+class _Entries:
+    """The rows at which a lead reaches more than before: it enters there for every threshold in between."""
+
+    lead: NDArray[np.int64]
+    reached: NDArray[np.int64]
+    """The highest threshold that it reaches there."""
+    before: NDArray[np.int64]
+    """The highest that it had reached before; -1 for none."""
+    won: NDArray[np.bool_]
+    """Whether it converts within the horizon from there."""
+    kept: NDArray[np.bool_]
+    """Whether it converts at any time from there."""
+    size: int
+
+    @classmethod
+    def of(cls, backtest: Backtest, edges: Floats) -> _Entries:
+        lead, size = backtest.lead, len(edges)
+        reached = np.searchsorted(edges, backtest.probability, side="right") - 1
+        # One running maximum over all leads: a lead's keys lie above those of every lead before it.
+        highest = np.maximum.accumulate(lead * size + reached) - lead * size
+        before = np.concatenate([[-1], highest[:-1]])
+        before[np.concatenate([[True], lead[1:] != lead[:-1]])] = -1
+        rows = np.arange(len(lead))
+        positive = backtest.y > 0
+        last = np.full(int(lead[-1]) + 1, -1)
+        last[lead[positive]] = rows[positive]
+        enters = reached > before
+        return cls(lead[enters], reached[enters], before[enters], positive[enters], (last[lead] >= rows)[enters], size)
+
+    def counted(self, weight: Floats) -> tuple[Floats, Floats, Floats]:
+        """Who enters at each threshold, who of them converts within the horizon, and who ever, by weights of leads."""
+        by_row = weight[self.lead]
+        return self._from_top(by_row), self._from_top(by_row * self.won), self._from_top(by_row * self.kept)
+
+    def usual_weeks(self, backtest: Backtest) -> tuple[Floats, Floats] | None:
+        """How the volume varies from one whole week to another; None below four of them."""
+        if backtest.week is None or backtest.weeks is None or int(backtest.weeks) < 4:
+            return None
+        volume = np.array([self._from_top((backtest.week == week)[self.lead].astype(np.float64)) for week in range(int(backtest.weeks))])
+        low, high = np.quantile(volume, [0.1, 0.9], axis=0)
+        return low, high
+
+    def _from_top(self, weight: Floats) -> Floats:
+        """Sums over the rows that enter at each threshold: those that reach it, less those that had before."""
+        again = self.before >= 0
+        at = np.bincount(self.reached, weight, self.size) - np.bincount(self.before[again], weight[again], self.size)
+        counted: Floats = at[::-1].cumsum()[::-1]
+        return counted
 
 
 def _backtest(columns: dict[str, Any]) -> Backtest:
     probability, y = np.asarray(columns["probability"], float), np.asarray(columns["y"], float)
     if not len(probability):
         raise NoBacktest(cause="it has no rows")
-    lead = np.asarray(columns["lead"], np.int64)
-    weight = columns["weight"]
-    if np.ma.is_masked(weight):  # no weights written: a lead's observations share one
-        weight = 1.0 / np.bincount(lead)[lead]
-    at = columns["at"]
+    lead, at = np.asarray(columns["who"], np.int64), columns["instant"]
     week, weeks = None, None
     if not np.ma.is_masked(at):
-        instants = np.asarray(at, np.int64)
-        span = int(instants.max() - instants.min())
+        first = np.concatenate([[True], lead[1:] != lead[:-1]])
+        arrived = np.asarray(at, np.int64)[first]
+        span = int(arrived.max() - arrived.min())
         if span >= WEEK:
-            week, weeks = (instants - instants.min()) // WEEK, span / WEEK
-    return Backtest(probability, y, np.asarray(weight, float), lead, week, weeks)
+            week, weeks = (arrived - arrived.min()) // WEEK, span / WEEK
+    return Backtest(probability, y, lead, week, weeks)
 
 
 def _thresholds(probability: Floats, points: int) -> Floats:
-    """Every distinct probability, or evenly many of them by rank."""
+    """Every distinct probability, or evenly many of them by rank and by value."""
     distinct: Floats = np.unique(probability)
     if len(distinct) <= points:
         return distinct
@@ -202,11 +248,6 @@ def _thresholds(probability: Floats, points: int) -> Floats:
     by_value = distinct[np.searchsorted(distinct, np.linspace(distinct[0], distinct[-1], points // 2)).clip(max=len(distinct) - 1)]
     found: Floats = np.unique(np.concatenate([by_rank, by_value]))
     return found
-
-
-def _from_top(bins: NDArray[np.int64], weight: Floats, size: int) -> Floats:
-    counted: Floats = np.bincount(bins, weight, size)[::-1].cumsum()[::-1]
-    return counted
 
 
 def _share(part: Floats, whole: Floats, otherwise: Floats) -> Floats:
@@ -221,18 +262,6 @@ def _widened(share: Floats, whole: Floats, low: Floats, high: Floats) -> Estimat
     middle = (share + z * z / (2 * count)) / (1 + z * z / count)
     reach = z / (1 + z * z / count) * np.sqrt(share * (1 - share) / count + z * z / (4 * count * count))
     return Estimate(share, np.clip(np.minimum(low, middle - reach), 0, share), np.clip(np.maximum(high, middle + reach), share, 1))
-
-
-def _usual_weeks(backtest: Backtest, reached: NDArray[np.int64], size: int) -> tuple[Floats, Floats] | None:
-    """How the volume varies from one whole week to another; None below four of them."""
-    if backtest.week is None or backtest.weeks is None or int(backtest.weeks) < 4:
-        return None
-    whole = int(backtest.weeks)
-    inside = backtest.week < whole
-    per_week = np.bincount(backtest.week[inside] * size + reached[inside], backtest.weight[inside], whole * size)
-    volume = per_week.reshape(whole, size)[:, ::-1].cumsum(axis=1)[:, ::-1]
-    low, high = np.quantile(volume, [0.1, 0.9], axis=0)
-    return low, high
 
 
 def _number(value: float) -> float | None:

@@ -315,7 +315,7 @@ function introduce() {
   $("model").hidden = false;
   const rate = percent.format(curves.base_rate);
   const measured = fill(curves.weeks ? words.source_weeks : words.source_plain, { leads: whole.format(curves.leads), weeks: whole.format(curves.weeks ?? 0) });
-  const converted = curves.horizon_days ? fill(words.source_horizon, { rate, days: curves.horizon_days }) : fill(words.source_rate, { rate });
+  const converted = fill(words.source_rate, { rate });
   $("source").textContent = `${measured} ${converted}`;
 }
 
