@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
-__all__ = ["MissingColumns", "RowBatch", "RowFile", "nearest", "open_rows", "require_columns"]
+__all__ = ["MissingColumns", "NoRows", "RowBatch", "RowFile", "nearest", "open_rows", "require_columns"]
 
 DELIMITERS = (",", ";", "\t", "|")
 _SAMPLE = 1 << 18
@@ -37,6 +37,10 @@ _BLOCK = 2 << 20
 
 class MissingColumns(BadData, status=422, exit_code=2):
     """{where} has no column {missing}.{hint} Its columns are: {columns}."""
+
+
+class NoRows(BadData, status=422, exit_code=2):
+    """{path} has {what} but no rows"""
 
 
 @dataclass(frozen=True)
@@ -216,7 +220,7 @@ def _header(sample: str, delimiter: str, path: Path) -> tuple[list[str], int]:
         head = next(row for row in reader if any(row))
         lines = reader.line_num
         if next((row for row in reader if row), None) is None:
-            raise BadData(f"{path} has a header but no rows")
+            raise NoRows(path=path, what="a header")
     except csv.Error as error:
         raise BadData(f"{path} cannot be read as delimited text: {error}") from error
     return head, lines
@@ -293,7 +297,7 @@ def _open_parquet(path: Path, words: tuple[str, ...]) -> RowFile:
     with opened:
         rows, names = opened.metadata.num_rows, list(opened.schema_arrow.names)
     if not rows:
-        raise BadData(f"{path} has columns but no rows")
+        raise NoRows(path=path, what="columns")
     return RowFile(names, FileSource(str(path), "parquet", rows=rows, bytes=path.stat().st_size), path, words)
 
 

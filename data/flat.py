@@ -129,16 +129,19 @@ def scan_flat(
     missing: Sequence[str] = (),
     decimal: str | None = None,
     timezone: str = "UTC",
+    where_there: Mapping[str, Kind] | None = None,
 ) -> FlatScan:
     """Walk over the file in chunks of at most `chunk_rows` rows; `columns` are the model's inputs and their kinds.
 
-    `decimal` is the sign that is expected, as in training; a file that plainly uses the other one is read by that.
+    `where_there` are columns that are read where the file has them and not missed where it has not. `decimal` is the
+    sign that is expected, as in training; a file that plainly uses the other one is read by that.
     """
     file = open_rows(path, missing=missing)
     if id_column:
         require_columns(file.names, [id_column], str(path))
     id_column = id_column or ("lead_id" if "lead_id" in file.names else None)
     absent = [name for name in columns if name not in file.names]
+    columns = {name: kind for name, kind in (where_there or {}).items() if name in file.names} | dict(columns)
     unused = [name for name in file.names if name not in columns and name != id_column]
     notices = list(file.notices)
     if absent:
@@ -147,7 +150,7 @@ def scan_flat(
         notices.append(f"columns that the model knows are not in the file and are read as missing: {listed}")
     if unused:
         notices.append(f"columns that the model does not know are ignored: {', '.join(unused)}")
-    return FlatScan(file, dict(columns), id_column, chunk_rows, absent, unused, notices, decimal, timezone)
+    return FlatScan(file, columns, id_column, chunk_rows, absent, unused, notices, decimal, timezone)
 
 
 # Reading whole -------------------------------------------------------------------------------------------------------

@@ -7,10 +7,12 @@ manifest and then scores the golden leads: synthetic people whose figures were w
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
 import shutil
+import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -37,6 +39,7 @@ FORMAT = 1
 MANIFEST = "manifest.json"
 _TOLERANCE = 1e-9
 """Golden figures may differ by this much: another processor or NumPy build rounds `exp` and `log` differently."""
+_STALE_SECONDS = 86_400
 
 Model = Boosted | Logistic | Scorecard
 _KINDS: dict[str, type[Model]] = {"boosted": Boosted, "logistic": Logistic, "scorecard": Scorecard}
@@ -47,7 +50,8 @@ class BundleDamaged(BadData, exit_code=3):
 
 
 class GoldenDiffers(BadData, exit_code=3):
-    """The bundle {folder} does not give its golden lead {lead} the figures it was saved with ({name}: {got!r} instead of {expected!r}): it must not serve."""
+    """The bundle {folder} does not give its golden lead {lead} the figures it was saved with ({name}: {got!r} instead of
+    {expected!r}): it must not serve."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,8 +71,11 @@ class Bundle:
     def load(cls, folder: Path | str) -> Bundle:
         """Opens and verifies a bundle. Raises BundleDamaged or GoldenDiffers; what it raises is never to be served."""
         folder = Path(folder)
-        bundle = cls._read(folder, verify_files(folder))
-        bundle._verify_golden()
+        manifest = verify_files(folder)
+        if (folder / MANIFEST).read_bytes() != _sealed(manifest):
+            raise BundleDamaged(folder=str(folder), why=f"its {MANIFEST} is not as it was written")
+        bundle = cls._read(folder, manifest)
+        bundle.verify_golden()
         return bundle
 
     @classmethod
@@ -78,25 +85,31 @@ class Bundle:
         kind = _KINDS.get(str(manifest.get("kind")))
         if kind is None:
             raise BundleDamaged(folder=str(folder), why=f"its kind is {manifest.get('kind')!r}")
-        encoder = Encoder.from_json(_json(folder / "encoder.json"))
-        calibration = _json(folder / "calibration.json")
-        return cls(
-            folder=folder,
-            manifest=manifest,
-            model=kind.load(folder),
-            encoder=encoder,
-            calibration=calibration_from_json(calibration["calibration"]),
-            scale=ScoreScale.from_json(calibration["scale"]),
-            policy=Policy.read((folder / "policy.json").read_bytes()),
-            scorer=Scorer.of(encoder),
-        )
+        if absent := {"model_version", "horizon_days", "no_signal"} - manifest.keys():
+            raise BundleDamaged(folder=str(folder), why=f"its manifest lacks {', '.join(sorted(absent))}")
+        try:
+            encoder = Encoder.from_json(_json(folder / "encoder.json"))
+            calibration = _json(folder / "calibration.json")
+            return cls(
+                folder=folder,
+                manifest=manifest,
+                model=kind.load(folder),
+                encoder=encoder,
+                calibration=calibration_from_json(calibration["calibration"]),
+                scale=ScoreScale.from_json(calibration["scale"]),
+                policy=Policy.read((folder / "policy.json").read_bytes()),
+                scorer=_scorer(encoder, manifest),
+            )
+        except (OSError, ValueError, KeyError, TypeError) as error:  # every hash is right, so somebody made it so
+            raise BundleDamaged(folder=str(folder), why=f"its parts cannot be read ({type(error).__name__}: {error})") from error
 
-    def _verify_golden(self) -> None:
+    def verify_golden(self) -> None:
+        """Scores the golden leads. Raises GoldenDiffers."""
         golden = _json(self.folder / "golden.json")
         requests = read_golden(golden["leads"])
         for lead, got in zip(golden["leads"], _figures(self, requests), strict=True):
             for name, expected in lead["expected"].items():
-                if abs(got[name] - expected) > _TOLERANCE:
+                if not abs(got[name] - expected) <= _TOLERANCE:  # NaN is no figure either
                     raise GoldenDiffers(folder=str(self.folder), lead=lead["lead"]["lead_id"], name=name, got=got[name], expected=expected)
 
     @property
@@ -123,7 +136,8 @@ class Bundle:
 
     @cached_property
     def reads_activities(self) -> bool:
-        return bool(self.scorer.plan.own.needs)
+        plan = self.scorer.plan
+        return bool(plan.own.needs or plan.colleagues.needs or plan.answers)
 
     @cached_property
     def families(self) -> dict[str, NDArray[np.intp]]:
@@ -151,7 +165,8 @@ class Bundle:
                 notes.append(f"{one.name}: this value was rare or absent in training")
             elif one.name == "lead_age" and oldest is not None and row[i] > 1.5 * oldest + 1.0:
                 notes.append(
-                    f"the lead is {row[i]:.0f} days old and training observed leads up to {oldest:.0f} days: the probability is extrapolated"
+                    f"the lead is {row[i]:.0f} days old and training observed leads up to {oldest:.0f} days: "
+                    "the probability is extrapolated"
                 )
         return notes
 
@@ -170,6 +185,7 @@ def write_bundle(
     """Writes a bundle into `folder`, which must not exist, and opens it again to prove it. `tables` are pandas frames by
     file stem (`reference`, `backtest`), written as Parquet. The folder appears whole or not at all."""
     building = folder.with_name(f".building-{folder.name}-{os.getpid()}")
+    _sweep(folder.parent)
     shutil.rmtree(building, ignore_errors=True)
     building.mkdir(parents=True)
     try:
@@ -183,9 +199,9 @@ def write_bundle(
             table.to_parquet(building / f"{stem}.parquet", index=False)
             names.append(f"{stem}.parquet")
         stated = {"format": FORMAT, "kind": model.kind, "feature_set": encoder.feature_set.fingerprint, **manifest}
-        unproved = Bundle(building, stated, model, encoder, calibration, scale, policy, Scorer.of(encoder))
+        unproved = Bundle(building, stated, model, encoder, calibration, scale, policy, _scorer(encoder, stated))
         names.append(_write_json(building / "golden.json", {"leads": _golden(unproved)}))
-        _write_json(building / MANIFEST, {**stated, "files": {name: _seal(building / name) for name in sorted(names)}})
+        (building / MANIFEST).write_bytes(_sealed({**stated, "files": {name: _seal(building / name) for name in sorted(names)}}))
         Bundle.load(building)
         building.rename(folder)
     except BaseException:
@@ -239,15 +255,38 @@ def _figures(bundle: Bundle, requests: Sequence[LeadRequest]) -> Iterable[dict[s
         }
 
 
+def _sealed(manifest: Mapping[str, Any]) -> bytes:
+    """The manifest's bytes, with a SHA-256 over all the rest of it: a manifest vouches for the files, this for the manifest."""
+    document = {name: value for name, value in manifest.items() if name != "seal"}
+    seal = hashlib.sha256(_text(document).encode()).hexdigest()
+    return _text({**document, "seal": seal}).encode()
+
+
+def _sweep(folder: Path) -> None:
+    """Removes what a run that was killed while writing left behind: hidden, never opened, and a day old."""
+    for left in folder.glob(".building-*"):
+        with contextlib.suppress(OSError):
+            if time.time() - left.stat().st_mtime > _STALE_SECONDS:
+                shutil.rmtree(left, ignore_errors=True)
+
+
+def _scorer(encoder: Encoder, manifest: Mapping[str, Any]) -> Scorer:
+    return Scorer.of(encoder, manifest.get("columns"), tuple(manifest.get("reading", {}).get("missing", ())))
+
+
 def _seal(path: Path) -> dict[str, Any]:
     content = path.read_bytes()
     return {"bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()}
 
 
-def _json(path: Path) -> Any:
+def _json(path: Path) -> Any:  # noqa: ANN401 - parsed JSON, read by who knows its form
     return json.loads(path.read_bytes())
 
 
-def _write_json(path: Path, document: Any) -> str:
-    path.write_text(json.dumps(document, ensure_ascii=False, allow_nan=False, indent=1), encoding="utf-8")
+def _write_json(path: Path, document: object) -> str:
+    path.write_text(_text(document), encoding="utf-8")
     return path.name
+
+
+def _text(document: object) -> str:
+    return json.dumps(document, ensure_ascii=False, allow_nan=False, indent=1)

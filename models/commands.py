@@ -25,7 +25,9 @@ def score(
     leads: Annotated[Path, typer.Option("--leads", help="CSV, Parquet or JSON, one row a lead, with the columns that training saw.")],
     out: Annotated[str, typer.Option("--out", help="File ending in .csv, .parquet or .jsonl; - is stdout, as CSV.")],
     activities: Annotated[Path | None, typer.Option("--activities", help="What the leads did: lead_id, occurred_at, type, …")] = None,
-    as_of: Annotated[str | None, typer.Option("--as-of", help="The instant at which to look; default now. UTC unless it says otherwise.")] = None,
+    as_of: Annotated[
+        str | None, typer.Option("--as-of", help="The instant at which to look; default now. UTC unless it says otherwise.")
+    ] = None,
     model: Annotated[str, typer.Option("--model", help="champion, challenger, a version number, or a bundle's folder.")] = "champion",
     reasons: Annotated[int, typer.Option("--reasons", min=0, max=20, help="How many reasons a lead; 0 leaves them out.")] = 3,
     id_column: Annotated[str | None, typer.Option("--id", help="Column with the lead's id; default lead_id, else the row number.")] = None,
@@ -87,7 +89,7 @@ def _progress() -> Callable[[int], None]:
     """A line that counts, where somebody watches."""
     if not sys.stderr.isatty():
         return lambda rows: None
-    return lambda rows: print(f"\r{rows:,} leads", end="", file=sys.stderr, flush=True)
+    return lambda rows: typer.echo(f"\r{rows:,} leads\r", err=True, nl=False)
 
 
 def _tell(text: str) -> None:

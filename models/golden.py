@@ -52,7 +52,7 @@ def _lead(encoder: Encoder, variant: int) -> dict[str, Any]:
     """Variant 0 knows nothing, 1 and 2 know everything, 3 has unheard-of categories, 4 only some of it."""
     lead: dict[str, Any] = {"lead_id": f"golden-{variant}"}
     if variant:
-        known = {name: texts[variant % 2] for name, texts in _TEXTS.items()}
+        known: dict[str, object] = {name: texts[variant % 2] for name, texts in _TEXTS.items()}
         known |= {"created_at": (_AS_OF - timedelta(days=7 * variant, hours=5)).isoformat()}
         known |= {"employees": 40.0 * variant**3, "annual_revenue": 2.5e6 * variant**4}
         categories = {one.name: one.categories for one in encoder.inputs if one.kind == "category"}

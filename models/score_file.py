@@ -9,39 +9,56 @@ from __future__ import annotations
 
 import os
 import sys
+import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 import msgspec
 import numpy as np
+from numpy.typing import NDArray
 
-from data.contracts import LEADS
+from data.contracts import ACTIVITIES
 from data.errors import BadData, BadUsage, DependencyFailed
-from data.files import open_rows
+from data.files import MissingColumns, NoRows, RowFile, open_rows, require_columns
 from data.flat import FlatScan, scan_flat
+from features import bant
 from features.engine import Colleagues, needs_of
 from features.history import ActivityLog, Leads, Observations, instant
 from models.bundle import Bundle
 from models.decision import DECISIONS
 from models.qualification import Policy, decide_many
 from models.scoring import score_columns
-from models.tables import account_codes, chunk_leads, colleagues_of, leads_of, log_of
+from models.tables import account_codes, chunk_leads, colleagues_of, joined_leads, log_of
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from data.frames import Tables
+    from data.frames import FlatChunk, Tables
 
-__all__ = ["COLUMNS", "TooMuchMissing", "needed_columns", "refuse_guesses", "score_file"]
+__all__ = [
+    "COLUMNS",
+    "NeedsActivities",
+    "NeedsIds",
+    "TooMuchMissing",
+    "faults",
+    "needed_columns",
+    "open_scan",
+    "refuse_guesses",
+    "score_file",
+]
 
 COLUMNS = (
-    "lead_id", "probability", "probability_low", "probability_high", "score", "grade", "decision", "reasons", "model_version", "as_of", "error",
+    "lead_id", "probability", "probability_low", "probability_high", "score", "grade", "decision", "reasons",
+    "model_version", "as_of", "error",
 )  # fmt: skip
 _CHUNK = 50_000
+_ALWAYS = {"consent": "boolean"}
+"""Columns that decisions read, whatever the model reads."""
+_OF_ACCOUNTS = {**_ALWAYS, "company_domain": "text", "email": "text"}
 _encode = msgspec.json.Encoder().encode
 
 
@@ -51,16 +68,36 @@ class TooMuchMissing(BadData):
 
 
 class NeedsActivities(BadUsage):
-    """This model reads activities: give them with --activities FILE (lead_id, occurred_at, type, …); an empty file with a header says that there are none."""
+    """This model reads activities: give them with --activities FILE (lead_id, occurred_at, type, …); a file with a header
+    and no rows says that there are none."""
+
+
+class NeedsIds(BadUsage):
+    """Activities are joined to leads by id, and {leads} has no lead_id: name the column that holds it with --id."""
 
 
 @dataclass(frozen=True)
 class _Rows:
-    """Scored rows of one chunk; `errors` and `notes` by position."""
+    """Scored rows of one chunk; `errors` by position."""
 
-    lead_id: Sequence[str]
+    lead_id: Sequence[str | None]
     columns: Mapping[str, Any]
     errors: Mapping[int, str]
+
+
+@dataclass(frozen=True)
+class _Task:
+    """What is asked of every row, and by whom it is answered."""
+
+    bundle: Bundle
+    policy: Policy
+    as_of: datetime
+    reasons: int
+
+    @property
+    def asks_bant(self) -> bool:
+        """Whether decisions depend on BANT evidence, which costs time to gather."""
+        return self.policy.sql.bant_met > 0 or bool(self.policy.sql.bant_required)
 
 
 def score_file(
@@ -75,111 +112,196 @@ def score_file(
     reasons: int = 3,
     say: Callable[[str], None] = lambda text: None,
     progress: Callable[[int], None] = lambda rows: None,
+    chunk_rows: int = _CHUNK,
 ) -> int:
-    """Scores every row and returns how many there were. Raises TooMuchMissing, BadUsage, BadData, DependencyFailed."""
-    kinds = needed_columns(bundle)
-    reading = bundle.manifest.get("reading", {})
-    id_column = id_column or reading.get("id_column")
-    scan = scan_flat(
-        leads, kinds, id_column=id_column, chunk_rows=_CHUNK, decimal=reading.get("decimal"), timezone=reading.get("timezone", "UTC")
-    )
+    """Scores every row and returns how many there were. Raises TooMuchMissing, BadUsage, BadData, DependencyFailed.
+
+    A model that reads activities holds the leads' columns and the activities in memory; any other, one chunk.
+    """
+    task = _Task(bundle, policy, as_of, reasons)
+    ending = _ending(out)
+    if bundle.reads_activities and activities is None:
+        raise NeedsActivities
+    if not bundle.reads_activities and activities is not None:
+        say("this model reads no activities: the file of activities is not used")
+        activities = None
+    where_there = dict(_ALWAYS if activities is None else _OF_ACCOUNTS)
+    if task.asks_bant:
+        where_there |= bundle.scorer.kinds
+    scan = open_scan(bundle, leads, id_column, where_there=where_there, chunk_rows=chunk_rows)
     for notice in scan.notices:
         say(notice)
     refuse_guesses(bundle, scan.absent)
-    if bundle.reads_activities:
-        if activities is None:
-            raise NeedsActivities
-        chunks = _event_chunks(bundle, scan, leads, activities, as_of, reasons, say)
-    else:
-        if activities is not None:
-            say("this model reads no activities: the file of activities is not used")
-        chunks = _flat_chunks(bundle, scan, as_of, reasons)
+    chunks = _flat_chunks(task, scan) if activities is None else _event_chunks(task, scan, leads, activities, say)
     done = 0
-    with _writer(out) as write:
+    with _writer(out, ending) as write:
         for rows in chunks:
-            write(_table(rows, bundle, policy, as_of))
+            write(_table(rows, task))
             done += len(rows.lead_id)
             progress(done)
     return done
 
 
+def open_scan(
+    bundle: Bundle, leads: Path, id_column: str | None, *, where_there: Mapping[str, Any] | None = None, chunk_rows: int = _CHUNK
+) -> FlatScan:
+    """The file, read as the file that the model was trained on was read."""
+    reading = bundle.manifest.get("reading", {})
+    options = {
+        "chunk_rows": chunk_rows,
+        "missing": tuple(reading.get("missing", ())),
+        "decimal": reading.get("decimal"),
+        "timezone": reading.get("timezone", "UTC"),
+        "where_there": where_there,
+    }
+    trained_id = None if id_column else reading.get("id_column")
+    try:
+        return scan_flat(leads, needed_columns(bundle), id_column=id_column or trained_id, **options)
+    except MissingColumns:
+        if trained_id is None:
+            raise
+    return scan_flat(leads, needed_columns(bundle), **options)
+
+
 def needed_columns(bundle: Bundle) -> dict[str, Any]:
     """The columns of `leads` that the model reads and what each holds, as the reader wants it."""
-    trained: Mapping[str, str] = bundle.manifest.get("columns", {})
-    kinds: dict[str, Any] = {}
-    for name in sorted(bundle.scorer.plan.columns | {"consent"}):
-        kind = trained.get(name) or LEADS.columns.get(name)
-        if kind is not None and (name in bundle.scorer.plan.columns or name in trained):
-            kinds[name] = "text" if kind == "id" else kind
-    return kinds
+    scorer = bundle.scorer
+    return {name: scorer.kinds[name] for name in sorted(scorer.plan.columns & scorer.kinds.keys())}
 
 
 def refuse_guesses(bundle: Bundle, absent: Sequence[str]) -> None:
     """Stops where inputs worth over half of the importance cannot be made from the file."""
     importance: Mapping[str, float] = bundle.manifest.get("importance", {})
     gone = set(absent)
-    reads = {one.name: needs_of(one).columns for one in bundle.scorer.plan.signals}
-    missing = {
-        name: share for name, share in importance.items() if (columns := reads.get(name, frozenset({name}))) and columns <= gone
-    }
+    reads = {one.name: needs_of(one).columns & bundle.scorer.kinds.keys() for one in bundle.scorer.plan.signals}
+    missing = {name: share for name, share in importance.items() if (columns := reads.get(name, frozenset({name}))) and columns <= gone}
     if (share := sum(missing.values())) > 0.5:
         raise TooMuchMissing(share=share, columns=", ".join(sorted(missing, key=lambda name: -missing[name])[:8]))
 
 
-def _flat_chunks(bundle: Bundle, scan: FlatScan, as_of: datetime, reasons: int) -> Iterator[_Rows]:
+def faults(chunk: FlatChunk) -> dict[int, str]:
+    """Position → why the row is not scored: it does not fit, or holds a value that its column cannot hold."""
+    return {i: said.replace(": read as missing", "") for i, said in chunk.notes.items()} | chunk.errors
+
+
+def _flat_chunks(task: _Task, scan: FlatScan) -> Iterator[_Rows]:
     for chunk in scan:
-        n = len(chunk)
-        observations = Observations(np.arange(n), np.full(n, instant(as_of)))
-        yield _score(bundle, chunk_leads(chunk), ActivityLog.empty(n), observations, None, reasons, dict(chunk.errors))
+        rows = np.arange(len(chunk), dtype=np.int64)
+        yield _score(task, chunk_leads(chunk), ActivityLog.empty(len(chunk)), rows, None, chunk.lead_id.tolist(), faults(chunk))
 
 
-def _event_chunks(
-    bundle: Bundle, scan: FlatScan, leads: Path, activities: Path, as_of: datetime, reasons: int, say: Callable[[str], None]
-) -> Iterator[_Rows]:
-    """Leads with their activities. The tables are validated as in training; a lead that is put aside keeps its output row."""
-    tables = _read_tables(leads, activities, scan, as_of)
+def _event_chunks(task: _Task, scan: FlatScan, leads: Path, activities: Path, say: Callable[[str], None]) -> Iterator[_Rows]:
+    """Leads with their activities: attributes as the scan reads them, activities and accounts as training validates them."""
+    if scan.id_column is None:
+        raise NeedsIds(leads=leads)
+    chunks = list(scan)
+    ids: list[str | None] = [name for chunk in chunks for name in chunk.lead_id.tolist()]
+    errors = {start + i: said for start, chunk in zip(_starts(chunks), chunks, strict=True) for i, said in faults(chunk).items()}
+    first: dict[str, int] = {}
+    for at, name in enumerate(ids):
+        if name is not None and at not in errors and first.setdefault(name, at) != at:
+            errors[at] = f"this lead_id stands in more than one row, first in row {first[name] + 1}"
+    good = [at for at in range(len(ids)) if at not in errors]
+    if good:
+        everyone = joined_leads(chunks, np.array(good, dtype=np.int64))
+        log, account = _activities(task, scan, everyone, activities, say)
+        everyone = replace(everyone, account=account)
+        colleagues = colleagues_of(task.bundle.scorer.plan, account, log)
+    place = np.zeros(len(ids), dtype=np.int64)
+    place[good] = np.arange(len(good))
+    for start in range(0, len(ids), scan.chunk_rows):
+        part = range(start, min(start + scan.chunk_rows, len(ids)))
+        wrong = {at - start: errors[at] for at in part if at in errors}
+        names = ids[part.start : part.stop]
+        yield _score(task, everyone, log, place[part.start : part.stop], colleagues, names, wrong) if good else _unscored(names, wrong)
+
+
+def _starts(chunks: Sequence[FlatChunk]) -> list[int]:
+    return [0, *np.cumsum([len(chunk) for chunk in chunks[:-1]]).tolist()]
+
+
+def _activities(
+    task: _Task, scan: FlatScan, leads: Leads, activities: Path, say: Callable[[str], None]
+) -> tuple[ActivityLog, NDArray[np.int64]]:
+    """The activities of these leads and the leads' accounts, through the same tables as in training."""
+    with tempfile.TemporaryDirectory(prefix="tamiz-score-") as folder:
+        queries = {"leads": _as_parquet(_account_columns(leads), Path(folder) / "leads.parquet")}
+        try:
+            file = open_rows(activities)
+        except NoRows:
+            say(f"{activities} holds no rows: every lead is scored as one that did nothing")
+        else:
+            require_columns(file.names, list(ACTIVITIES.required), str(activities))
+            queries["activities"] = f"SELECT * FROM {_literal(activities)}"
+            if file.source.format != "parquet":  # by our own reader, which keeps ids and encodings as they are
+                queries["activities"] = _as_parquet(_batches(file, activities, say), Path(folder) / "activities.parquet")
+        tables = _load(task, scan, queries)
+    if tables.leads["lead_id"].tolist() != list(leads.ids):
+        raise BadData("the ids of the leads could not be kept as they are; please report this file")
     for notice in tables.notices:
         say(notice)
-    aside = tables.quarantine
-    reason_of = {str(row.lead_id): str(row.reason) for row in aside[aside["table"] == "leads"].itertuples()}
-    if others := int((aside["table"] != "leads").sum()):
-        say(f"{others:,} rows of activities were put aside: {aside[aside['table'] != 'leads']['reason'].iloc[0]}")
-    known = {name: row for row, name in enumerate(tables.leads["lead_id"])}
-    account = account_codes(tables)
-    everyone, log = leads_of(tables, account), log_of(tables)
-    colleagues = colleagues_of(bundle.scorer.plan, account, log)
-    seen: set[str] = set()
-    for chunk in scan:
-        errors = dict(chunk.errors)
-        rows = np.zeros(len(chunk), dtype=np.int64)
-        for i, name in enumerate(chunk.lead_id.tolist()):
-            if i in errors:
-                continue
-            if name in seen or name not in known:
-                errors[i] = reason_of.get(name, "this lead_id stands in more than one row" if name in seen else "this lead could not be read")
-                continue
-            seen.add(name)
-            rows[i] = known[name]
-        observations = Observations(rows, np.full(len(rows), instant(as_of)))
-        part = _score(bundle, everyone, log, observations, colleagues, reasons, errors)
-        yield _Rows(chunk.lead_id.tolist(), part.columns, part.errors)
+    for reason, count in tables.quarantine["reason"].str.split(": ").str[0].value_counts().items():
+        say(f"{count:,} rows of activities are left out: {reason}")
+    log = log_of(tables)
+    if later := int((log.occurred >= instant(task.as_of)).sum()):
+        say(f"{later:,} activities from as_of or later were ignored")
+    return log, account_codes(tables)
 
 
-def _read_tables(leads: Path, activities: Path, scan: FlatScan, as_of: datetime) -> Tables:
+def _account_columns(leads: Leads) -> Iterator[pa.Table]:
+    import pyarrow as pa
+
+    names = [name for name in _OF_ACCOUNTS if name in leads.texts]
+    yield pa.table(
+        {
+            "lead_id": pa.array(list(leads.ids), pa.string()),
+            **{name: pa.array(leads.texts[name].texts(), pa.string()) for name in names},
+        }
+    )
+
+
+def _batches(file: RowFile, path: Path, say: Callable[[str], None]) -> Iterator[pa.Table]:
+    """The rows of a text file with the columns that activities may have, as text."""
+    import pyarrow as pa
+
+    names = [name for name in file.names if name in ACTIVITIES.columns]
+    if ignored := [name for name in file.names if name not in ACTIVITIES.columns]:
+        say(f"activities: columns that no signal reads are ignored: {', '.join(ignored)}")
+    for batch in file.batches(names):
+        if batch.bad:
+            say(f"{path}: {len(batch.bad):,} rows are left out, the first is row {batch.bad[0][0]}: {batch.bad[0][1]}")
+        yield pa.table({name: batch.columns[name] for name in names})
+
+
+def _as_parquet(tables: Iterator[pa.Table], path: Path) -> str:
+    """Writes the tables and gives the SQL that reads them."""
+    import pyarrow.parquet as parquet
+
+    table = next(tables)
+    try:
+        with parquet.ParquetWriter(path, table.schema) as writer:
+            writer.write_table(table)
+            for table in tables:
+                writer.write_table(table)
+    except OSError as error:
+        raise DependencyFailed(f"{path.parent} could not be written: {error.strerror or error}") from error
+    return f"SELECT * FROM {_literal(path)}"
+
+
+def _load(task: _Task, scan: FlatScan, queries: dict[str, str]) -> Tables:
     from data.project import Project
     from data.sources import load_tables
 
-    for path in (leads, activities):
-        open_rows(path)  # says what is wrong with a file more plainly than SQL would
+    reading = task.bundle.manifest.get("reading", {})
     project = Project(
-        path=Path.cwd() / "tamiz.toml",
-        queries={"leads": f"SELECT * FROM {_literal(leads)}", "activities": f"SELECT * FROM {_literal(activities)}"},
+        path=Path("tamiz.toml"),
+        queries=queries,
         setup=(),
-        until=as_of,
+        until=task.as_of,
         timezone=scan.timezone,
-        missing=(),
+        missing=tuple(reading.get("missing", ())),
         max_bad_share=1.0,
-        imported=False,
+        imported=bool(reading.get("imported", False)),
         static=(),
         won=(),
         lost=(),
@@ -187,7 +309,7 @@ def _read_tables(leads: Path, activities: Path, scan: FlatScan, as_of: datetime)
         ages_days=(0.0,),
         activity_instants=0,
     )
-    return load_tables(project)
+    return load_tables(project, now=datetime(2099, 1, 1, tzinfo=UTC))  # what lies after as_of is cut, not implausible
 
 
 def _literal(path: Path) -> str:
@@ -195,12 +317,22 @@ def _literal(path: Path) -> str:
 
 
 def _score(
-    bundle: Bundle, leads: Leads, log: ActivityLog, observations: Observations, colleagues: Colleagues | None, reasons: int, errors: dict[int, str]
+    task: _Task,
+    leads: Leads,
+    log: ActivityLog,
+    rows: NDArray[np.int64],
+    colleagues: Colleagues | None,
+    ids: Sequence[str | None],
+    errors: Mapping[int, str],
 ) -> _Rows:
-    scored = score_columns(bundle, leads, log, observations, colleagues, reasons=reasons)
+    observations = Observations(rows, np.full(len(rows), instant(task.as_of)))
+    evidence: list[dict[bant.Dimension, bant.DimensionEvidence]] | None = [] if task.asks_bant else None
+    scored = score_columns(task.bundle, leads, log, observations, colleagues, reasons=task.reasons, evidence=evidence)
     consent = leads.numbers.get("consent")
+    required = set(task.policy.sql.bant_required)
+    found = evidence or []
     return _Rows(
-        leads.ids,
+        ids,
         {
             "probability": scored.probability,
             "probability_low": scored.low,
@@ -208,33 +340,49 @@ def _score(
             "score": np.round(scored.score, 1),
             "grade": scored.grade,
             "reasons": scored.reasons,
-            "refused": None if consent is None else consent[observations.lead] == 0.0,
+            "refused": None if consent is None else consent[rows] == 0.0,
+            "bant_met": np.array([sum(one.status == "met" for one in each.values()) for each in found]) if found else None,
+            "required_unmet": np.array([any(each[name].status == "unmet" for name in required) for each in found]) if found else None,
         },
         errors,
     )
 
 
-def _table(rows: _Rows, bundle: Bundle, policy: Policy, as_of: datetime) -> pa.Table:
+def _unscored(ids: Sequence[str | None], errors: Mapping[int, str]) -> _Rows:
+    nan = np.full(len(ids), np.nan)
+    figures = dict.fromkeys(("probability", "probability_low", "probability_high", "score"), nan)
+    return _Rows(ids, {**figures, "grade": [None] * len(ids), "reasons": None}, errors)
+
+
+def _table(rows: _Rows, task: _Task) -> pa.Table:
     import pyarrow as pa
 
-    n = len(rows.lead_id)
+    n, given = len(rows.lead_id), rows.columns
     bad = np.zeros(n, dtype=np.bool_)
     bad[list(rows.errors)] = True
-    decided = decide_many(policy, rows.columns["probability"], refused=rows.columns["refused"], no_signal=bundle.no_signal)
-    names = pa.array(DECISIONS)
-    missing = bad | np.isnan(rows.columns["score"])
-    columns: dict[str, Any] = {"lead_id": pa.array(list(rows.lead_id), pa.string())}
-    for name in ("probability", "probability_low", "probability_high"):
-        columns[name] = pa.array(rows.columns[name], mask=bad)
-    columns["score"] = pa.array(rows.columns["score"], mask=missing)
-    columns["grade"] = pa.array([None if gone else grade for grade, gone in zip(rows.columns["grade"], missing.tolist(), strict=True)], pa.string())
-    columns["decision"] = names.take(pa.array(decided.astype(np.int64), mask=bad))
-    told = rows.columns["reasons"] or [[]] * n
-    columns["reasons"] = pa.array([None if gone else _encode(one).decode() for one, gone in zip(told, bad.tolist(), strict=True)], pa.string())
-    columns["model_version"] = pa.array([bundle.model_version]).take(pa.array(np.zeros(n, dtype=np.int64)))
-    stamp = as_of.astimezone(UTC).isoformat().replace("+00:00", "Z")
-    columns["as_of"] = pa.array([stamp]).take(pa.array(np.zeros(n, dtype=np.int64)))
-    columns["error"] = pa.array([rows.errors.get(i) for i in range(n)] if rows.errors else pa.nulls(n, pa.string()), pa.string())
+    decided = decide_many(
+        task.policy,
+        given["probability"],
+        bant_met=given.get("bant_met"),
+        required_unmet=given.get("required_unmet"),
+        refused=given.get("refused"),
+        no_signal=task.bundle.no_signal,
+    )
+    unranked = bad | np.isnan(given["score"])
+    told = given["reasons"]
+    reasons = None if told is None else [None if gone else _encode(one).decode() for one, gone in zip(told, bad.tolist(), strict=True)]
+    stamp = task.as_of.astimezone(UTC).isoformat().replace("+00:00", "Z")
+    columns: dict[str, Any] = {
+        "lead_id": pa.array(list(rows.lead_id), pa.string()),
+        **{name: pa.array(given[name], mask=bad) for name in ("probability", "probability_low", "probability_high")},
+        "score": pa.array(given["score"], mask=unranked),
+        "grade": pa.array([None if gone else grade for grade, gone in zip(given["grade"], unranked.tolist(), strict=True)], pa.string()),
+        "decision": pa.array(DECISIONS).take(pa.array(decided.astype(np.int64), mask=bad)),
+        "reasons": pa.nulls(n, pa.string()) if reasons is None else pa.array(reasons, pa.string()),
+        "model_version": pa.repeat(task.bundle.model_version, n),
+        "as_of": pa.repeat(stamp, n),
+        "error": pa.array([rows.errors.get(i) for i in range(n)] if rows.errors else pa.nulls(n, pa.string()), pa.string()),
+    }
     return pa.table({name: columns[name] for name in COLUMNS})
 
 
@@ -242,8 +390,15 @@ class _Write(Protocol):
     def __call__(self, table: pa.Table, /) -> None: ...
 
 
+def _ending(out: str) -> str:
+    ending = "csv" if out == "-" else Path(out).suffix.lower().lstrip(".")
+    if ending not in ("csv", "parquet", "jsonl"):
+        raise BadUsage(f"--out {out}: the file must end in .csv, .parquet or .jsonl, or be - for stdout")
+    return ending
+
+
 @contextmanager
-def _writer(out: str) -> Iterator[_Write]:
+def _writer(out: str, ending: str) -> Iterator[_Write]:
     """Writes tables to `out`, which is replaced only once everything has been written; `-` is stdout, as CSV."""
     if out == "-":
         with _formatted(sys.stdout.buffer, "csv") as write:
@@ -251,9 +406,6 @@ def _writer(out: str) -> Iterator[_Write]:
         sys.stdout.buffer.flush()
         return
     path = Path(out)
-    ending = path.suffix.lower().lstrip(".")
-    if ending not in ("csv", "parquet", "jsonl"):
-        raise BadUsage(f"--out {out}: the file must end in .csv, .parquet or .jsonl, or be - for stdout")
     partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
     try:
         with partial.open("wb") as sink, _formatted(sink, ending) as write:
@@ -262,7 +414,8 @@ def _writer(out: str) -> Iterator[_Write]:
     except OSError as error:
         raise DependencyFailed(f"{out} could not be written: {error.strerror or error}") from error
     finally:
-        partial.unlink(missing_ok=True)
+        with suppress(OSError):
+            partial.unlink(missing_ok=True)
 
 
 @contextmanager
@@ -285,7 +438,8 @@ def _formatted(sink: Any, ending: str) -> Iterator[_Write]:  # noqa: ANN401 - an
 
         def lines(table: pa.Table) -> None:
             for row in table.to_pylist():
-                told = row.pop("reasons")
-                sink.write(_encode({**row, "reasons": None if told is None else msgspec.Raw(told.encode())}) + b"\n")
+                if row["reasons"] is not None:
+                    row["reasons"] = msgspec.Raw(row["reasons"].encode())
+                sink.write(_encode(row) + b"\n")
 
         yield lines

@@ -8,8 +8,9 @@ and no clock: the caller says `as_of` and which policy is in force.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+import math
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -17,7 +18,8 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from data.contracts import LEADS
+from data.columns import MISSING_WORDS
+from data.contracts import ACTIVITIES, LEADS
 from data.errors import BadData, TamizError
 from features import bant
 from features.engine import Colleagues, Plan, evaluate
@@ -127,17 +129,21 @@ class Scorer:
     evidence_plan: Plan
     """The plan with what BANT evidence asks for beside it."""
     kinds: Mapping[str, str]
-    """Columns of `lead` that are read, and what each holds."""
-    hidden: frozenset[str] = field(default_factory=frozenset)
+    """Columns of `lead` that are read, and what each holds. What training did not have is not read: no skew that way."""
+    missing: frozenset[str] = frozenset(MISSING_WORDS)
+    """Texts that stand for missing, as in training."""
 
     @classmethod
-    def of(cls, encoder: Encoder) -> Scorer:
+    def of(cls, encoder: Encoder, trained: Mapping[str, str] | None = None, missing: Collection[str] = ()) -> Scorer:
+        """`trained` are the columns that training had and their kinds, where that is known."""
         features = encoder.feature_set
         plan = Plan(features)
         with_evidence = Plan(FeatureSet((*features.signals, _EVIDENCE), features.activity_types, features.attributes))
         kinds: dict[str, str] = {name: LEADS.columns.get(name, "text") for name in with_evidence.columns}
         kinds |= {one.name: one.kind for one in features.attributes}
-        return cls(encoder, Reasons(encoder), plan, with_evidence, kinds)
+        if trained:
+            kinds = {name: kind for name, kind in kinds.items() if name in trained}
+        return cls(encoder, Reasons(encoder), plan, with_evidence, kinds, frozenset((*MISSING_WORDS, *missing)))
 
 
 def _prepare_evidence(history: History) -> Column:
@@ -234,13 +240,12 @@ def score_requests(
             continue
         before = previous[place] if previous is not None else None
         status = {name: one.status for name, one in evidence[i].items()}
-        consent = request.lead.get("consent")
         outcome, rules = decide(
             policy,
             probability[i],
             previous=before,  # type: ignore[arg-type]  # the ledger holds only decisions
             bant={str(name): one for name, one in status.items()},
-            consent=consent if isinstance(consent, bool) else None,
+            consent=batch.consent[i],
             no_signal=bundle.no_signal,
         )
         as_of = _moment(request)
@@ -300,9 +305,9 @@ class _Batch:
 
     def __init__(self, scorer: Scorer) -> None:
         self._scorer = scorer
-        self._log_wanted = bool(scorer.evidence_plan.own.needs) or scorer.evidence_plan.answers
         self.ids: list[str] = []
         self.notes: list[list[str]] = []
+        self.consent: list[bool | None] = []
         self._values: dict[str, list[Any]] = {name: [] for name in scorer.kinds}
         self._as_of: list[int] = []
         self._activities: list[ActivityLike] = []
@@ -318,31 +323,33 @@ class _Batch:
         """Raises BadValue when an attribute has a value of the wrong kind; the batch is then unchanged."""
         lead, notes = request.lead, list[str]()
         as_of = instant(_moment(request))
-        kinds = self._scorer.kinds
-        values = {name: _value(name, kind, lead.get(name)) for name, kind in kinds.items()}
+        kinds, missing = self._scorer.kinds, self._scorer.missing
+        values = {name: _value(name, kind, lead.get(name), missing) for name, kind in kinds.items()}
+        consent = _value("consent", "boolean", lead.get("consent"), missing)
         absent = [name for name, value in values.items() if value is None and name not in lead]
-        unused = [name for name in lead if name not in kinds and name not in LEADS.columns]
+        unused = [name for name in lead if name not in kinds and (name not in LEADS.columns or name in self._scorer.evidence_plan.columns)]
         if absent:
             notes.append(f"not given: {', '.join(sorted(absent))}")
         if unused:
             notes.append(f"not used by this model: {', '.join(sorted(unused))}")
         i = self.size
-        later = 0
-        taken: list[ActivityLike] = []
-        for activity in _distinct(request.activities):
-            if instant(activity.occurred_at) >= as_of or (activity.recorded_at is not None and instant(activity.recorded_at) >= as_of):
-                later += 1
-            else:
-                taken.append(activity)
+        taken, later = _before(as_of, request.activities)
         if later:
             notes.append(f"{later} activities from as_of or later were ignored")
-        context = request.account_activities
-        if context is None and self._scorer.plan.colleagues.needs:
-            notes.append("account_activities not given: what colleagues do is not known")
-        self.ids.append(str(lead.get("lead_id", "")))
+        name = str(lead.get("lead_id", ""))
+        context, later = request.account_activities, 0
+        if context is None:
+            if self._scorer.plan.colleagues.needs:
+                notes.append("account_activities not given: what colleagues do is not known")
+        else:  # a lead is not its own colleague
+            context, later = _before(as_of, [one for one in context if not name or one.lead_id != name])
+        if later:
+            notes.append(f"{later} activities of colleagues from as_of or later were ignored")
+        self.ids.append(name)
         self.notes.append(notes)
-        for name, value in values.items():
-            self._values[name].append(value)
+        self.consent.append(None if consent is None else bool(consent))
+        for column, value in values.items():
+            self._values[column].append(value)
         self._as_of.append(as_of)
         self._activities.extend(taken)
         self._whose.extend([i] * len(taken))
@@ -381,25 +388,39 @@ class _Batch:
         return Colleagues(log, starts, np.arange(len(members)), own=False), account
 
 
+def _before(as_of: int, activities: Sequence[ActivityLike]) -> tuple[list[ActivityLike], int]:
+    """Distinct activities that had happened and been recorded before `as_of`, and how many were later."""
+    distinct = _distinct(activities)
+    taken = [one for one in distinct if instant(one.occurred_at) < as_of and (one.recorded_at is None or instant(one.recorded_at) < as_of)]
+    return taken, len(distinct) - len(taken)
+
+
 def _distinct(activities: Sequence[ActivityLike]) -> Sequence[ActivityLike]:
-    """Doubles of an `activity_id` count once: the one recorded first."""
-    ids = [activity.activity_id for activity in activities if activity.activity_id is not None]
+    """Doubles of an `activity_id` of one lead count once: the one recorded first, whatever the order of rows."""
+    ids = [(one.lead_id, one.activity_id) for one in activities if one.activity_id is not None]
     if len(set(ids)) == len(ids):
         return activities
-    kept: dict[str, ActivityLike] = {}
+    kept: dict[tuple[str | None, str], ActivityLike] = {}
     others: list[ActivityLike] = []
-    for activity in activities:
-        if activity.activity_id is None:
-            others.append(activity)
-        else:
-            known = kept.get(activity.activity_id)
-            if known is None or _known_at(activity) < _known_at(known):
-                kept[activity.activity_id] = activity
+    for one in activities:
+        if one.activity_id is None:
+            others.append(one)
+            continue
+        known = kept.get((one.lead_id, one.activity_id))
+        if known is None or _first_key(one) < _first_key(known):
+            kept[one.lead_id, one.activity_id] = one
     return [*kept.values(), *others]
 
 
-def _known_at(activity: ActivityLike) -> tuple[int, int]:
-    return instant(activity.recorded_at or activity.occurred_at), instant(activity.occurred_at)
+def _first_key(activity: ActivityLike) -> tuple[Any, ...]:
+    """When it was known, then when it happened, then the rest of the row, nulls first: the order of the tables' rows."""
+    rest = [_text(getattr(activity, name, None)) for name in ACTIVITIES.columns if name not in _TIMES]
+    happened = instant(activity.occurred_at)
+    known = happened if activity.recorded_at is None else max(happened, instant(activity.recorded_at))
+    return (known, happened, *((text is not None, text or "") for text in rest))
+
+
+_TIMES = ("occurred_at", "recorded_at")
 
 
 def _log(n: int, whose: Sequence[int], activities: Sequence[ActivityLike]) -> ActivityLog:
@@ -417,39 +438,57 @@ def _log(n: int, whose: Sequence[int], activities: Sequence[ActivityLike]) -> Ac
         url=TextColumn.of([one.url for one in activities]),
         content=TextColumn.of([one.content for one in activities]),
         campaign=TextColumn.of([one.campaign for one in activities]),
-        value=TextColumn.of([one.value if one.value is None or isinstance(one.value, str) else f"{one.value:g}" for one in activities]),
+        value=TextColumn.of([_text(one.value) for one in activities]),
         automated=np.array([bool(one.automated) for one in activities], dtype=np.bool_),
     )
 
 
-def _value(name: str, kind: str, value: Any) -> Any:
-    """An attribute as its column holds it; None is missing."""
-    if value is None or value == "":
+def _value(name: str, kind: str, value: object, missing: Collection[str]) -> Any:  # noqa: ANN401 - as its column holds it
+    """An attribute as its column holds it; None is missing. What a file's column would not hold is refused here too."""
+    if value is None or (isinstance(value, str) and (value in missing or not value.strip())):
         return None
     if kind == "number":
-        if isinstance(value, (int, float)):
-            return float(value)
-        try:
-            number = float(value)
-        except (TypeError, ValueError):
-            raise BadValue(column=name, value=value, expected="a number") from None
-        return number if np.isfinite(number) else None
+        return _number(name, value)
     if kind == "boolean":
-        known = value if isinstance(value, (bool, int, float)) else _BOOLEANS.get(str(value).strip().lower())
+        known = value if isinstance(value, (bool, int, float)) else _BOOLEANS.get(str(value).strip().casefold())
         if known not in (0, 1):
             raise BadValue(column=name, value=value, expected="yes or no")
         return float(known)
     if kind == "time":
         try:
-            when = value if isinstance(value, datetime) else datetime.fromisoformat(str(value))
+            when = value if isinstance(value, datetime) else datetime.fromisoformat(str(value).strip())
         except ValueError:
             raise BadValue(column=name, value=value, expected="a time such as 2026-11-20T09:00:00Z") from None
         return instant(when)
     if isinstance(value, (dict, list)):
         raise BadValue(column=name, value=value, expected="a text or a number")
+    return _text(value)
+
+
+def _number(name: str, value: object) -> float | None:
+    """Not finite is missing. Python would also read `1_000` and other digits than ours: a file's column would not."""
+    try:
+        if isinstance(value, str) and ("_" in value or not value.isascii()):
+            raise ValueError
+        number = float(value)  # type: ignore[arg-type]  # what is no number raises
+    except OverflowError:
+        return None
+    except (TypeError, ValueError):
+        raise BadValue(column=name, value=value, expected="a number") from None
+    return number if math.isfinite(number) else None
+
+
+def _text(value: object) -> str | None:
+    """A value as a file's text column would hold it."""
+    if value is None or isinstance(value, str):
+        return value
     if isinstance(value, bool):
         return "true" if value else "false"
-    return value if isinstance(value, str) else f"{value:g}" if isinstance(value, float) else str(value)
+    if isinstance(value, float):
+        if not math.isfinite(value):
+            return None
+        return str(int(value)) if value.is_integer() and abs(value) < 1e15 else repr(value)
+    return str(value)
 
 
-_BOOLEANS = {"yes": 1, "true": 1, "sí": 1, "si": 1, "1": 1, "no": 0, "false": 0, "0": 0}
+_BOOLEANS = {"yes": 1, "true": 1, "sí": 1, "si": 1, "1": 1, "1.0": 1, "no": 0, "false": 0, "0": 0, "0.0": 0}

@@ -6,7 +6,7 @@ read (training, `tamiz score`); the service makes its columns from requests and 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -22,7 +22,18 @@ if TYPE_CHECKING:
 
     from data.frames import FlatChunk, Tables
 
-__all__ = ["account_codes", "attributes_of", "chunk_leads", "colleagues_of", "flat_leads", "leads_of", "log_of", "signals_that_apply", "text_column"]
+__all__ = [
+    "account_codes",
+    "attributes_of",
+    "chunk_leads",
+    "colleagues_of",
+    "flat_leads",
+    "joined_leads",
+    "leads_of",
+    "log_of",
+    "signals_that_apply",
+    "text_column",
+]
 
 _NUMBERS = ("number", "boolean")
 
@@ -33,12 +44,17 @@ def attributes_of(kinds: Mapping[str, str]) -> tuple[Attribute, ...]:
     return tuple(Attribute(name, kinds[name]) for name in names)  # type: ignore[arg-type]  # the kinds were just checked
 
 
-def signals_that_apply(signals: Mapping[str, Signal], columns: frozenset[str] | set[str], *, activities: bool) -> tuple[Signal, ...]:
-    """The signals that can say something on this data: some column they read exists, and activities where they need those."""
+def signals_that_apply(signals: Mapping[str, Signal], columns: Collection[str], *, activities: bool) -> tuple[Signal, ...]:
+    """The signals that can say something on this data: activities exist where they read some, else some column they read.
+
+    Where there are none in training, what reads them would be learnt as if nobody ever did anything. A column that is
+    called like a signal is taken as it is: one name is one input.
+    """
     fitting = []
     for one in signals.values():
         needs = needs_of(one)
-        if (needs.activities and activities) or (needs.columns & columns and not (needs.activities and not needs.columns)):
+        applies = activities if needs.activities else not needs.columns.isdisjoint(columns)
+        if applies and one.name not in columns:
             fitting.append(one)
     return tuple(fitting)
 
@@ -54,6 +70,21 @@ def chunk_leads(chunk: FlatChunk) -> Leads:
     """Leads of one chunk of a file that is being scored."""
     texts = {name: TextColumn(codes, values) for name, (codes, values) in chunk.texts.items()}
     return Leads(chunk.lead_id.tolist(), chunk.numbers, texts, chunk.times)
+
+
+def joined_leads(chunks: Sequence[FlatChunk], rows: NDArray[np.int64]) -> Leads:
+    """These rows of all chunks together as one set of leads, over one vocabulary a column."""
+    texts: dict[str, TextColumn] = {}
+    for name in chunks[0].texts:
+        vocabulary: dict[str, int] = {}
+        parts = []
+        for chunk in chunks:
+            codes, values = chunk.texts[name]
+            parts.append(np.array([*(vocabulary.setdefault(value, len(vocabulary)) for value in values), -1], dtype=np.int32)[codes])
+        texts[name] = TextColumn(np.concatenate(parts)[rows], list(vocabulary))
+    numbers = {name: np.concatenate([chunk.numbers[name] for chunk in chunks])[rows] for name in chunks[0].numbers}
+    times = {name: np.concatenate([chunk.times[name] for chunk in chunks])[rows] for name in chunks[0].times}
+    return Leads(np.concatenate([chunk.lead_id for chunk in chunks])[rows].tolist(), numbers, texts, times)
 
 
 def leads_of(tables: Tables, account: NDArray[np.int64] | None = None) -> Leads:
@@ -91,8 +122,9 @@ def account_codes(tables: Tables) -> NDArray[np.int64]:
 
     from data.labels import account_keys
 
-    keys, ids = account_keys(tables.leads), tables.leads["lead_id"].to_numpy(dtype=object)
-    codes: NDArray[np.int64] = pd.factorize(np.where(keys == ids, None, keys), use_na_sentinel=True)[0].astype(np.int64)
+    keys = account_keys(tables.leads)
+    keys[keys == tables.leads["lead_id"].to_numpy(dtype=object)] = None
+    codes: NDArray[np.int64] = pd.factorize(keys, use_na_sentinel=True)[0].astype(np.int64)
     return codes
 
 
@@ -137,11 +169,12 @@ def text_column(values: pd.Series[Any]) -> TextColumn:
     import pandas as pd
 
     if isinstance(values.dtype, pd.CategoricalDtype):
-        return TextColumn(values.cat.codes.to_numpy(np.int32), [str(one) for one in values.cat.categories])
-    codes, uniques = pd.factorize(values.to_numpy(dtype=object), use_na_sentinel=True)
-    return TextColumn(codes.astype(np.int32), [str(one) for one in uniques])
+        return TextColumn(np.array(values.cat.codes, dtype=np.int32), [str(one) for one in values.cat.categories])
+    found, uniques = pd.factorize(values.to_numpy(dtype=object), use_na_sentinel=True)
+    return TextColumn(np.array(found, dtype=np.int32), [str(one) for one in uniques])
 
 
 def _micros(values: pd.Series[Any]) -> NDArray[np.int64]:
     """Microseconds since 1970 UTC; the least int64 for missing, which is also NaT's."""
-    return values.dt.tz_convert("UTC").dt.tz_localize(None).to_numpy("datetime64[us]").astype(np.int64)
+    micros: NDArray[np.int64] = values.dt.tz_convert("UTC").dt.tz_localize(None).to_numpy("datetime64[us]").astype(np.int64)
+    return micros

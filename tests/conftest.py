@@ -5,8 +5,13 @@ from __future__ import annotations
 import os
 from collections.abc import Generator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
+
+if TYPE_CHECKING:
+    from models.bundle import Bundle
+    from training.train import Trained
 
 
 @pytest.fixture(scope="session")
@@ -28,3 +33,53 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
         report.outcome = "failed"
         report.longrepr = f"{item.nodeid} may not be skipped with TAMIZ_REQUIRE_ALL=1: {reason}"
     return report
+
+
+@pytest.fixture(scope="session")
+def flat_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A flat table of leads with a label, in order of its column `day`."""
+    from tests.trained import flat_table
+
+    path = tmp_path_factory.mktemp("flat") / "leads.csv"
+    flat_table().to_csv(path, index=False)
+    return path
+
+
+@pytest.fixture(scope="session")
+def flat_trained(flat_file: Path, tmp_path_factory: pytest.TempPathFactory) -> Trained:
+    """What training made of it."""
+    from data.home import Home
+    from tests.trained import train_flat
+
+    return train_flat(flat_file, Home(tmp_path_factory.mktemp("flat-home")), quick=False)
+
+
+@pytest.fixture(scope="session")
+def flat_bundle(flat_trained: Trained) -> Bundle:
+    from models.bundle import Bundle
+
+    return Bundle.load(flat_trained.folder)
+
+
+@pytest.fixture(scope="session")
+def event_project(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A project of event tables."""
+    from tests.trained import write_events
+
+    return write_events(tmp_path_factory.mktemp("events"))
+
+
+@pytest.fixture(scope="session")
+def event_trained(event_project: Path, tmp_path_factory: pytest.TempPathFactory) -> Trained:
+    """What training made of it."""
+    from data.home import Home
+    from tests.trained import train_events
+
+    return train_events(event_project, Home(tmp_path_factory.mktemp("event-home")))
+
+
+@pytest.fixture(scope="session")
+def event_bundle(event_trained: Trained) -> Bundle:
+    from models.bundle import Bundle
+
+    return Bundle.load(event_trained.folder)

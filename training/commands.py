@@ -34,7 +34,9 @@ def train(
     allow: Annotated[list[str] | None, typer.Option("--allow", help="Keep an input that the audit accuses. May be repeated.")] = None,
     report: Annotated[Path | None, typer.Option("--report", help="Folder for report.html and metrics.json.", file_okay=False)] = None,
     promote_it: Annotated[bool, typer.Option("--promote", help="Make it the champion, if the gates say yes.")] = False,
-    trials: Annotated[int, typer.Option("--trials", min=0, max=1000, help="Settings of the boosted model to try besides the defaults.")] = 0,
+    trials: Annotated[
+        int, typer.Option("--trials", min=0, max=1000, help="Settings of the boosted model to try besides the defaults.")
+    ] = 0,
     quick: Annotated[bool, typer.Option("--quick", help="Fewer resamples, and no second fit with the accused inputs.")] = False,
     seed: Annotated[int, typer.Option("--seed", min=0, help="The same seed gives the same model.")] = 7,
     as_json: Annotated[bool, typer.Option("--json", help="Print metrics.json instead of the table.")] = False,
@@ -74,16 +76,19 @@ def train(
         assert project is not None
         chosen = project
         trained = run(lambda say: from_project(chosen, seed=seed, drop=dropped, say=say), home, options, _tell)
+    metrics = trained.report.with_name("metrics.json")
     if as_json:
-        typer.echo(json.dumps(trained.result.metrics, ensure_ascii=False))
+        typer.echo(metrics.read_text(encoding="utf-8"), nl=False)
     else:
         _show(trained)
-    if trained.failure is not None:
-        raise trained.failure
-    if promote_it:
-        _promote(trained, home, as_json)
-    if not as_json:
-        typer.echo(str(trained.report.parent if trained.report.is_file() else trained.report))
+    try:
+        if trained.failure is not None:
+            raise trained.failure
+        if promote_it:
+            _promote(trained, home, as_json)
+    finally:
+        if not as_json:
+            typer.echo(str(trained.report.parent))
 
 
 def evaluate(
@@ -103,7 +108,7 @@ def evaluate(
     from training.evaluate import evaluate_file
 
     figures = evaluate_file(model, leads, label, Home.from_environment(), id_column=id_column, say=_tell)
-    text = json.dumps(figures, ensure_ascii=False, indent=1)
+    text = json.dumps(figures, ensure_ascii=False, allow_nan=False, indent=1)
     if out is None:
         typer.echo(text)
     else:

@@ -7,8 +7,9 @@ the engine evaluates them, its label, and what the split, the audit and the repo
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+import time
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
@@ -17,7 +18,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from data.errors import BadData
+from data.errors import BadData, BadUsage
+from data.files import nearest
 from data.flat import read_flat
 from data.frames import FlatTable, Tables
 from data.labels import ObservationReport, observe
@@ -39,6 +41,7 @@ Say = Callable[[str], None]
 _MOST_OWN_TYPES = 40
 _OWN_TYPE_LEADS = 0.005
 """Share of leads that must show an undeclared activity type before it becomes signals."""
+_SECONDS_OF_SILENCE = 3.0
 _SEGMENTS = ("source", "country", "industry", "medium", "language")
 _MOST_SEGMENT_VALUES = 40
 
@@ -87,6 +90,8 @@ class Dataset:
     notices: tuple[str, ...]
     quarantine: pd.DataFrame
     segments: pd.DataFrame
+    written_late: Mapping[str, tuple[int, int]] = field(default_factory=dict)
+    """Of inputs with a dated history: (converted leads whose value was first written after they converted, those with a value)."""
     cohorts: tuple[Cohort, ...] = ()
     amount: Floats | None = None
     columns: Mapping[str, str] = field(default_factory=dict)
@@ -140,20 +145,17 @@ def from_flat(path: Path, options: FlatOptions, say: Say = lambda text: None) ->
         order_by_row=options.order_by_row,
         drop=options.drop,
     )
-    return flat_dataset(flat, path.name)
+    return flat_dataset(flat, path.name, options.id_column)
 
 
-def flat_dataset(flat: FlatTable, title: str) -> Dataset:
+def flat_dataset(flat: FlatTable, title: str, id_column: str | None = None) -> Dataset:
     """A flat table that has been read."""
     if flat.label is None:
         raise BadData("a label column is needed to train: name it with --label")
     rows = len(flat)
-    kinds = {name: kind for name, kind in flat.kinds.items() if kind != "time"}
-    readable = {name for name, kind in kinds.items() if not (kind in ("number", "boolean") and bool(flat.frame[name].isna().all()))}
-    feature_set = FeatureSet(
-        signals_that_apply(catalogue(), readable, activities=False),
-        attributes=attributes_of({name: kind for name, kind in kinds.items() if name in readable}),
-    )
+    # Only what has values here: a column that is empty now must not begin to speak when a later file fills it.
+    kinds = {name: kind for name, kind in flat.kinds.items() if kind != "time" and bool(flat.frame[name].notna().any())}
+    feature_set = FeatureSet(signals_that_apply(catalogue(), kinds.keys(), activities=False), attributes=attributes_of(kinds))
     leads = flat_leads(flat.frame[list(kinds)], flat.lead_id, kinds)
     never = np.zeros(rows, dtype=np.int64)
     table = evaluate(Plan(feature_set), leads, ActivityLog.empty(rows), Observations(np.arange(rows), never))
@@ -188,7 +190,7 @@ def flat_dataset(flat: FlatTable, title: str) -> Dataset:
             "label": flat.label_column,
             "positive": flat.positive,
             "negative": flat.negative,
-            "id_column": None,
+            "id_column": id_column,
             "decimal": source.decimal,
         },
     )
@@ -208,23 +210,18 @@ def from_project(path: Path, *, seed: int = 0, drop: Sequence[str] = (), say: Sa
     )
     account = account_codes(tables)
     log = log_of(tables)
-    columns = {name for name, kind in tables.kinds.items() if not bool(tables.leads[name].isna().all())} - set(drop)
-    kinds = {name: kind for name, kind in tables.kinds.items() if name in columns}
-    has_activities = bool(len(log))
-    feature_set = FeatureSet(
-        tuple(one for one in signals_that_apply(catalogue(), columns, activities=has_activities) if one.name not in drop),
-        _own_types(tables),
-        attributes_of(kinds),
-    )
+    # As on a flat table: what has no values in training, or was dropped, is not read later either.
+    kinds = {name: kind for name, kind in tables.kinds.items() if name not in drop and bool(tables.leads[name].notna().any())}
+    applying = signals_that_apply(catalogue(), kinds.keys(), activities=bool(len(log)))
+    feature_set = FeatureSet(tuple(one for one in applying if one.name not in drop), _own_types(tables), attributes_of(kinds))
     plan = Plan(feature_set)
-    leads = leads_of(tables, account)
+    _refuse_unknown(drop, {*tables.kinds, *catalogue(), *plan.names})
+    leads = leads_of(replace(tables, kinds=kinds), account)
     lead, as_of = seen["lead_row"].to_numpy(np.int64), _micros(seen["as_of"])
-    progress = _tenths(len(lead), say)
-
-    table = evaluate(plan, leads, log, Observations(lead, as_of), colleagues_of(plan, account, log), progress=progress)
+    table = evaluate(plan, leads, log, Observations(lead, as_of), colleagues_of(plan, account, log), progress=_now_and_then(len(lead), say))
     dated = set(project.static) | set(leads.changes) | {"created_at"}
     needs = {one.name: needs_of(one) for one in plan.signals}
-    undated = {name for name, need in needs.items() if need.columns - dated and not need.activities}
+    undated = {name for name, need in needs.items() if (need.columns & kinds.keys()) - dated and not need.activities}
     undated |= {one.name for one in feature_set.attributes if one.name not in dated}
     own = account.max(initial=-1) + 1 + np.arange(len(account))
     frame = tables.leads.iloc[lead]
@@ -245,6 +242,7 @@ def from_project(path: Path, *, seed: int = 0, drop: Sequence[str] = (), say: Sa
         served_like=(seen["kind"] == "activity").to_numpy(),
         undated=frozenset(undated),
         timed=frozenset(name for name, need in needs.items() if need.activities),
+        written_late=_written_late(tables),
         sources=_sources(project, tables),
         notices=(*tables.notices, *_said(report)),
         quarantine=tables.quarantine,
@@ -252,21 +250,42 @@ def from_project(path: Path, *, seed: int = 0, drop: Sequence[str] = (), say: Sa
         cohorts=tuple(Cohort(one.month, one.due, one.mature, one.positives) for one in report.cohorts),
         amount=_amounts(tables, lead, seen["y"].to_numpy(np.float64)),
         columns=kinds,
-        reading={"timezone": project.timezone},
+        reading={"timezone": project.timezone, "missing": list(project.missing), "imported": project.imported},
     )
 
 
-def _tenths(total: int, say: Say) -> Callable[[int], None]:
-    """A line for every tenth of the observations, so that long work shows and short work does not chatter."""
-    told = 0
+def _refuse_unknown(drop: Sequence[str], known: Collection[str]) -> None:
+    """--drop of a name that is nowhere is a mistake, not a wish that is fulfilled already."""
+    for name in drop:
+        if name not in known:
+            near = nearest(name, sorted(known))
+            raise BadUsage(f"--drop {name}: there is no such column or signal" + (f"; did you mean {near}?" if near else ""))
+
+
+def _now_and_then(total: int, say: Say) -> Callable[[int], None]:
+    """A line every few seconds: long work shows, short work does not chatter."""
+    told = time.monotonic()
 
     def progress(done: int) -> None:
         nonlocal told
-        if done * 10 // total > told:
-            told = done * 10 // total
+        if time.monotonic() - told > _SECONDS_OF_SILENCE:
+            told = time.monotonic()
             say(f"signals: {done:,} of {total:,} observations")
 
     return progress
+
+
+def _written_late(tables: Tables) -> dict[str, tuple[int, int]]:
+    """Per field with a history: converted leads whose value was first written after they converted, and those with a value."""
+    changes, outcomes = tables.lead_changes, tables.outcomes
+    if changes.empty or outcomes.empty:
+        return {}
+    won = outcomes[outcomes["kind"] != "lost"] if "kind" in outcomes.columns else outcomes
+    converted = won.groupby("lead_row")["converted_at"].min()
+    told = changes[changes["value"].notna() & changes["lead_row"].isin(converted.index)]
+    first = told.groupby(["field", "lead_row"], observed=True)["changed_at"].min().reset_index()
+    late = (first["changed_at"] > first["lead_row"].map(converted)).groupby(first["field"].astype(str))
+    return {str(name): (int(part.sum()), len(part)) for name, part in late}
 
 
 def _amounts(tables: Tables, lead: Ints, y: Floats) -> Floats | None:
@@ -297,7 +316,9 @@ def _own_types(tables: Tables) -> tuple[str, ...]:
     frame = tables.activities
     if frame.empty:
         return ()
-    named = {name for one in catalogue().values() for need in needs_of(one).aggregates for name in getattr(need[1], "types", ())} | {"answer"}
+    named = {name for one in catalogue().values() for need in needs_of(one).aggregates for name in getattr(need[1], "types", ())} | {
+        "answer"
+    }
     leads = frame[["lead_row", "type"]].drop_duplicates().groupby("type", observed=True).size().sort_values(ascending=False, kind="stable")
     enough = max(10.0, _OWN_TYPE_LEADS * len(tables.leads))
     return tuple(str(name) for name, count in leads.items() if count >= enough and str(name) not in named)[:_MOST_OWN_TYPES]
@@ -310,11 +331,10 @@ def _segments(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def _sources(project: Project, tables: Tables) -> tuple[SourceRead, ...]:
-    aside = tables.quarantine.groupby("table").size() if len(tables.quarantine) else {}
+    aside = tables.quarantine["table"].value_counts().to_dict()
     return tuple(SourceRead(name, project.queries[name], rows, int(aside.get(name, 0))) for name, rows in tables.rows_read.items())
 
 
 def _micros(values: pd.Series[Any]) -> Ints:
-    return values.dt.tz_convert("UTC").dt.tz_localize(None).to_numpy("datetime64[us]").astype(np.int64)
-
-
+    micros: Ints = values.dt.tz_convert("UTC").dt.tz_localize(None).to_numpy("datetime64[us]").astype(np.int64)
+    return micros

@@ -11,16 +11,20 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from data.errors import BadData
-from data.flat import read_flat
+from data.files import open_rows
+from data.flat import FlatScan, read_flat
+from data.frames import FlatTable
 from data.home import Home
 from features.history import ActivityLog, Observations
 from models.bundle import Bundle
+from models.inputs import Floats
 from models.registry import resolve_model
-from models.score_file import needed_columns, refuse_guesses
+from models.score_file import faults, open_scan, refuse_guesses
 from models.scoring import score_columns
-from models.tables import flat_leads
+from models.tables import chunk_leads
 from training.metrics import evaluate
 
 __all__ = ["evaluate_file"]
@@ -33,22 +37,42 @@ def evaluate_file(
     bundle = Bundle.load(resolve_model(model, home, say=say))
     if bundle.reads_activities:
         raise BadData("this model reads activities, and a flat file has none: measure it with `tamiz train --project` on later data")
-    reading = bundle.manifest["reading"]
-    kinds = needed_columns(bundle)
-    flat = read_flat(
-        leads, label=label, positive=reading["positive"], negative=reading["negative"], id_column=id_column or reading["id_column"]
-    )
-    for notice in flat.notices:
+    scan = open_scan(bundle, leads, id_column)
+    refuse_guesses(bundle, scan.absent)
+    labels = _labels(bundle, leads, label, scan.id_column)
+    for notice in (*(said for said in scan.notices if said not in labels.notices), *labels.notices):
         say(notice)
-    assert flat.label is not None
-    refuse_guesses(bundle, [name for name in kinds if name not in flat.kinds])
-    n = len(flat)
-    used = [name for name in kinds if name in flat.kinds]
-    scored = score_columns(
-        bundle,
-        flat_leads(flat.frame[used], flat.lead_id, {name: flat.kinds[name] for name in used}),
-        ActivityLog.empty(n),
-        Observations(np.arange(n), np.zeros(n, dtype=np.int64)),
+    probability, margin, wrong = _scored(bundle, scan)
+    at = labels.row - 1  # rows count from 1
+    good = ~wrong[at]
+    if left := int((~good).sum()) + len(labels.quarantine):
+        say(f"{left:,} rows cannot be scored and are left out; `tamiz score` says why, row by row")
+    assert labels.label is not None
+    y, p, m = labels.label[good], probability[at][good], margin[at][good]
+    if not 0 < y.sum() < len(y):
+        raise BadData(f"all {len(y):,} rows that can be measured are of one class; conversions and the others are both needed")
+    figures = evaluate(y, p, m, np.arange(len(y)))
+    return {"model_version": bundle.model_version, "rows": len(y), "positives": int(y.sum()), **figures}
+
+
+def _labels(bundle: Bundle, leads: Path, label: str, id_column: str | None) -> FlatTable:
+    """The label alone, by the meaning that it had in training."""
+    reading = bundle.manifest.get("reading", {})
+    others = [name for name in open_rows(leads).names if name not in (label, id_column)]
+    return read_flat(
+        leads, label=label, positive=reading.get("positive"), negative=reading.get("negative"), id_column=id_column, drop=others
     )
-    figures = evaluate(flat.label, scored.probability, scored.margin, np.arange(n))
-    return {"model_version": bundle.model_version, **figures}
+
+
+def _scored(bundle: Bundle, scan: FlatScan) -> tuple[Floats, Floats, NDArray[np.bool_]]:
+    """Probability and margin of every row of the file, as `tamiz score` gives them, and which rows cannot be scored."""
+    probability, margin, wrong = [], [], []
+    for chunk in scan:
+        n = len(chunk)
+        scored = score_columns(bundle, chunk_leads(chunk), ActivityLog.empty(n), Observations(np.arange(n), np.zeros(n, dtype=np.int64)))
+        bad = np.zeros(n, dtype=np.bool_)
+        bad[list(faults(chunk))] = True
+        probability.append(scored.probability)
+        margin.append(scored.margin)
+        wrong.append(bad)
+    return np.concatenate(probability), np.concatenate(margin), np.concatenate(wrong)

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from models.calibration import Calibration
 from models.encoder import Encoder, signals_by_name
@@ -25,6 +26,7 @@ from training.splits import Fold, Split
 __all__ = ["baseline", "curves", "importance", "measure", "unseen_accounts", "with_left_out"]
 
 Figures = dict[str, Any]
+Ints = NDArray[np.int64]
 _FEWEST_UNSEEN = 100
 
 
@@ -43,7 +45,7 @@ def measure(
 
 
 def with_left_out(
-    data: Dataset, split: Split, folds: Sequence[Fold], names: Sequence[str], kind: str, *, rows: Any, seed: int, resamples: int
+    data: Dataset, split: Split, folds: Sequence[Fold], names: Sequence[str], kind: str, *, rows: Ints, seed: int, resamples: int
 ) -> Figures:
     """The chosen kind fitted with the accused inputs too, on the same test rows: what they would have pretended."""
     encoder = Encoder.fit(data.feature_set, data.table, split.fit, names)
@@ -96,7 +98,12 @@ def unseen_accounts(data: Dataset, split: Split, one: Candidate, calibration: Ca
     known = np.unique(data.account[split.development])
     rows = split.test[~np.isin(data.account[split.test], known)]
     y = data.y[rows]
-    if data.mode == "flat" or len(rows) in (0, len(split.test)) or min(y.sum(), len(y) - y.sum()) < _FEWEST_UNSEEN / 10 or len(rows) < _FEWEST_UNSEEN:
+    if (
+        data.mode == "flat"
+        or len(rows) in (0, len(split.test))
+        or min(y.sum(), len(y) - y.sum()) < _FEWEST_UNSEEN / 10
+        or len(rows) < _FEWEST_UNSEEN
+    ):
         return None
     p = calibration.apply(one.margin[rows])[0]
     return evaluate(y, p, one.margin[rows], data.lead[rows], seed=seed, resamples=resamples)

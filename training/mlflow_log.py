@@ -12,7 +12,7 @@ from typing import Any
 
 from data.errors import TamizError
 from data.home import Home
-from models.registry import CHALLENGER, DatasetRecord, Registered, Registry, RunRecord
+from models.registry import CHALLENGER, DatasetRecord, MlflowFailed, ModelNotRegistered, Registered, Registry, RunRecord
 from training.candidates import Recipe
 from training.dataset import Dataset
 from training.result import TrainingResult
@@ -42,12 +42,16 @@ def register(
         datasets=(_dataset(data, result),),
         note=_note(result),
     )
+    registered = None
     try:
         run = registry.log_run(record)
         registered = registry.register_bundle(folder, run, tags={"model_version": str(metrics["model_version"])}, description=_note(result))
         registry.set_alias(CHALLENGER, registered.version)
+    except MlflowFailed as failure:  # the model is on disk all the same: say which command brings it there
+        where = registered.folder if registered else folder
+        return registered, ModelNotRegistered(folder=where, uri=failure.values["uri"], reason=failure.values["reason"])
     except TamizError as failure:
-        return None, failure
+        return registered, failure
     return registered, None
 
 

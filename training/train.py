@@ -7,8 +7,9 @@ the same frozen recipe on all mature rows, and the report keeps the two apart.
 
 from __future__ import annotations
 
+import secrets
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -18,7 +19,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from data.errors import BadData, TamizError
+from data.errors import BadData, BadUsage, TamizError
+from data.files import nearest
 from data.home import Home
 from data.quarantine import write_quarantine
 from models.calibration import Calibration
@@ -152,7 +154,9 @@ def train(read: Callable[[Say], Dataset], home: Home, options: Options, say: Say
     )
     with watch.stage("bundle", "proving the bundle on its golden leads"):
         manifest = _manifest(data, result, no_signal=no_signal)
-        bundle = write_served(home.bundles / version, data, split, encoder, served, candidates[chosen], calibrations[chosen], manifest)
+        # The name may be taken by a run of the same second on the same data; the registry gives the folder its own name.
+        place = home.bundles / f"{version}-{secrets.token_hex(2)}"
+        bundle = write_served(place, data, split, encoder, served, candidates[chosen], calibrations[chosen], manifest)
     with watch.stage("log", "logging to MLflow"):
         registered, failure = register(home, result, data, bundle.folder, {name: one.recipe for name, one in candidates.items()}, say)
     return _report(result, home, options, data, bundle.folder, registered, failure, watch)
@@ -167,11 +171,17 @@ class _Inputs:
 
 def _check(data: Dataset, options: Options) -> None:
     known = set(data.input_names)
-    unknown = [name for name in options.allow if name not in known]
-    if unknown:
-        raise BadData(f"--allow names {', '.join(unknown)}, which is no input here; inputs are {', '.join(sorted(known))}")
+    for name in options.allow:
+        if name not in known:
+            near = nearest(name, sorted(known))
+            raise BadUsage(
+                f"--allow {name}: there is no such input" + (f"; did you mean {near}?" if near else f"; inputs are {listed(known)}")
+            )
     if not known:
         raise BadData("there is no column to learn from: the file has only ids and labels")
+    if not 0 < data.y.sum() < len(data):
+        what = "converted" if data.y.all() else "did not convert"
+        raise BadData(f"all {len(data):,} rows {what}: a model learns from conversions and from the others, so both are needed")
 
 
 def _split(data: Dataset, seed: int, shares: Sequence[float] | None = None) -> Split:
@@ -202,7 +212,17 @@ def _audit(data: Dataset, split: Split, seed: int) -> dict[str, Verdict]:
     arrays, kinds = data.audit_inputs()
     forward = split.description["kind"] != "random"
     return audit(
-        arrays, kinds, data.y, split.fit, split.tune, data.lead, forward=forward, undated=data.undated, timed=data.timed, seed=seed
+        arrays,
+        kinds,
+        data.y,
+        split.fit,
+        split.tune,
+        data.lead,
+        forward=forward,
+        undated=data.undated,
+        timed=data.timed,
+        written_late=data.written_late,
+        seed=seed,
     )
 
 
@@ -216,11 +236,17 @@ def _inputs(data: Dataset, split: Split, verdicts: dict[str, Verdict], options: 
     kept = tuple(name for name in arrays if name not in {*left_out, *mute, *options.drop})
     if not kept:
         raise BadData(
-            f"no input is left: the audit left out {', '.join(left_out) or 'none'}, and {', '.join(mute) or 'none'} never vary; "
-            "look at the report of a run with --allow COLUMN, or bring more columns"
+            f"no input is left: the audit left out {listed(left_out)}, and {listed(mute)} never vary; "
+            "keep one with --allow COLUMN to see what it does, or bring more columns"
         )
-    notices = (f"{len(mute)} inputs never vary before test and are left out: {', '.join(mute)}.",) if mute else ()
+    notices = (f"{len(mute)} inputs never vary before test and are left out: {listed(mute)}.",) if mute else ()
     return _Inputs(kept, tuple(name for name in left_out if name not in mute), notices)
+
+
+def listed(names: Iterable[str], most: int = 12) -> str:
+    """Names in a sentence, not a page of them."""
+    known = sorted(names)
+    return ", ".join(known[:most]) + (f" and {len(known) - most} more" if len(known) > most else "") if known else "none"
 
 
 def _says_nothing(values: NDArray[Any]) -> bool:
@@ -265,7 +291,8 @@ def _notices(split: Split) -> tuple[str, ...]:
     said = [str(split.description["warning"])] if split.description.get("warning") else []
     if split.small:
         said.append(
-            "Few rows: the candidates were fitted across folds and calibrated on out-of-fold margins, so that the same rows could serve twice."
+            "Few rows: the candidates were fitted across folds and calibrated on out-of-fold margins, "
+            "so that the same rows could serve twice."
         )
     return tuple(said)
 
@@ -297,7 +324,9 @@ def _metrics(
         "chosen": None if no_signal else chosen,
         "best": chosen,
         "candidates": figures,
-        "inputs": {name: {"verdict": one.verdict, "evidence": one.evidence, "figures": dict(one.figures)} for name, one in verdicts.items()},
+        "inputs": {
+            name: {"verdict": one.verdict, "evidence": one.evidence, "figures": dict(one.figures)} for name, one in verdicts.items()
+        },
         "no_signal": no_signal,
         "measured": {**rows, "candidate": chosen, **figures[chosen]},
         "served": {

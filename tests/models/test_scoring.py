@@ -1,0 +1,258 @@
+"""One way to score: a request, a batch and a file give a lead the same probability to the last bit."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow.parquet as parquet
+import pytest
+
+from data.errors import TamizError
+from models.bundle import Bundle, write_bundle
+from models.decision import Decision
+from models.inputs import InputSpec
+from models.qualification import SqlBand
+from models.score_file import score_file
+from models.scoring import LeadActivity, LeadRequest, score_requests
+from training.candidates import KINDS, Recipe, refit
+
+AS_OF = datetime(2025, 1, 10, 9, 30, tzinfo=UTC)
+FIGURES = ("probability", "probability_low", "probability_high", "score", "grade", "decision")
+
+
+def requests_of(project: Path, *, context: bool) -> list[LeadRequest]:
+    """What a CRM would send for the same leads: typed JSON, each with its activities, and with its colleagues' where asked for."""
+    leads = pd.read_csv(project.parent / "leads.csv", dtype=str, keep_default_na=False)
+    activities = pd.read_csv(project.parent / "activities.csv", dtype=str, keep_default_na=False)
+    by_lead = {name: [activity(row) for row in rows.to_dict("records")] for name, rows in activities.groupby("lead_id")}
+    company = leads.groupby("company_domain")["lead_id"].apply(list).to_dict()
+    found = []
+    for row in leads.to_dict("records"):
+        lead: dict[str, Any] = {name: value or None for name, value in row.items()}
+        lead["employees"] = float(row["employees"]) if row["employees"] else None
+        around = None
+        if context and row["company_domain"]:
+            around = [
+                replaced(one, lead_id=name)
+                for name in company[row["company_domain"]]
+                if name != row["lead_id"]
+                for one in by_lead.get(name, [])
+            ]
+        found.append(LeadRequest(lead, by_lead.get(row["lead_id"], []), around, AS_OF))
+    return found
+
+
+def activity(row: dict[str, str]) -> LeadActivity:
+    texts = {name: row[name] or None for name in ("activity_id", "url", "content", "value")}
+    times = {name: datetime.fromisoformat(row[name]) for name in ("occurred_at", "recorded_at")}
+    return LeadActivity(type=row["type"], **texts, **times)
+
+
+def replaced(one: LeadActivity, **values: Any) -> LeadActivity:
+    return LeadActivity(**{name: getattr(one, name) for name in one.__struct_fields__} | values)
+
+
+def decisions(bundle: Bundle, requests: Sequence[LeadRequest], **options: Any) -> list[Decision]:
+    answers = score_requests(bundle, requests, options.pop("policy", bundle.policy), **options)
+    assert all(isinstance(one, Decision) for one in answers), next(one for one in answers if not isinstance(one, Decision))
+    return answers  # type: ignore[return-value]
+
+
+def scored(bundle: Bundle, leads: Path, out: Path, **options: Any) -> list[dict[str, Any]]:
+    score_file(bundle, options.pop("policy", bundle.policy), leads, str(out), as_of=options.pop("as_of", AS_OF), **options)
+    return parquet.read_table(out).to_pylist()
+
+
+def same(answer: Decision, row: dict[str, Any]) -> bool:
+    return answer.lead_id == row["lead_id"] and all(getattr(answer, name) == row[name] for name in FIGURES)
+
+
+@pytest.fixture(scope="module", params=KINDS)
+def of_each_kind(request: pytest.FixtureRequest, event_bundle: Bundle, tmp_path_factory: pytest.TempPathFactory) -> Bundle:
+    """The event model's inputs behind a scorecard, a logistic and a boosted model."""
+    rng = np.random.default_rng(1)
+    inputs = event_bundle.encoder.inputs
+    X = np.column_stack([one_column(spec, 600, rng) for spec in inputs])
+    strength = [i for i, spec in enumerate(inputs) if spec.monotone > 0]
+    margin = np.nan_to_num(X[:, strength]).sum(axis=1) * 0.2 + np.nan_to_num(X[:, 0]) * 0.3
+    y = (rng.random(600) < 1 / (1 + np.exp(np.median(margin) - margin))).astype(np.float64)
+    return write_bundle(
+        tmp_path_factory.mktemp("kinds") / request.param,
+        model=refit(Recipe(request.param, rounds=40, C=0.3), X, y, inputs, 7),
+        encoder=event_bundle.encoder,
+        calibration=event_bundle.calibration,
+        scale=event_bundle.scale,
+        policy=event_bundle.policy,
+        manifest={name: value for name, value in event_bundle.manifest.items() if name not in ("kind", "files", "seal", "format")},
+        tables={},
+    )
+
+
+def one_column(spec: InputSpec, rows: int, rng: np.random.Generator) -> np.ndarray[Any, Any]:
+    values = rng.integers(0, len(spec.categories) + 1, rows) if spec.kind == "category" else rng.poisson(1.5, rows)
+    return np.where(rng.random(rows) < 0.1, np.nan, values.astype(np.float64))
+
+
+class TestTheSameEitherWay:
+    def test_a_flat_file_and_a_request(self, flat_bundle: Bundle, flat_file: Path, tmp_path: Path) -> None:
+        rows = scored(flat_bundle, flat_file, tmp_path / "out.parquet")
+        table = pd.read_csv(flat_file, dtype={"lead_id": str})
+        leads = [{name: None if value != value else value for name, value in row.items()} for row in table.to_dict("records")]
+        answers = decisions(flat_bundle, [LeadRequest(lead, as_of=AS_OF) for lead in leads])
+        assert [same(answer, row) for answer, row in zip(answers, rows, strict=True)] == [True] * len(rows)
+
+    def test_a_flat_file_and_a_request_that_sends_texts(self, flat_bundle: Bundle, flat_file: Path, tmp_path: Path) -> None:
+        """As a form or a spreadsheet sends them."""
+        rows = scored(flat_bundle, flat_file, tmp_path / "out.parquet")
+        leads = pd.read_csv(flat_file, dtype=str, keep_default_na=False).to_dict("records")
+        answers = decisions(flat_bundle, [LeadRequest(dict(lead), as_of=AS_OF) for lead in leads[:300]])
+        assert all(same(answer, row) for answer, row in zip(answers, rows, strict=False))
+
+    def test_files_of_leads_and_activities_and_a_request_with_its_colleagues(
+        self, of_each_kind: Bundle, event_project: Path, tmp_path: Path
+    ) -> None:
+        folder = event_project.parent
+        rows = scored(of_each_kind, folder / "leads.csv", tmp_path / "out.parquet", activities=folder / "activities.csv")
+        answers = decisions(of_each_kind, requests_of(event_project, context=True))
+        assert len(answers) == len(rows)
+        differing = [answer.lead_id for answer, row in zip(answers, rows, strict=True) if not same(answer, row)]
+        assert differing == []
+        assert len({row["probability"] for row in rows}) > 20
+
+    def test_with_reasons_and_without(self, of_each_kind: Bundle, event_project: Path, tmp_path: Path) -> None:
+        folder = event_project.parent
+        with_reasons, without = (
+            scored(of_each_kind, folder / "leads.csv", tmp_path / f"{n}.parquet", activities=folder / "activities.csv", reasons=n)
+            for n in (3, 0)
+        )
+        assert [[row[name] for name in FIGURES] for row in with_reasons] == [[row[name] for name in FIGURES] for row in without]
+        assert {row["reasons"] for row in without} == {None}
+
+    def test_one_by_one_and_in_a_batch(self, of_each_kind: Bundle, event_project: Path) -> None:
+        requests = requests_of(event_project, context=True)[:40]
+        together = decisions(of_each_kind, requests)
+        alone = [decisions(of_each_kind, [request])[0] for request in requests]
+        assert [(one.probability, one.probability_low, one.probability_high, one.score, one.reasons) for one in together] == [
+            (one.probability, one.probability_low, one.probability_high, one.score, one.reasons) for one in alone
+        ]
+
+    def test_a_policy_that_asks_for_bant(self, event_bundle: Bundle, event_project: Path, tmp_path: Path) -> None:
+        """SQL needs evidence, not only a probability: the file's decisions know it too."""
+        plain = event_bundle.policy.model_copy(update={"sql": SqlBand(enter=event_bundle.policy.mql.enter, exit=0.0)})
+        asking = plain.model_copy(update={"sql": SqlBand(enter=event_bundle.policy.mql.enter, exit=0.0, bant_met=1)})
+        folder = event_project.parent
+        rows = scored(event_bundle, folder / "leads.csv", tmp_path / "out.parquet", activities=folder / "activities.csv", policy=asking)
+        answers = decisions(event_bundle, requests_of(event_project, context=True), policy=asking)
+        assert [row["decision"] for row in rows] == [answer.decision for answer in answers]
+        assert {"mql", "sql"} <= {row["decision"] for row in rows}
+
+    def test_refused_consent_is_read_alike(self, flat_bundle: Bundle, tmp_path: Path) -> None:
+        """The model was trained without consent; the policy reads it all the same."""
+        policy = flat_bundle.policy.model_copy(update={"require_consent": True})
+        (tmp_path / "leads.csv").write_text("lead_id,visits,origin,size,consent\n1,2,web,3,no\n2,2,web,3,yes\n3,2,web,3,\n")
+        rows = scored(flat_bundle, tmp_path / "leads.csv", tmp_path / "out.parquet", policy=policy)
+        requests = [
+            LeadRequest({"visits": 2, "origin": "web", "size": 3, "consent": consent}, as_of=AS_OF)
+            for consent in ("no", "yes", None, False)
+        ]
+        answers = [one.decision for one in decisions(flat_bundle, requests, policy=policy)]
+        assert [row["decision"] for row in rows] == answers[:3]
+        assert answers[0] == answers[3] == "disqualified"
+        assert "disqualified" not in answers[1:3]
+
+
+class TestWhatIsNotThere:
+    def test_nothing_known_at_all(self, of_each_kind: Bundle) -> None:
+        (answer,) = decisions(of_each_kind, [LeadRequest({}, as_of=AS_OF)])
+        assert 0 <= answer.probability_low <= answer.probability <= answer.probability_high <= 1
+        assert any("account_activities" in note for note in answer.missing)
+
+    def test_a_category_never_seen_is_scored_and_named(self, flat_bundle: Bundle) -> None:
+        (answer,) = decisions(flat_bundle, [LeadRequest({"origin": "the moon", "visits": 1}, as_of=AS_OF)])
+        assert "origin: this value was rare or absent in training" in answer.missing
+
+    @pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf, "nan", "inf", "", "  ", "NULL", 10**400, None])
+    def test_what_is_no_finite_number_is_missing(self, flat_bundle: Bundle, value: Any) -> None:
+        lead = {"visits": 2, "origin": "web"}
+        absent, given = decisions(flat_bundle, [LeadRequest(dict(lead, **more), as_of=AS_OF) for more in ({}, {"size": value})])
+        assert given.probability == absent.probability
+
+    @pytest.mark.parametrize("origin", ["", "  ", "NULL", "NaN", None])
+    def test_words_for_missing_are_those_of_files(self, flat_bundle: Bundle, origin: Any) -> None:
+        absent, given = decisions(
+            flat_bundle, [LeadRequest(lead, as_of=AS_OF) for lead in ({"visits": 2}, {"visits": 2, "origin": origin})]
+        )
+        assert given.probability == absent.probability
+
+    def test_unknown_attributes_are_listed_as_unused(self, flat_bundle: Bundle) -> None:
+        (answer,) = decisions(flat_bundle, [LeadRequest({"visits": 1, "shoe_size": 43, "favourite": [1, 2]}, as_of=AS_OF)])
+        assert "not used by this model: favourite, shoe_size" in answer.missing
+
+    def test_what_training_did_not_have_is_not_read_later(self, flat_bundle: Bundle) -> None:
+        """No column of it went into training, so whatever a signal would make of it was never learnt."""
+        lead = {"visits": 1, "origin": "web"}
+        plain, more = decisions(flat_bundle, [LeadRequest(one, as_of=AS_OF) for one in (lead, lead | {"job_title": "CEO", "employees": 5})])
+        assert more.probability == plain.probability
+
+
+class TestBadValues:
+    @pytest.mark.parametrize("value", ["many", "1_000", "١٢", [1], {"a": 1}])
+    def test_a_number_that_is_none_is_named(self, flat_bundle: Bundle, value: Any) -> None:
+        (error,) = score_requests(flat_bundle, [LeadRequest({"visits": value}, as_of=AS_OF)], flat_bundle.policy)
+        assert isinstance(error, TamizError)
+        assert "`lead.visits`" in str(error)
+        assert error.status == 422
+
+    def test_one_bad_request_spoils_no_other(self, flat_bundle: Bundle) -> None:
+        good = LeadRequest({"lead_id": "b", "visits": 3}, as_of=AS_OF)
+        answers = score_requests(flat_bundle, [LeadRequest({"visits": "x"}, as_of=AS_OF), good], flat_bundle.policy)
+        assert isinstance(answers[0], TamizError)
+        assert isinstance(answers[1], Decision)
+        assert (answers[1].lead_id, answers[1].probability) == ("b", decisions(flat_bundle, [good])[0].probability)
+
+    def test_an_unresolved_instant_is_a_mistake_of_the_caller(self, flat_bundle: Bundle) -> None:
+        with pytest.raises(ValueError, match="as_of"):
+            score_requests(flat_bundle, [LeadRequest({"visits": 1})], flat_bundle.policy)
+
+    def test_nobody_to_score(self, flat_bundle: Bundle) -> None:
+        assert score_requests(flat_bundle, [], flat_bundle.policy) == []
+
+
+class TestCategoriesThatLookLikeNumbers:
+    @pytest.mark.parametrize("code", ["7", 7, 7.0])
+    def test_a_number_is_the_category_that_a_file_would_write(self, event_bundle: Bundle, code: Any) -> None:
+        seven, other = decisions(event_bundle, [LeadRequest({"plan code": value}, as_of=AS_OF) for value in ("7", code)])
+        assert other.probability == seven.probability
+        assert not any("plan code" in note and "rare" in note for note in other.missing)
+
+    def test_large_numbers_keep_their_digits(self, event_bundle: Bundle) -> None:
+        """A stated budget of 1,234,567 is not 1.23457e+06."""
+        said = [
+            LeadActivity(type="answer", occurred_at=AS_OF - timedelta(days=1), content="budget", value=value)
+            for value in (1_234_567.0, "1234567")
+        ]
+        first, second = decisions(event_bundle, [LeadRequest({}, [one], as_of=AS_OF) for one in said])
+        assert first.bant.budget == second.bant.budget
+        assert first.probability == second.probability
+
+
+def test_an_attribute_called_like_a_signal_is_the_attribute(tmp_path: Path) -> None:
+    """A table with a column `seniority` of its own: one name is one input, and it is the column's."""
+    from data.home import Home
+    from tests.trained import flat_table, train_flat
+
+    table = flat_table(400).rename(columns={"size": "seniority"}).assign(job_title="CEO")
+    table.to_csv(tmp_path / "leads.csv", index=False)
+    bundle = Bundle.load(train_flat(tmp_path / "leads.csv", Home(tmp_path / "home")).folder)
+    names = [one.name for one in bundle.encoder.inputs]
+    assert names.count("seniority") == 1
+    rows = scored(bundle, tmp_path / "leads.csv", tmp_path / "out.parquet")
+    assert all(row["error"] is None for row in rows)
+    (answer,) = decisions(bundle, [LeadRequest({"seniority": 1234.5, "visits": 1}, as_of=AS_OF)], reasons=10)
+    assert "seniority is 1,234.5." in [reason.sentence for reason in answer.reasons]
