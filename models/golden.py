@@ -13,7 +13,6 @@ from typing import Any
 
 import msgspec
 
-from data.contracts import LEADS
 from models.encoder import Encoder
 from models.scoring import LeadRequest
 
@@ -22,12 +21,17 @@ __all__ = ["invent", "read_golden"]
 _AS_OF = datetime(2024, 3, 1, 12, 0, tzinfo=UTC)
 _TEXTS = {
     "email": ("ana@acme.example", "info@gmail.com"),
-    "job_title": ("Directora de Operaciones", "junior analyst"),
     "company": ("Acme Logística S.L.", "Acme"),
     "company_domain": ("acme.example", "acme.example"),
     "phone": ("+34 961 000 000", "+1 555 0100"),
 }
-_VISITS = ("/pricing", "/precios", "/docs/api", "/integrations/erp", "/blog/a", "/demo", "/comparison/x", "/")
+_TITLES = ("", "Directora Comercial", "junior software engineer", "CEO", "Jefe de compras")
+_VISITS = ("/pricing", "/precios", "/docs/start", "/integrations/erp", "/blog/a", "/demo", "/comparison/x", "/careers", "/")
+_ANSWERS = (
+    ("approved", "I decide", "must replace our tool", "this month"),
+    ("no", "no", "none", "not planned"),
+    ("partly", "with my boss", "maybe", "next year"),
+)
 
 
 def read_golden(leads: Sequence[dict[str, Any]]) -> list[LeadRequest]:
@@ -44,7 +48,8 @@ def invent(encoder: Encoder, *, reads_activities: bool) -> list[dict[str, Any]]:
         for variant, lead in enumerate(leads):
             lead["activities"] = _activities(variant, encoder.feature_set.activity_types)
             if variant in (2, 4):
-                lead["account_activities"] = [dict(one, lead_id="golden-colleague") for one in _activities(variant + 1, ())]
+                told = _activities(variant + 1, ())
+                lead["account_activities"] = [dict(one, lead_id=f"golden-colleague-{i % (variant // 2)}") for i, one in enumerate(told)]
     return leads
 
 
@@ -54,7 +59,7 @@ def _lead(encoder: Encoder, variant: int) -> dict[str, Any]:
     if variant:
         known: dict[str, object] = {name: texts[variant % 2] for name, texts in _TEXTS.items()}
         known |= {"created_at": (_AS_OF - timedelta(days=7 * variant, hours=5)).isoformat()}
-        known |= {"employees": 40.0 * variant**3, "annual_revenue": 2.5e6 * variant**4}
+        known |= {"job_title": _TITLES[variant], "employees": 40.0 * variant**3, "annual_revenue": 2.5e6 * variant**4}
         categories = {one.name: one.categories for one in encoder.inputs if one.kind == "category"}
         for at, attribute in enumerate(encoder.feature_set.attributes):
             if attribute.kind == "boolean":
@@ -65,34 +70,40 @@ def _lead(encoder: Encoder, variant: int) -> dict[str, Any]:
                 values = categories.get(attribute.name) or ("?",)
                 known[attribute.name] = "never seen" if variant == 3 else values[-1 if variant == 2 else (variant + at) % len(values)]
         lead |= {name: value for at, (name, value) in enumerate(known.items()) if variant != 4 or at % 2 == 0}
-    assert all(LEADS.columns.get(name) != "time" or isinstance(value, str) for name, value in lead.items())
     return {"lead": lead, "as_of": _AS_OF.isoformat()}
 
 
 def _activities(variant: int, own_types: Sequence[str]) -> list[dict[str, Any]]:
-    """From silence (variant 0) to much; some late, some by machines."""
+    """From silence (variant 0) to much; by people and machines, some long ago, some recorded late."""
+    if not variant:
+        return []
+    last = _AS_OF - timedelta(hours=7 * variant)  # how long ago differs by variant, so that recency is reached too
     rows: list[dict[str, Any]] = []
-    for i in range(6 * variant):
-        when = _AS_OF - timedelta(hours=1 + (i * 37) % (90 + 400 * variant), minutes=i)
-        rows.append({"type": "page_view", "occurred_at": when.isoformat(), "channel": "web", "url": _VISITS[i % len(_VISITS)]})
+
+    def did(what: str, ago: timedelta, channel: str = "web", **more: Any) -> None:
+        rows.append({"type": what, "occurred_at": (last - ago).isoformat(), "channel": channel, **more})
+
+    for i in range(8 * variant):
+        did("page_view", timedelta(hours=(i * 37) % (60 + 200 * variant), minutes=i), url=_VISITS[i % len(_VISITS)])
+    if variant == 2:  # back after silence
+        rows = [row for row in rows if row["occurred_at"] >= (last - timedelta(days=1)).isoformat()]
+        did("page_view", timedelta(days=50), url="/")
+    sent = timedelta(days=3 + variant)
+    for mail in range(variant):
+        did("email_delivered", sent + timedelta(days=mail), "email", campaign=f"golden {mail}")
     if variant > 1:
-        sent = _AS_OF - timedelta(days=3)
-        rows += [
-            {"type": "email_delivered", "occurred_at": sent.isoformat(), "channel": "email", "campaign": "golden"},
-            {"type": "email_open", "occurred_at": (sent + timedelta(seconds=1)).isoformat(), "channel": "email", "campaign": "golden"},
-            {"type": "email_click", "occurred_at": (sent + timedelta(hours=3)).isoformat(), "channel": "email", "campaign": "golden"},
-            {"type": "answer", "occurred_at": sent.isoformat(), "content": "budget", "value": "approved"},
-            {"type": "answer", "occurred_at": sent.isoformat(), "content": "timeline", "value": "next quarter"},
-        ]
+        did("email_open", sent - timedelta(seconds=1), "email", campaign="golden 0", automated=True)
+        for hours in range(variant):
+            did("email_open", sent - timedelta(hours=3 + hours), "email", campaign="golden 0")
+        did("email_click", sent - timedelta(hours=4), "email", campaign="golden 0")
+        for field, value in zip(("budget", "authority", "need", "timeline"), _ANSWERS[variant % 3], strict=True):
+            did("answer", sent, "web", content=field, value=value)
     if variant > 2:
-        rows += [
-            {"type": "demo_request", "occurred_at": (_AS_OF - timedelta(days=1)).isoformat(), "channel": "web", "url": "/demo"},
-            {"type": "webinar_attended", "occurred_at": (_AS_OF - timedelta(days=20)).isoformat(), "channel": "web"},
-            {
-                "type": "call",
-                "occurred_at": (_AS_OF - timedelta(days=2)).isoformat(),
-                "recorded_at": (_AS_OF - timedelta(hours=1)).isoformat(),
-            },
-        ]
-    rows += [{"type": name, "occurred_at": (_AS_OF - timedelta(days=1 + i)).isoformat()} for i, name in enumerate(own_types[: 3 * variant])]
+        for what in ("form_submit", "webinar_attended", "meeting", "email_reply", "demo_request", "trial_start"):
+            did(what, timedelta(days=variant))
+        did("call", timedelta(days=2), "phone", recorded_at=(_AS_OF - timedelta(hours=1)).isoformat())
+    if variant > 3:
+        did("email_unsubscribe", timedelta(hours=2), "email")
+    for i, name in enumerate(own_types):
+        did(name, timedelta(days=i % 5 + 2 * variant))
     return rows
