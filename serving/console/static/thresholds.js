@@ -143,7 +143,7 @@ function draw() {
   const { curves } = state;
   const x = curves.thresholds;
   const fade = (hex) => `${hex}26`;
-  const band = (series, hex, yaxis) => ({ x: [...x, ...[...x].reverse()], y: [...series.high, ...[...series.low].reverse()], fill: "toself", fillcolor: fade(hex), line: { width: 0 }, hoverinfo: "skip", showlegend: false, yaxis });
+  const band = (series, hex, yaxis, along = x) => ({ x: [...along, ...[...along].reverse()], y: [...series.high, ...[...series.low].reverse()], fill: "toself", fillcolor: fade(hex), line: { width: 0 }, hoverinfo: "skip", showlegend: false, yaxis });
   const line = (series, hex, name, format, yaxis, dash) => ({ x, y: series.value, name, line: { color: hex, width: 2.5, dash }, yaxis, hovertemplate: `%{y:${format}}` });
   const tones = { precision: color("--mql"), caught: color("--sql"), volume: color("--soft") };
   const volume = curves.per === "week" ? words.volume_week : words.volume_100;
@@ -159,9 +159,14 @@ function draw() {
     shapes: [], annotations: [],
   };
   if (window.innerWidth < 480) Object.assign(layout, { margin: { l: 40, r: 38, t: 8, b: 40 }, font: { ...layout.font, size: 11 } });
+  // A share of fewer than ten leads jumps up and down and shows nothing: its line ends there; the figures above go on.
+  const leads = curves.volume.value.map((volume) => volume * (curves.weeks ?? curves.leads / 100));
+  const until = Math.max(2, leads.filter((count) => count >= 10).length);
+  const cut = (trace) => ({ ...trace, x: trace.x.slice(0, until), y: trace.y.slice(0, until) });
+  const precision = Object.fromEntries(["value", "low", "high"].map((name) => [name, curves.precision[name].slice(0, until)]));
   const traces = [
-    band(curves.caught, tones.caught, "y"), band(curves.precision, tones.precision, "y"), band(curves.volume, tones.volume, "y2"),
-    line(curves.caught, tones.caught, words.line_caught, ".1%", "y"), line(curves.precision, tones.precision, words.line_precision, ".1%", "y"),
+    band(curves.caught, tones.caught, "y"), band(precision, tones.precision, "y", x.slice(0, until)), band(curves.volume, tones.volume, "y2"),
+    line(curves.caught, tones.caught, words.line_caught, ".1%", "y"), cut(line(curves.precision, tones.precision, words.line_precision, ".1%", "y")),
     line(curves.volume, tones.volume, volume, ",.1f", "y2", "dot"),
   ];
   Plotly.react("chart", traces, layout, { displayModeBar: false, responsive: true }).then(mark);
