@@ -131,11 +131,11 @@ class Life:
 def weekly_capacity(leads: int, week: int) -> int:
     """How many leads a sales team of that size takes on in a week; the first weeks are slower."""
 
-    def total(weeks: int) -> float:
-        ramp = min(weeks, _LEARNING_WEEKS)
-        return (ramp * (ramp + 1) / 2 / _LEARNING_WEEKS + (weeks - ramp)) * CAPACITY * leads * 7 / SPAN_DAYS
-
-    return int(total(week + 1)) - int(total(week))
+    # The team grows with the business: by 40 % over the span, as arrivals do.
+    trained = np.minimum((np.arange(SPAN_DAYS // 7 + 1) + 1) / _LEARNING_WEEKS, 1.0)
+    team = trained * (1.0 + 0.4 * np.arange(len(trained)) / len(trained)) / 1.2
+    total = np.r_[0.0, np.cumsum(team)] * CAPACITY * leads * 7 / SPAN_DAYS
+    return int(total[week + 1]) - int(total[week])
 
 
 def live(people: Population, rng: np.random.Generator) -> Life:
@@ -283,7 +283,7 @@ class _Territory:
     def _visits(self, active: Ints, rows: Ints, day: int, likelihood: Floats) -> None:
         if len(rows) == 0:
             return
-        pages = np.minimum(1 + np.floor(self.rng.lognormal(0.55, 0.95, len(rows))).astype(np.int64), 60)
+        pages = np.minimum(1 + np.floor(self.rng.lognormal(0.45, 0.9, len(rows))).astype(np.int64), 60)
         page_of = np.repeat(np.arange(len(rows)), pages)
         row = rows[page_of]
         who = active[row]

@@ -132,7 +132,7 @@ HEAVY_INDUSTRIES = (1, 2, 4, 5)
 # Daily moves by mood, unworked and worked.
 _UP = np.array([[0.0040, 0.020, 0.024, 0.0], [0.0060, 0.030, 0.040, 0.0]])
 _DOWN = np.array([[0.0, 0.050, 0.026, 0.022], [0.0, 0.048, 0.022, 0.016]])
-_WIN = np.array([[0.0, 0.0, 0.0003, 0.0075], [0.0, 0.0, 0.0008, 0.0195]])
+_WIN = np.array([[0.0, 0.0, 0.0003, 0.0069], [0.0, 0.0, 0.0008, 0.0178]])
 _LOSE = np.array([[0.0004, 0.0008, 0.002, 0.008], [0.0120, 0.0060, 0.005, 0.010]])
 RELEASED = 0.018
 """Chance a day that sales lets go of a worked lead."""
@@ -194,12 +194,9 @@ class Steps:
 
 def temper(people: Population) -> Temper:
     size = np.log10(np.maximum(people.employees, 1.0))
-    small, huge = people.employees < 50, people.employees > 1000
-    # Too small and too big are both wrong, and what is right depends on the trade.
-    fits = 0.7 - 0.8 * (size - np.where(np.isin(people.industry, HEAVY_INDUSTRIES), 2.7, 1.8)) ** 2
-    match = np.where(np.isnan(fits) | (people.industry < 0), 0.0, np.maximum(fits, -1.3))
+    match = _size_match(people.employees, np.isin(people.industry, HEAVY_INDUSTRIES))
     match = match + np.array([-1.3, -0.35, 0.1, 0.6, 0.6, -0.1])[people.seniority]
-    match += np.where((people.seniority == 4) & huge, -0.7, np.where((people.seniority == 4) & small, 0.3, 0.0))
+    match += np.where((people.seniority == 4) & (people.employees >= 1000), -0.8, 0.0)
     match += np.array([0.1, 0.1, -0.4, 0.5, 0.5, 0.1, -0.7, 0.1, -0.4])[people.source]
     match += np.array([0.0, -0.4, -1.5, -0.4])[people.email_kind]
     match += np.where((people.interest == 0) & (people.industry == 2), 0.5, 0.0)
@@ -268,6 +265,14 @@ def _points(people: Population, size: Floats) -> Floats:
     points += np.array([6.0, 2.0, 0.0, 2.0])[people.email_kind]
     points += np.array([4.0, 4.0, 1.0, 8.0, 8.0, 6.0, 0.0, 3.0, 3.0])[people.source]
     return points
+
+
+def _size_match(employees: Floats, heavy: Flags) -> Floats:
+    """Too small and too big are both wrong, and what is still right depends on the trade; an unknown size says nothing."""
+    band = np.searchsorted([10.0, 50.0, 400.0, 2000.0], np.nan_to_num(employees), side="right")
+    by_band = np.array([[-1.0, 0.6, 0.6, -0.2, -1.2], [-1.0, -0.2, 0.6, 0.6, -1.2]])
+    match: Floats = np.where(np.isnan(employees), 0.0, by_band[heavy.astype(np.int64), band])
+    return match
 
 
 def _season(day: Ints) -> Floats:

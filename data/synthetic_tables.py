@@ -81,8 +81,8 @@ def tables_of(rng: np.random.Generator, leads: int, *, territory: int, first_lea
 def _books(rng: np.random.Generator, life: Life, ended: Ints) -> _Log:
     lead, when, kind, detail, machine = life.events.columns()
     delay = rng.integers(50_000, 900_000, len(lead))
-    typed = np.isin(kind, [*_CALLS, _MEETING]) & (rng.random(len(lead)) < 0.3)
-    delay = np.where(typed, (rng.lognormal(1.0, 0.8, len(lead)) * 3_600_000_000).astype(np.int64), delay)
+    typed = np.isin(kind, [*_CALLS, _MEETING]) & (rng.random(len(lead)) < 0.25)
+    delay = np.where(typed, (rng.lognormal(1.0, 0.6, len(lead)) * 3_600_000_000).astype(np.int64), delay)
     late = rng.random(len(lead)) < _LATE
     delay = np.where(late, (rng.lognormal(2.5, 1.1, len(lead)) * 3_600_000_000).astype(np.int64), delay)
     recorded = when + np.minimum(delay, 12 * DAY)

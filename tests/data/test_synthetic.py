@@ -327,8 +327,10 @@ def test_the_truth_is_calibrated_in_all_and_by_tenths(world: World) -> None:
 
 
 def test_observations_are_open_leads_at_the_declared_ages(world: World) -> None:
-    rows = world["truth"].merge(world["leads"][["lead_id", "created_at"]], on="lead_id").merge(
-        world["outcomes"][["lead_id", "converted_at"]], on="lead_id", how="left"
+    rows = (
+        world["truth"]
+        .merge(world["leads"][["lead_id", "created_at"]], on="lead_id")
+        .merge(world["outcomes"][["lead_id", "converted_at"]], on="lead_id", how="left")
     )
     assert set((rows["as_of"] - rows["created_at"]) / pd.Timedelta(days=1)) == {0, 1, 3, 7, 14, 30, 60}
     assert (rows["converted_at"].isna() | (rows["converted_at"] > rows["as_of"])).all()
@@ -344,5 +346,11 @@ def test_the_odds_fall_late_in_the_period(world: World) -> None:
 def test_no_code_is_shared_with_what_is_examined() -> None:
     for path in sorted(Path(synthetic.__file__).parent.glob("synthetic*.py")):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            modules = [node.module or ""] if isinstance(node, ast.ImportFrom) else [a.name for a in node.names] if isinstance(node, ast.Import) else []
+            modules = (
+                [node.module or ""]
+                if isinstance(node, ast.ImportFrom)
+                else [a.name for a in node.names]
+                if isinstance(node, ast.Import)
+                else []
+            )
             assert not any(m.split(".")[0] in ("features", "models", "training", "serving") for m in modules), path.name
