@@ -346,7 +346,7 @@ class _Regression(Protocol):
 def _regress(X: Floats, y: Floats, weight: Floats, C: float) -> tuple[Floats, float]:
     from sklearn.linear_model import LogisticRegression
 
-    model: _Regression = LogisticRegression(C=C, solver="newton-cg", max_iter=200, tol=1e-5)
+    model: _Regression = LogisticRegression(C=C, solver="newton-cholesky", max_iter=200, tol=1e-4)
     with one_thread(), warnings.catch_warnings():
         # One that has not quite converged is still a regularised fit: its figures on later rows judge it.
         warnings.simplefilter("ignore")

@@ -19,11 +19,11 @@ from models.logit import sigmoid
 from training.calibrate import calibrate
 from training.candidates import Candidate, Model, fit_candidates
 from training.dataset import Dataset
-from training.metrics import brier, ece, evaluate, gain_curve, log_loss, reliability
+from training.metrics import brier, ece, evaluate, gain_curve, log_loss, paired_differences, reliability
 from training.result import Curves, Importance, ReliabilityBin
 from training.splits import Fold, Split
 
-__all__ = ["baseline", "curves", "importance", "measure", "unseen_accounts", "with_left_out"]
+__all__ = ["against", "baseline", "curves", "importance", "measure", "unseen_accounts", "with_left_out"]
 
 Figures = dict[str, Any]
 Ints = NDArray[np.int64]
@@ -44,13 +44,24 @@ def measure(
     return figures
 
 
+def against(
+    data: Dataset, split: Split, candidates: Mapping[str, Candidate], calibrations: Mapping[str, Calibration], one: str, other: str, *,
+    seed: int, resamples: int
+) -> Figures:  # fmt: skip
+    """`one` minus `other` on the same test rows and the same resampled leads, with intervals."""
+    rows = split.test
+    sides = [(calibrations[name].apply(candidates[name].margin[rows])[0], candidates[name].margin[rows]) for name in (one, other)]
+    found = paired_differences(data.y[rows], sides[0], sides[1], data.lead[rows], seed=seed, resamples=resamples)
+    return {"of": one, "against": other, **{name: found[name] for name in ("log_loss", "auc", "pr_auc")}}
+
+
 def with_left_out(
     data: Dataset, split: Split, folds: Sequence[Fold], names: Sequence[str], kind: str, *, rows: Ints, seed: int, resamples: int
 ) -> Figures:
     """The chosen kind fitted with the accused inputs too, on the same test rows: what they would have pretended."""
     encoder = Encoder.fit(data.feature_set, data.table, split.fit, names)
     X = encoder.encode(data.table)
-    candidate = fit_candidates(X, data.y, encoder.inputs, split, folds, seed=seed, kinds=(kind,))[kind]
+    candidate = fit_candidates(X, data.y, data.lead, encoder.inputs, split, folds, seed=seed, kinds=(kind,))[kind]
     when = data.order if data.as_of is None else data.as_of.astype(np.float64)
     calibration = calibrate(candidate.margin, data.y, data.lead, when, rows, seed)
     return measure(data, split, {kind: candidate}, {kind: calibration}, seed=seed, resamples=resamples)[kind]

@@ -31,7 +31,7 @@ from training.calibrate import calibrate
 from training.candidates import KINDS, Candidate, choose, fit_candidates
 from training.dataset import Dataset
 from training.leakage import Verdict, audit
-from training.measure import baseline, curves, importance, measure, unseen_accounts, with_left_out
+from training.measure import against, baseline, curves, importance, measure, unseen_accounts, with_left_out
 from training.mlflow_log import attach_report, register
 from training.no_signal import RankingTest, age_slots, month_strata, order_strata, ranking_test
 from training.provenance import provenance
@@ -111,15 +111,16 @@ def train(read: Callable[[Say], Dataset], home: Home, options: Options, say: Say
     with watch.stage("fit", f"fitting {', '.join(KINDS)} on {len(inputs.kept)} inputs"):
         encoder = Encoder.fit(data.feature_set, data.table, split.fit, inputs.kept)
         X = encoder.encode(data.table)
-        candidates = fit_candidates(X, data.y, encoder.inputs, split, folds, seed=seed, trials=options.trials, say=say)
+        candidates = fit_candidates(X, data.y, data.lead, encoder.inputs, split, folds, seed=seed, trials=options.trials, say=say)
     with watch.stage("calibrate", "calibrating on later rows"):
         rows = _out_of_fold(split, candidates) if split.small else split.calibrate
         calibrations = {name: calibrate(one.margin, data.y, data.lead, when, rows, seed) for name, one in candidates.items()}
         # Tune stopped the boosted model, calibrate is later and nobody's: judged on both, none has an edge.
-        chosen = choose(candidates, data.y, rows if split.small else np.concatenate([split.tune, split.calibrate]))
+        chosen = choose(candidates, data.y, rows if split.small else np.concatenate([split.tune, split.calibrate]), data.lead)
 
     with watch.stage("measure", f"measuring on {len(split.test):,} test rows"):
         figures = measure(data, split, candidates, calibrations, seed=seed, resamples=resamples)
+        simplest = against(data, split, candidates, calibrations, chosen, "scorecard", seed=seed, resamples=resamples)
         signal = _ranking(data, split, candidates[chosen].margin, seed)
         no_signal = signal.no_signal
         everything = None
@@ -131,7 +132,7 @@ def train(read: Callable[[Say], Dataset], home: Home, options: Options, say: Say
         served = fit_served(data, encoder, X, recipe, _split(data, seed, _SERVED_SHARES), when, no_signal=no_signal, seed=seed)
 
     version = f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{data.digest()[:8]}"
-    metrics = _metrics(data, split, verdicts, figures, served, chosen, no_signal=no_signal, version=version)
+    metrics = _metrics(data, split, verdicts, figures, simplest, served, chosen, no_signal=no_signal, version=version)
     result = TrainingResult(
         metrics=metrics,
         blocks=_blocks(data, split),
@@ -307,6 +308,7 @@ def _metrics(
     split: Split,
     verdicts: dict[str, Verdict],
     figures: dict[str, dict[str, Any]],
+    simplest: dict[str, Any],
     served: Served,
     chosen: str,
     *,
@@ -319,11 +321,13 @@ def _metrics(
         "rows": len(data),
         "leads": len(np.unique(data.lead)),
         "positives": int(data.y.sum()),
+        "converted_leads": len(np.unique(data.lead[data.y > 0])),
         "base_rate": float(data.y.mean()),
         "split": split.description,
         "chosen": None if no_signal else chosen,
         "best": chosen,
         "candidates": figures,
+        "against_scorecard": simplest,
         "inputs": {
             name: {"verdict": one.verdict, "evidence": one.evidence, "figures": dict(one.figures)} for name, one in verdicts.items()
         },

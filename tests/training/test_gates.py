@@ -54,11 +54,19 @@ class TestFirstPromotion:
     def test_a_model_that_may_be_chance_holds(self) -> None:
         assert "ranks better than chance" in failed(decide(metrics(boosted=figures(auc=0.51))))
 
-    def test_a_model_that_the_scorecard_beats_in_both_ways_holds(self) -> None:
-        assert failed(decide(metrics(boosted=figures(0.34, 0.75)))) == ["no worse than the scorecard"]
+    def test_a_model_that_the_scorecard_surely_beats_holds(self) -> None:
+        behind = {"against_scorecard": {"log_loss": change(0.34, 0.32, 0.004, 0.036)}}
+        assert failed(decide(metrics(boosted=figures(0.34, 0.75)) | behind)) == ["no worse than the scorecard"]
 
-    def test_a_hair_behind_the_scorecard_in_one_way_is_noise(self) -> None:
-        assert decide(metrics(boosted=figures(0.325, 0.80))).promote
+    def test_behind_the_scorecard_within_the_noise_of_the_same_leads_is_no_reason(self) -> None:
+        behind = {"against_scorecard": {"log_loss": change(0.325, 0.32, -0.004, 0.014)}}
+        decision = decide(metrics(boosted=figures(0.325, 0.80)) | behind)
+        assert decision.promote
+        assert "-0.0040 to +0.0140" in next(gate for gate in decision.gates if gate.name == "no worse than the scorecard").figures
+
+    def test_without_a_paired_difference_the_scorecard_is_a_note(self) -> None:
+        gate = next(gate for gate in decide(metrics()).gates if gate.name == "no worse than the scorecard")
+        assert gate.verdict == "note"
 
     def test_thirty_conversions_are_too_few_and_it_says_how_many_are_missing(self) -> None:
         decision = decide(metrics(positives=30))
