@@ -80,7 +80,7 @@ def _activities(variant: int, own_types: Sequence[str]) -> list[dict[str, Any]]:
     last = _AS_OF - timedelta(hours=7 * variant)  # how long ago differs by variant, so that recency is reached too
     rows: list[dict[str, Any]] = []
 
-    def did(what: str, ago: timedelta, channel: str = "web", **more: Any) -> None:
+    def did(what: str, ago: timedelta, channel: str = "web", **more: str | bool) -> None:
         rows.append({"type": what, "occurred_at": (last - ago).isoformat(), "channel": channel, **more})
 
     for i in range(8 * variant):
