@@ -11,13 +11,14 @@ In: a `Population`. Out: `Temper` (numbers per lead) and `Laws` (tables that hol
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from data import synthetic_words as words
-from data.synthetic_people import LATE_FROM_DAY, Population
+from data.synthetic_people import LATE_FROM_DAY, SPAN_DAYS, Population
 
 __all__ = ["AGES", "CHANNELS", "HORIZON", "MOODS", "Laws", "Steps", "Temper", "laws", "steps", "temper"]
 
@@ -187,7 +188,7 @@ class Steps:
     win: Floats
     lose: Floats
 
-    @property
+    @cached_property
     def stay(self) -> Floats:
         return 1.0 - self.up - self.down - self.win - self.lose
 
@@ -218,9 +219,8 @@ def temper(people: Population) -> Temper:
 
 def steps(who: Temper, rows: Ints, day: Ints | int, worked: Ints | int) -> Steps:
     """Tomorrow's chances for these leads on a day of the world, worked by sales (1) or not (0): one for all, or one each."""
-    season, rival = _season(np.asarray(day)), _rival(np.asarray(day))
-    eager = np.atleast_1d(who.eager[rows] * season)[:, None]
-    closing = np.atleast_1d(who.closing[rows] * season * rival)[:, None]
+    eager = (who.eager[rows] * _PACE[day])[:, None]
+    closing = (who.closing[rows] * _ODDS[day])[:, None]
     return Steps(
         up=np.minimum(_UP[worked] * eager, 0.3),
         down=np.broadcast_to(_DOWN[worked], (len(rows), 4)),
@@ -286,3 +286,9 @@ def _season(day: Ints) -> Floats:
 def _rival(day: Ints) -> Floats:
     share: Floats = 1.0 - (1.0 - DRIFT) * np.clip((day - DRIFT_FROM) / DRIFT_DAYS, 0.0, 1.0)
     return share
+
+
+# By day of the world; the two weeks before it are at the end, where an index below zero finds them.
+_CALENDAR = np.r_[0 : SPAN_DAYS + HORIZON + AGES[-1], -14:0]
+_PACE = _season(_CALENDAR)
+_ODDS = _PACE * _rival(_CALENDAR)

@@ -26,6 +26,10 @@ Floats: TypeAlias = NDArray[np.float64]
 Ints: TypeAlias = NDArray[np.int64]
 
 
+_BLOCK = 2_000
+"""Observations at a time: few enough to stay in cache."""
+
+
 @dataclass(frozen=True)
 class Truth:
     lead: Ints
@@ -41,15 +45,14 @@ def truth_of(people: Population, life: Life) -> Truth:
     lead, age = seen.lead[order], seen.age[order]
     mood, worked, raised = seen.mood[order], seen.worked[order], seen.raised[order]
     day = (people.created_us[lead] - WORLD_START) // DAY + age
-    alone, led, policy = _convert(life, lead, age, day)
     now = np.where(worked, 2, np.where(raised, 1, 0))
-    return Truth(
-        lead=lead,
-        as_of_us=people.created_us[lead] + age * DAY,
-        p_if_worked=(mood * led).sum(axis=1),
-        p_if_unworked=(mood * alone).sum(axis=1),
-        p_under_policy=(mood * policy[now, np.arange(len(lead))]).sum(axis=1),
-    )
+    chances = np.empty((3, len(lead)))
+    for start in range(0, len(lead), _BLOCK):
+        at = slice(start, start + _BLOCK)
+        alone, led, policy = _convert(life, lead[at], age[at], day[at])
+        ways = led, alone, policy[now[at], np.arange(len(led))]
+        chances[:, at] = [(mood[at] * way).sum(axis=1) for way in ways]
+    return Truth(lead, people.created_us[lead] + age * DAY, *chances)
 
 
 def _convert(life: Life, lead: Ints, age: Ints, day: Ints) -> tuple[Floats, Floats, Floats]:
