@@ -52,7 +52,7 @@ def evaluate_file(
     if not 0 < y.sum() < len(y):
         raise BadData(f"all {len(y):,} rows that can be measured are of one class; conversions and the others are both needed")
     figures = evaluate(y, p, m, np.arange(len(y)))
-    return {"model_version": bundle.model_version, "rows": len(y), "positives": int(y.sum()), **figures}
+    return {"model_version": bundle.model_version, **figures}
 
 
 def _labels(bundle: Bundle, leads: Path, label: str, id_column: str | None) -> FlatTable:
