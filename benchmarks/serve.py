@@ -112,7 +112,9 @@ def report(figures: dict[str, dict[str, list[tuple[float, float]]]], fsync: floa
             rate, cpu = median(one for one, _ in rounds), median(one for _, one in rounds)
             fastest, least = median(one for one, _ in limit[c]), median(one for _, one in limit[c])
             net = 1 / max(1 / rate - fsync, 1e-9) / fastest if c == "1" and name.startswith("tamiz") else None
-            shares = f"{f'{net:.0%}' if net else '':>14}{cpu * 1e6:>16,.0f}{least / max(cpu, 1e-9):>10.0%}"
+            shares = f"{f'{net:.0%}' if net else '':>14}"
+            if cpu > 1e-6:  # a server of several processes works in its children
+                shares += f"{cpu * 1e6:>16,.0f}{least / cpu:>10.0%}"
             print(f"{name:24}{c:>12}{rate:>12,.0f}{rate / fastest:>10.0%}{shares}")
 
 
@@ -220,8 +222,14 @@ def start_ours(home: Path, body: bytes, running: contextlib.ExitStack) -> Target
 def start_mlflow(folder: Path, trees: str, width: int, running: contextlib.ExitStack) -> Target:
     import lightgbm
     import mlflow.lightgbm
+    import numpy as np
+    import pandas as pd
+    from mlflow.models import infer_signature
 
-    mlflow.lightgbm.save_model(lightgbm.Booster(model_str=trees), str(folder / "mlflow"), pip_requirements=["lightgbm"])
+    booster = lightgbm.Booster(model_str=trees)
+    row = pd.DataFrame([np.arange(width, dtype=float)], columns=[f"f{n}" for n in range(width)])
+    signature = infer_signature(row, booster.predict(row.to_numpy()))
+    mlflow.lightgbm.save_model(booster, str(folder / "mlflow"), signature=signature, pip_requirements=["lightgbm"])
     port = free_port()
     command = [
         sys.executable,
@@ -238,7 +246,7 @@ def start_mlflow(folder: Path, trees: str, width: int, running: contextlib.ExitS
     ]
     path = f"{Path(sys.executable).parent}:{os.environ.get('PATH', '')}"
     one = running.enter_context(process(command, folder, port, "/ping", PATH=path, MLFLOW_DISABLE_TELEMETRY="true"))
-    body = json.dumps({"inputs": [[1.0] * width]}).encode()
+    body = json.dumps({"dataframe_split": {"columns": list(row.columns), "data": row.to_numpy().tolist()}}).encode()
     return Target("mlflow models serve", port, "/invocations", one.pid, body)
 
 
