@@ -35,7 +35,19 @@ def main() -> int:
     arguments = parser.parse_args()
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
     missed = False
-    print(f"{'seed':>5} {'rows':>8} {'conv.':>7} {'truth AUC':>10} {'AUC':>7} {'gap':>7} {'ECE raw':>8} {'ECE':>7} {'MAE':>7} {'bias':>7} {'chosen':>10} {'s':>6}")
+    titles = (
+        ("seed", 5),
+        ("rows", 9),
+        ("conv.", 8),
+        ("truth AUC", 10),
+        ("AUC", 8),
+        ("gap", 8),
+        ("ECE raw", 9),
+        ("ECE", 8),
+        ("MAE", 8),
+        ("bias", 8),
+    )
+    print("".join(f"{title:>{width}}" for title, width in (*titles, ("chosen", 11), ("s", 6))), flush=True)
     for seed in arguments.seeds:
         missed |= not one(arguments.leads, seed)
     return int(missed)
@@ -61,11 +73,10 @@ def one(leads: int, seed: int) -> bool:
     y, p, truly = (rows[name].to_numpy(np.float64) for name in ("y", "probability", "p_under_policy"))
     raw = ece(y, 1 / (1 + np.exp(-rows["margin"].to_numpy(np.float64))))
     gap, error = auc(y, truly) - auc(y, rows["margin"].to_numpy(np.float64)), ece(y, p)
-    print(
-        f"{seed:>5} {len(rows):>8,} {y.mean():>7.3f} {auc(y, truly):>10.4f} {auc(y, truly) - gap:>7.4f} {gap:>7.4f} {raw:>8.4f} {error:>7.4f} "
-        f"{np.abs(p - truly).mean():>7.4f} {(p - truly).mean():>+7.4f} {trained.result.metrics['best']:>10} {seconds:>6.0f}",
-        flush=True,
-    )
+    figures = "".join(f"{value:8.4f}" for value in (auc(y, truly) - gap, gap))
+    errors = f"{raw:9.4f}{error:8.4f}{np.abs(p - truly).mean():8.4f}{(p - truly).mean():+8.4f}"
+    best = trained.result.metrics["best"]
+    print(f"{seed:5}{len(rows):9,}{y.mean():8.3f}{auc(y, truly):10.4f}{figures}{errors}{best:>11}{seconds:6.0f}", flush=True)
     return gap <= MOST_AUC_GAP and error <= MOST_ECE and error <= MOST_ECE_RATIO * raw
 
 
