@@ -26,7 +26,7 @@ from serving.ledger import Ledger, Row
 from serving.model_store import LoadedModel, ModelStore
 from serving.policies import InForce, Policies
 from serving.problems import ModelNotReady
-from serving.schemas import ScoreRequest, instant, microseconds
+from serving.schemas import ScoreRequest, instant, microseconds, utc
 
 __all__ = ["Decider", "LeadIdMissing", "runtime_versions"]
 
@@ -37,6 +37,10 @@ _canonical = msgspec.json.Encoder(order="deterministic")
 
 class LeadIdMissing(BadData):
     """`lead.lead_id` has to be a text or a whole number that names the lead, of at most 200 characters."""
+
+
+class TimeOutOfRange(BadData):
+    """`as_of` lies outside the years 1 to 9999 in UTC."""
 
 
 class Decider:
@@ -185,8 +189,11 @@ def _rounds(requests: Sequence[ScoreRequest], answers: list[Decision | TamizErro
         if not isinstance(lead_id, str) or not 0 < len(lead_id) <= 200:
             answers[place] = LeadIdMissing()
             continue
-        if request.as_of is None:
-            request.as_of = as_of
+        try:
+            request.as_of = as_of if request.as_of is None else utc(request.as_of)
+        except OverflowError:
+            answers[place] = TimeOutOfRange()
+            continue
         turn = times.get(lead_id, 0)
         times[lead_id] = turn + 1
         if turn == len(rounds):

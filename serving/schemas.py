@@ -27,6 +27,7 @@ __all__ = [
     "read_batch",
     "read_item",
     "read_score",
+    "utc",
 ]
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -127,6 +128,13 @@ def read_item(item: msgspec.Raw) -> ScoreRequest:
 def instant(at: int) -> datetime:
     """Microseconds since 1970 as a time."""
     return EPOCH + timedelta(microseconds=at)
+
+
+def utc(time: datetime) -> datetime:
+    """The same instant in UTC; a naive time is UTC. Raises OverflowError at the ends of the calendar."""
+    if time.tzinfo is UTC:
+        return time
+    return time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)
 
 
 def microseconds(time: datetime) -> int:

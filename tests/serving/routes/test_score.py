@@ -155,6 +155,21 @@ class TestADecision:
         naive = json.loads(json.dumps(lead).replace('Z"', '"'))
         assert client.post("/v1/score", json=naive).json()["probability"] == client.post("/v1/score", json=lead).json()["probability"]
 
+    def test_answers_in_utc_whatever_the_zone_asked_in(self, client: Any, lead: Any) -> None:
+        there = client.post("/v1/score", json=lead | {"as_of": "2026-10-21T11:00:00+02:00"}).json()
+        here = client.post("/v1/score", json=lead).json()
+        assert (there["as_of"], there["receipt"]["input_hash"]) == ("2026-10-21T09:00:00Z", here["receipt"]["input_hash"])
+
+    @pytest.mark.parametrize(
+        "at", ["0001-01-01T00:00:00+23:59", "9999-12-31T23:59:59-23:59", "0001-01-01T00:00:00Z", "9999-12-31T23:59:59Z"]
+    )
+    def test_survives_the_ends_of_the_calendar(self, client: Any, at: str) -> None:
+        activity = {"type": "call", "occurred_at": at, "recorded_at": at}
+        for more in ({"as_of": at}, {"activities": [activity]}, {"account_activities": [activity]}):
+            for name in ("lead_id", "created_at"):
+                body = {"lead": {"lead_id": "a"} | ({name: at} if name != "lead_id" else {})} | more
+                assert client.post("/v1/score", json=body).status_code in (200, 422), body
+
     def test_ignores_what_happened_later_and_says_so(self, client: Any, lead: Any) -> None:
         later = {"type": "demo_request", "occurred_at": "2026-10-21T09:00:00Z"}
         plain = client.post("/v1/score", json=lead).json()
