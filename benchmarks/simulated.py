@@ -66,10 +66,9 @@ def one(leads: int, seed: int) -> bool:
         trained = train(lambda say: from_project(world / "tamiz.toml", seed=seed, say=say), home, Options(seed=seed, quick=True))
         seconds = time.perf_counter() - began
         backtest = pd.read_parquet(trained.folder / "backtest.parquet")
-        ids = pd.read_parquet(world / "leads.parquet", columns=["lead_id"])["lead_id"].drop_duplicates().to_numpy()
-        backtest["lead_id"] = ids[backtest["lead"]]
         truth = pd.read_parquet(world / "truth.parquet")
-        rows = backtest.merge(truth, on=["lead_id", "as_of"])
+    truth["lead"] = pseudonyms(truth["lead_id"].tolist())
+    rows = backtest.merge(truth, on=["lead", "as_of"])
     y, p, truly = (rows[name].to_numpy(np.float64) for name in ("y", "probability", "p_under_policy"))
     raw = ece(y, 1 / (1 + np.exp(-rows["margin"].to_numpy(np.float64))))
     gap, error = auc(y, truly) - auc(y, rows["margin"].to_numpy(np.float64)), ece(y, p)
