@@ -88,7 +88,8 @@ class TestSchema:
             with one.reading() as connection:
                 names = connection.exec_driver_sql("SELECT name, tbl_name, type FROM sqlite_master").fetchall()
                 columns = connection.exec_driver_sql(
-                    "SELECT m.name, c.name, c.type, c.[notnull], c.pk FROM sqlite_master m, pragma_table_info(m.name) c WHERE m.type = 'table'"
+                    "SELECT m.name, c.name, c.type, c.[notnull], c.pk "
+                    "FROM sqlite_master m, pragma_table_info(m.name) c WHERE m.type = 'table'"
                 ).fetchall()
             return {str(one) for one in [*names, *columns]}
 
