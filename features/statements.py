@@ -31,14 +31,18 @@ _DENIES_NOTHING = _any_of(
 )
 """Phrases with a "no" in them that are no "no"."""
 _NO = _any_of(
-    r"no|none|never|not|nothing|nobody|zero|without|n/?a|false|cannot|just looking|student",
+    r"no|none|never|not|nothing|nobody|zero|without|n/?a|false|cannot|student",
+    r"(?:just|only) (?:looking|curious|browsing|researching|interested)|curious|curiosity",
     r"(?:do|does|did|is|are|was|have|has|had|ca|could|wo|would)n'?t",
-    r"ningun[oa]?|nadie|nada|nunca|sin|cero|falso|solo mirando|estudiante",
+    r"ningun[oa]?|nadie|nada|nunca|sin|cero|falso|estudiante",
+    r"solo (?:mirando|miro|investigo|investigando|curioseando)|curiosidad",
 )
 _ZERO = re.compile(r"^\D{0,4}0+(?:[.,]0+)?\D{0,4}$")
 _PARTLY = _any_of(
     r"pending|planned|planning|next year|this year|12 months|influenc\w+|recommend\w*|evaluat\w*|part\w*|explor\w*|someday|later",
+    r"(?:nice|good) to have|would be (?:nice|good)|(?:under|less than|up to) [^a-z]*\d",
     r"pendiente|previst[oa]|proximo ano|este ano|12 meses|recomiend\w*|evalu\w+",
+    r"(?:estaria|seria) (?:bien|bueno)|(?:menos de|hasta) [^a-z]*\d",
 )
 _ANOTHER = _any_of(
     r"(?:my|our|the) (?:boss|manager|director|ceo|cfo|cto|board)|someone else",

@@ -36,10 +36,10 @@ _RANKS: tuple[tuple[str, ...], ...] = (
         r"consejer[oa] delegad[oa]",
         r"managing director|general manager|administrador[ae]? unic[oa]",
     ),
-    ("director", r"director[ae]?s?|dir|directiv[oa]|head(?: of)?|chief of staff"),
+    ("director", r"director[ae]?s?|dir|dtor|dtora|dtra|directiv[oa]|head(?: of)?|chief of staff"),
     (
         "manager",
-        r"managers?|mgr|gerente?|jef[ea]|responsable|encargad[oa]|coordinador[ae]?|coordinator|supervisor[ae]?",
+        r"managers?|mgr|gerente?|jef[ea]|responsable|resp|encargad[oa]|coordinador[ae]?|coordinator|supervisor[ae]?",
         r"lead(?! gen)|lider|principal|product owner",
     ),
     ("student", r"students?|estudiante|intern|becari[oa]|trainee|practicante|alumn[oa]|en practicas"),
@@ -47,15 +47,15 @@ _RANKS: tuple[tuple[str, ...], ...] = (
     ("senior", r"senior|sr|specialist|especialista|expert[oa]?|architect|arquitect[oa]|consultor[ae]?|consultant"),
     (
         "staff",
-        r"engineer|ingenier[oa]|analyst|analista|developer|desarrollador[ae]?|programador[ae]?|tecnic[oa]|technician|executive|ejecutiv[oa]",
+        r"engineer|ingenier[oa]|analyst|analista|developer|desarrollador[ae]?|programador[ae]?|tecnic[oa]|technician|executive|ejecutiv[oa]|ejec|eng|rep",
         r"agent|agente|administrativ[oa]|administrator|administrador[ae]? de \w+|sysadmin|representative|representante|comercial",
         r"buyer|comprador[ae]?|contable|accountant|abogad[oa]|lawyer|designer|disenador[ae]?|business partner",
     ),
 )
 """The first that fits wins; so what would be mistaken for a higher rank ("vice president") stands before it."""
 _FUNCTIONS: tuple[tuple[str, ...], ...] = (
-    ("sales", r"sales|ventas|comercial|revenue|cro|business development|desarrollo de negocio|account executive"),
-    ("marketing", r"marketing|mercadeo|cmo|brand|marca|growth|communications?|comunicacion|digital"),
+    ("sales", r"sales|ventas|comercial|revenue|cro|business development|desarrollo de negocio|(?:account|key account) \w+|cuentas"),
+    ("marketing", r"marketing|mktg|mkt|mercadeo|cmo|brand|marca|growth|communications?|comunicacion|digital"),
     (
         "it",
         r"it|ti|tic|cto|cio|ciso|technology|tecnologia|sistemas|systems|software",
@@ -64,12 +64,12 @@ _FUNCTIONS: tuple[tuple[str, ...], ...] = (
     ),
     (
         "finance",
-        r"finance|financial|financier[oa]|finanzas|cfo|accounting|contabilidad|contable|controller|controlling|treasury|tesoreria|accountant",
+        r"finance|financial|financier[oa]|finanzas|cfo|accounting|contabilidad|contable|administracion|controller|controlling|treasury|tesoreria|accountant",
     ),
     (
         "operations",
-        r"operations?|operaciones|coo|logistics?|logistica|supply chain|cadena de suministro|production|produccion|plant|planta",
-        r"almacen|warehouse|quality|calidad",
+        r"operations?|operating|operaciones|ops|coo|logistics?|logistica|supply chain|cadena de suministro|production|produccion",
+        r"plant|planta|almacen|warehouse|quality|calidad",
     ),
     ("purchasing", r"purchasing|procurement|compras|buyer|comprador[ae]?|sourcing|aprovisionamiento"),
     ("hr", r"hr|rrhh|human resources|recursos humanos|people|talent|talento|chro|personas"),
