@@ -62,7 +62,7 @@ Software Engineer                            staff     it
 Ingeniera de datos                           staff     it
 Analista financiero                          staff     finance
 Account Executive                            staff     sales
-Ejecutiva de cuentas                         staff     -
+Ejecutiva de cuentas                         staff     sales
 Contable                                     staff     finance
 Abogada                                      staff     legal
 Administrador de sistemas                    staff     it
