@@ -214,7 +214,7 @@ def _run(listener: socket.socket, workers: int, greet: Callable[[], None]) -> No
 
 def _greet(where: str, settings: Settings) -> None:
     """What to open and what to paste."""
-    key = "" if settings.auth == "dev" else ' -H "Authorization: Bearer $TAMIZ_KEY"'
+    key = "" if settings.auth == "dev" else ' -H "Authorization: Bearer $KEY"'
     body = '{"lead": {"lead_id": "L-1", "job_title": "Head of Operations", "employees": 120, "country": "ES"}}'
     typer.echo(f"Tamiz serves {settings.home}", err=True)
     typer.echo(f"  open   {where}/", err=True)
