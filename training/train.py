@@ -103,6 +103,7 @@ def train(read: Callable[[Say], Dataset], home: Home, options: Options, say: Say
         _check(data, options)
     with watch.stage("split", f"splitting {len(data):,} rows, of which {data.y.mean():.1%} converted"):
         split = _split(data, seed)
+        _check_blocks(data, split)
         folds = _folds(data, split, when, seed)
     with watch.stage("audit", f"auditing {len(data.input_names)} inputs for leaks"):
         verdicts = _audit(data, split, seed)
@@ -183,6 +184,17 @@ def _check(data: Dataset, options: Options) -> None:
     if not 0 < data.y.sum() < len(data):
         what = "converted" if data.y.all() else "did not convert"
         raise BadData(f"all {len(data):,} rows {what}: a model learns from conversions and from the others, so both are needed")
+
+
+def _check_blocks(data: Dataset, split: Split) -> None:
+    """Each block before test needs both classes; conversions may be too few for that, or all of one time."""
+    for name, rows in {"fit": split.fit, "tune": split.tune, "calibrate": split.calibrate}.items():
+        converted = int(data.y[rows].sum())
+        if not 0 < converted < len(rows):
+            raise BadData(
+                f"of the {len(rows):,} rows of the {name} block, {converted:,} converted: conversions and the others are needed in "
+                "each block. Bring more rows, or an order in which the conversions are not all at one end"
+            )
 
 
 def _split(data: Dataset, seed: int, shares: Sequence[float] | None = None) -> Split:
