@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Protocol
@@ -25,7 +25,7 @@ from features import bant
 from features.engine import Colleagues, Plan, evaluate
 from features.history import NEVER, ActivityLog, Column, History, Leads, Observations, TextColumn, instant
 from features.signal import FeatureSet, Signal
-from models.decision import Bant, BantDimension, Decision, Evidence, Reason, Receipt
+from models.decision import Bant, BantDimension, Decision, Evidence, Outcome, Reason, Receipt
 from models.encoder import Encoder
 from models.inputs import Floats
 from models.qualification import Policy, decide, decide_many
@@ -207,9 +207,12 @@ def score_requests(
     *,
     reasons: int = 3,
     explain: str = "path",
-    previous: Sequence[str | None] | None = None,
+    previous: MutableMapping[str, Outcome] | None = None,
 ) -> list[Decision | TamizError]:
     """A decision for each request, or the error that keeps it from being scored; one bad request spoils no other.
+
+    `previous` holds what was decided last on each lead, and is kept up to date in the order of the requests, so that a lead
+    which is mentioned twice meets its own first decision.
 
     Raises ValueError when a request's `as_of` is not resolved.
     """
@@ -238,19 +241,22 @@ def score_requests(
         if probability[i] != probability[i]:
             answers[place] = BadData("the model has no probability for this lead; its bundle is not fit to serve")
             continue
-        before = previous[place] if previous is not None else None
+        lead_id = batch.ids[i]
+        before = previous.get(lead_id) if previous is not None else None
         status = {name: one.status for name, one in evidence[i].items()}
         outcome, rules = decide(
             policy,
             probability[i],
-            previous=before,  # type: ignore[arg-type]  # the ledger holds only decisions
+            previous=before,
             bant={str(name): one for name, one in status.items()},
             consent=batch.consent[i],
             no_signal=bundle.no_signal,
         )
+        if previous is not None:
+            previous[lead_id] = outcome
         as_of = _moment(request)
         answers[place] = Decision(
-            lead_id=batch.ids[i],
+            lead_id=lead_id,
             as_of=as_of,
             probability=probability[i],
             probability_low=low[i],
@@ -259,7 +265,7 @@ def score_requests(
             score=None if bundle.no_signal else round(score[i], 1),
             grade=scored.grade[i],  # type: ignore[arg-type]  # the scale's cut-offs name grades
             decision=outcome,
-            previous_decision=before,  # type: ignore[arg-type]  # as above
+            previous_decision=before,
             changed=before is not None and before != outcome,
             rules=rules,
             bant=_bant(evidence[i], instant(as_of)),

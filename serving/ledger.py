@@ -14,11 +14,12 @@ import logging
 import queue
 import sqlite3
 import threading
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, cast
 
 from data.errors import DependencyFailed
 from data.store import Quick, Store, StoreUnavailable
+from models.decision import Outcome
 
 __all__ = ["AlreadyAnswered", "Entry", "Ledger", "LedgerClosed", "Row"]
 
@@ -42,7 +43,7 @@ class Entry:
 
     __slots__ = ("after", "error", "future", "latest", "rows")
 
-    def __init__(self, rows: Sequence[Row], latest: dict[str, str], future: asyncio.Future[None]) -> None:
+    def __init__(self, rows: Sequence[Row], latest: Mapping[str, Outcome], future: asyncio.Future[None]) -> None:
         self.rows = rows
         self.latest = latest
         self.future = future
@@ -74,16 +75,17 @@ class Ledger:
     def columns(self) -> tuple[str, ...]:
         return self.writer.columns
 
-    def latest(self, lead_id: str) -> str | None:
+    def latest(self, lead_id: str) -> Outcome | None:
         """What was decided last about a lead, decisions on their way to the disk included."""
         entry = self._underway.get(lead_id)
-        return entry.latest[lead_id] if entry is not None else self._reader.latest_decision(lead_id)
+        # The column holds nothing but decisions.
+        return entry.latest[lead_id] if entry is not None else cast("Outcome | None", self._reader.latest_decision(lead_id))
 
     def answered(self, idempotency_key: str) -> tuple[str, bytes] | None:
         """What this key was answered before."""
         return self._reader.answered(idempotency_key)
 
-    def enter(self, rows: Sequence[Row], latest: dict[str, str]) -> asyncio.Future[None]:
+    def enter(self, rows: Sequence[Row], latest: Mapping[str, Outcome]) -> asyncio.Future[None]:
         """Hands rows to the writer; `latest` holds each lead's newest decision among them."""
         if self._closing or self._loop is None:
             raise LedgerClosed

@@ -16,4 +16,4 @@ def warm(loaded: LoadedModel) -> None:
     for _ in range(3):
         request = read_score(SCORE_REQUEST)
         request.as_of = request.as_of or instant(now())
-        score_requests(loaded.bundle, [request], loaded.default_policy, reasons=3, explain="path", previous=[None])
+        score_requests(loaded.bundle, [request], loaded.default_policy, reasons=3, explain="path")
