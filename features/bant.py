@@ -11,12 +11,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from features.history import DAY, Column, History, Need, Selection, select
+from features.history import DAY, Column, History, Need, select
 from features.intent import HAND_RAISES
 from features.signal import signal
 from features.statements import says_when, says_who, says_yes
@@ -51,8 +51,8 @@ class Stated:
     source: str = "answer"
 
     def tell(self, history: History, row: int) -> tuple[str, float | None]:
-        text, age = history.answer(self.dimension)
-        return f"Said about {self.dimension}: “{text.values[text.codes[row]]}”", float(age[row])
+        (text, ages), place = history.answers(DIMENSIONS), _ROW[self.dimension]
+        return f"Said about {self.dimension}: “{text.values[text.codes[place, row]]}”", float(ages[place, row])
 
 
 @dataclass(frozen=True)
@@ -66,23 +66,18 @@ class Done:
     words: str
     source: str = "behaviour"
 
-    def needs(self) -> list[Need]:
-        """The decayed sums that add up to how much of it there was."""
+    def needs(self, aggregate: str, number: float | None) -> list[Need]:
+        """An aggregate of each topic, or of the types where there is none."""
         topics: tuple[str | None, ...] = self.topics or (None,)
-        return [("decayed", select(self.types, topic, None, False, False), 14.0) for topic in topics]
+        return [(aggregate, select(self.types, topic, None, False, False), number) for topic in topics]
 
     def tell(self, history: History, row: int) -> tuple[str, float | None]:
-        ages = [float(one.days_since_last()[row]) for one in self.selections(history)]
-        age = min((age for age in ages if age == age), default=None)
+        place = _DONE_ROW[self.words]
+        age = float(history.memo(_ages)[place, row])
+        known = age if age == age else None  # NaN is not equal to itself
         if not self.topics:
-            return self.words, age
-        times = sum(float(one.count()[row]) for one in self.selections(history.within(90)))
-        return f"{self.words} ({times:.0f} visits in 90 days)", age
-
-    def selections(self, history: History) -> list[Selection]:
-        if not self.topics:
-            return [history.activities(*self.types)]
-        return [history.activities(*self.types, topic=topic) for topic in self.topics]
+            return self.words, known
+        return f"{self.words} ({history.memo(_visits)[place, row]:.0f} visits in 90 days)", known
 
 
 @dataclass(frozen=True)
@@ -99,8 +94,7 @@ Fact = Stated | Done | Attributed
 """How much it says for (+) or against (-) its dimension is its weight, in [-1, 1] after ageing; NaN: nothing."""
 
 
-@dataclass(frozen=True)
-class Hint:
+class Hint(NamedTuple):
     """One fact about one lead."""
 
     fact: str
@@ -113,8 +107,7 @@ class Hint:
         return None if self.age is None else as_of - round(self.age * DAY)
 
 
-@dataclass(frozen=True)
-class DimensionEvidence:
+class DimensionEvidence(NamedTuple):
     """What is known of one dimension of one lead."""
 
     status: Literal["met", "unmet", "unknown"]
@@ -127,16 +120,18 @@ def evidence(history: History, row: int) -> dict[Dimension, DimensionEvidence]:
     """Every dimension of the observation at `row` of the block, with its facts, strongest first."""
     weights = history.memo(_weights)[:, row].tolist()
     strengths = history.memo(_strengths)[:, row].tolist()
+    hints_of: dict[Dimension, list[Hint]] = {dimension: [] for dimension in DIMENSIONS}
+    for fact, weight in zip(FACTS, weights, strict=True):
+        if weight == weight and weight != 0.0:  # NaN is not equal to itself
+            words, age = fact.tell(history, row)
+            hints_of[fact.dimension].append(Hint(words, fact.source, age, weight))
     found: dict[Dimension, DimensionEvidence] = {}
-    for position, dimension in enumerate(DIMENSIONS):
-        hints: list[Hint] = []
+    for position, (dimension, hints) in enumerate(hints_of.items()):
         against = 1.0
-        for fact, weight in zip(FACTS, weights, strict=True):
-            if fact.dimension == dimension and weight == weight and weight != 0.0:  # NaN is not equal to itself
-                words, age = fact.tell(history, row)
-                hints.append(Hint(words, fact.source, age, weight))
-                against *= 1.0 - max(-weight, 0.0)
-        hints.sort(key=lambda hint: -abs(hint.weight))
+        for hint in hints:
+            if hint.weight < 0.0:
+                against *= 1.0 + hint.weight
+        hints.sort(key=_force, reverse=True)
         strength = strengths[position]
         known = strength == strength
         status: Literal["met", "unmet", "unknown"] = "unknown"
@@ -151,20 +146,29 @@ def evidence(history: History, row: int) -> dict[Dimension, DimensionEvidence]:
 
 def prepare(history: History) -> None:
     """Asks for everything that `evidence` may ask for, so that a plan that rehearses this has it at hand."""
-    history.memo(_weights)
-    for fact in FACTS:
-        if isinstance(fact, Done):
-            for one in fact.selections(history):
-                one.days_since_last()
-            for one in fact.selections(history.within(90)):
-                one.count()
+    for compute in (_weights, _ages, _visits):
+        history.memo(compute)
+
+
+def _force(hint: Hint) -> float:
+    return abs(hint.weight)
+
+
+def _ages(history: History) -> NDArray[np.float64]:
+    """(fact of what was done, observation): days since it was last done, NaN for never."""
+    return np.fmin.reduceat(history.together(_DONE_LAST), _DONE_STARTS)
+
+
+def _visits(history: History) -> NDArray[np.float64]:
+    """The same: how often within 90 days."""
+    return np.add.reduceat(history.together(_DONE_COUNTS), _DONE_STARTS)
 
 
 def _weights(history: History) -> NDArray[np.float64]:
     """(fact, observation): every fact's weight."""
     stated, done = len(_STATED), len(_DONE)
     _, age = history.answers(DIMENSIONS)
-    amounts = np.add.reduceat(history.together(_DONE_NEEDS), _DONE_STARTS)
+    amounts = np.add.reduceat(history.together(_DONE_AMOUNTS), _DONE_STARTS)
     weights = np.empty((len(FACTS), history.size))
     weights[:stated] = age * _AGEING
     weights[stated : stated + done] = -amounts
@@ -194,12 +198,11 @@ def _strengths(history: History) -> NDArray[np.float64]:
     Facts stand grouped by dimension, so a product over each group is one `reduceat`.
     """
     weights = history.memo(_weights)
-    silent = np.isnan(weights)
-    weights = np.where(silent, 0.0, weights)
-    left = np.multiply.reduceat(1.0 - np.maximum(weights, 0.0), _GROUPS)
-    kept = np.multiply.reduceat(1.0 + np.minimum(weights, 0.0), _GROUPS)
+    # `fmax` and `fmin` take NaN, a fact that says nothing, for the 0 beside it.
+    left = np.multiply.reduceat(1.0 - np.fmax(weights, 0.0), _GROUPS)
+    kept = np.multiply.reduceat(1.0 + np.fmin(weights, 0.0), _GROUPS)
     strengths: NDArray[np.float64] = (1.0 - left) * kept
-    strengths[np.logical_and.reduceat(silent, _GROUPS)] = np.nan
+    strengths[np.logical_and.reduceat(np.isnan(weights), _GROUPS)] = np.nan
     return strengths
 
 
@@ -267,8 +270,11 @@ _DONE = [fact for fact in FACTS if isinstance(fact, Done)]
 _ATTRIBUTED = [fact for fact in FACTS if isinstance(fact, Attributed)]
 _AGEING = np.array([-1.0 / fact.half_life for fact in _STATED])[:, None]
 _MOST = np.array([*(fact.most for fact in _STATED), *(fact.most for fact in _DONE)])[:, None]
-_DONE_NEEDS = tuple(need for fact in _DONE for need in fact.needs())
-_DONE_STARTS = np.cumsum([0, *(len(fact.needs()) for fact in _DONE[:-1])])
+_DONE_ROW = {fact.words: i for i, fact in enumerate(_DONE)}
+_DONE_AMOUNTS = tuple(need for fact in _DONE for need in fact.needs("decayed", 14.0))
+_DONE_LAST = tuple(need for fact in _DONE for need in fact.needs("last", None))
+_DONE_COUNTS = tuple(need for fact in _DONE for need in fact.needs("count", 90.0))
+_DONE_STARTS = np.cumsum([0, *(max(len(fact.topics), 1) for fact in _DONE[:-1])])
 _COMPUTED: list[Fact] = [*_STATED, *_DONE, *_ATTRIBUTED]
 _PLACE = np.array([_COMPUTED.index(fact) for fact in FACTS])
 """Where `_weights` computes each fact."""

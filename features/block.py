@@ -57,6 +57,7 @@ class Block:
     def __init__(self, plan: Planned, known: Known, observations: Observations) -> None:
         self._plan, self._known, self._observations = plan, known, observations
         self.size = len(observations)
+        self._rows = observations.rows
         self._memo: dict[Callable[[History], Any], Any] = {}
         self._own: NDArray[np.float64] | None = None
         self._others: NDArray[np.float64] | None = None
@@ -114,7 +115,7 @@ class Block:
         account = self._known.leads.account
         if cells is None or self._known.colleagues is None or account is None:
             return np.full((self.size, len(aggregator.needs)), np.nan)
-        out = self._known.colleagues.aggregate(aggregator, cells, account[self._observations.lead], self._observations)
+        out = self._known.colleagues.aggregate(aggregator, cells, account[self._rows], self._observations)
         out.flags.writeable = False
         return out
 
@@ -127,7 +128,7 @@ class Block:
     def _number(self, column: str) -> Column:
         leads = self._known.leads
         current, history = leads.numbers.get(column), leads.changes.get(column)
-        now = np.full(self.size, np.nan) if current is None else current[self._observations.lead]
+        now = np.full(self.size, np.nan) if current is None else current[self._rows]
         if history is not None and history.numbers is not None and len(history.numbers):
             position, changed = self._in_force(history)
             now = np.where(changed, np.where(position < 0, np.nan, history.numbers[position]), now)
@@ -141,14 +142,14 @@ class Block:
         return found
 
     def _text(self, column: str) -> TextColumn:
-        leads, lead = self._known.leads, self._observations.lead
+        leads = self._known.leads
         merged = self._known.merged.get(column)
         if merged is None:
             current = leads.texts.get(column)
-            return self._no_text if current is None else current.take(lead)
+            return self._no_text if current is None else current.take(self._rows)
         dated, now = merged
         position, changed = self._in_force(leads.changes[column])
-        return now.with_codes(np.where(changed, np.where(position < 0, -1, dated.codes[position]), now.codes[lead]))
+        return now.with_codes(np.where(changed, np.where(position < 0, -1, dated.codes[position]), now.codes[self._rows]))
 
     def _in_force(self, history: FieldHistory) -> tuple[Ints, NDArray[np.bool_]]:
         """Row of the change in force at each observation (-1: before the first), and whether the lead has any change."""
@@ -161,7 +162,7 @@ class Block:
         times = self._known.leads.times.get(column)
         if times is None:
             return np.full(self.size, np.nan)
-        when, as_of = times[self._observations.lead], self._observations.as_of
+        when, as_of = times[self._rows], self._observations.as_of
         age = (as_of - when) / DAY
         age[(when == NEVER) | (when > as_of)] = np.nan
         return age

@@ -23,7 +23,7 @@ from features.colleagues import Colleagues
 from features.history import ActivityLog, Column, History, Leads, Observations, TextColumn
 from features.machines import machine_activity
 from features.own_types import signals_of_type
-from features.rehearsal import Needs, needs_of
+from features.rehearsal import Needs, needs_of, rehearse
 from features.segments import runs
 from features.signal import Attribute, FeatureSet, Signal
 
@@ -88,6 +88,8 @@ class Plan:
     """A feature set made ready to evaluate. Building one rehearses every signal; build it once and keep it."""
 
     feature_set: FeatureSet
+    also: Callable[[History], object] | None = None
+    """Asks for what is wanted of each block's history besides the signals, so that it comes out of the same pass."""
     signals: tuple[Signal, ...] = field(init=False)
     numeric: tuple[Attribute, ...] = field(init=False)
     names: tuple[str, ...] = field(init=False)
@@ -109,7 +111,8 @@ class Plan:
         signals = (*self.feature_set.signals, *own_types)
         numeric = tuple(one for one in self.feature_set.attributes if one.kind != "category")
         needs = [needs_of(one) for one in signals]
-        aggregates = list(dict.fromkeys(need for one in needs for need in one.aggregates))
+        asked = needs if self.also is None else [*needs, rehearse(self.also)]
+        aggregates = list(dict.fromkeys(need for one in asked for need in one.aggregates))
         own = Aggregator([need for need in aggregates if not selector_of(need).colleagues])
         colleagues = Aggregator([need for need in aggregates if selector_of(need).colleagues])
         put(self, "signals", signals)
@@ -118,8 +121,8 @@ class Plan:
         put(self, "own", own)
         put(self, "colleagues", colleagues)
         attributes = frozenset(one.name for one in self.feature_set.attributes)
-        put(self, "columns", frozenset(column for one in needs for column in one.columns) | attributes)
-        put(self, "asked", tuple(dict.fromkeys(field for one in needs for field in one.answers)))
+        put(self, "columns", frozenset(column for one in asked for column in one.columns) | attributes)
+        put(self, "asked", tuple(dict.fromkeys(field for one in asked for field in one.answers)))
         put(self, "answers", bool(self.asked))
         put(self, "_direct", _direct(needs, own))
         put(self, "_direct_colleagues", _direct(needs, colleagues))

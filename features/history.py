@@ -11,13 +11,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Any, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from data.errors import BadData
+from features.segments import Rows, adjoining
 
 __all__ = [
     "DAY",
@@ -87,7 +88,7 @@ class TextColumn:
             table = self._mapped[meaning] = np.array([*map(meaning, self.values), np.nan], dtype=np.float64)
         return table
 
-    def take(self, rows: NDArray[np.integer]) -> TextColumn:
+    def take(self, rows: NDArray[np.integer] | slice) -> TextColumn:
         return TextColumn(self.codes[rows], self.values, self._mapped)
 
     def with_codes(self, codes: Codes) -> TextColumn:
@@ -244,6 +245,11 @@ class Observations:
 
     lead: NDArray[np.int64]
     as_of: Instants
+
+    @cached_property
+    def rows(self) -> Rows:
+        """`lead` as positions of rows."""
+        return adjoining(self.lead)
 
     def __len__(self) -> int:
         return len(self.lead)

@@ -11,7 +11,7 @@ import numpy as np
 from features.history import Column, History, Need, TextColumn
 from features.signal import Signal
 
-__all__ = ["Needs", "needs_of"]
+__all__ = ["Needs", "needs_of", "rehearse"]
 
 T = TypeVar("T")
 
@@ -33,8 +33,13 @@ class Needs:
 
 def needs_of(signal: Signal) -> Needs:
     """Rehearses the signal on an empty history."""
+    return rehearse(signal.function, signal.within)
+
+
+def rehearse(function: Callable[[History], object], within: float | None = None) -> Needs:
+    """The same for any function of a history."""
     rehearsal = _Rehearsal()
-    result = signal.function(History(rehearsal, signal.within))
+    result = function(History(rehearsal, within))
     direct = next((need for need, column in rehearsal.columns.items() if column is result), None)
     return Needs(tuple(rehearsal.columns), frozenset(rehearsal.attributes), tuple(rehearsal.asked), direct)
 

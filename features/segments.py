@@ -11,7 +11,7 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Rows", "runs", "visible", "visible_ends"]
+__all__ = ["Rows", "adjoining", "runs", "visible", "visible_ends"]
 
 Ints = NDArray[np.int64]
 Rows = Ints | slice
@@ -69,6 +69,14 @@ def runs(starts: Ints, lead: Ints, rows: int, questions: int) -> Iterator[tuple[
         stop = min(max(stop, start + 1), start + questions, n)
         yield start, stop
         start = stop
+
+
+def adjoining(rows: Ints) -> Rows:
+    """The same positions, as a slice where each is the one before plus one."""
+    n = len(rows)
+    if n and int(rows[-1]) - int(rows[0]) == n - 1 and (n == 1 or bool((rows[1:] - rows[:-1] == 1).all())):
+        return slice(int(rows[0]), int(rows[0]) + n)
+    return rows
 
 
 def _expand(begins: Ints, ends: Ints) -> tuple[Rows, Ints]:

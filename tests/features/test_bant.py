@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from features import bant
 from features.catalogue import catalogue
 from features.engine import Plan, evaluate
-from features.history import Column, History, Leads, Observations
-from features.signal import FeatureSet, Signal
+from features.history import Column, Leads, Observations
+from features.signal import FeatureSet
 from features.testing import history, log_of, told
 from tests.features.worlds import NOW, crowd
 
@@ -103,12 +103,8 @@ def test_more_evidence_for_never_lowers_a_strength_and_stays_below_one(pages: li
 def test_evidence_is_the_same_for_one_lead_and_in_a_batch_whether_planned_or_not() -> None:
     world = crowd(30, 20, seed=3)
 
-    def ask_all(history: History) -> Column:
-        bant.prepare(history)
-        return np.zeros(history.size)
-
     everything = tuple(catalogue().values())
-    planned = Plan(FeatureSet((*everything, Signal("evidence", "need", "", None, 0.0, 0, "", ask_all))))
+    planned = Plan(FeatureSet(everything), also=bant.prepare)
 
     def evidence_by(plan: Plan, which: list[int]) -> list[object]:
         gathered: list[object] = []
@@ -129,10 +125,6 @@ def test_evidence_is_the_same_for_one_lead_and_in_a_batch_whether_planned_or_not
 
 
 def test_preparing_asks_for_all_that_evidence_will_need(monkeypatch: pytest.MonkeyPatch) -> None:
-    def ask_all(history: History) -> Column:
-        bant.prepare(history)
-        return np.zeros(history.size)
-
     def unplanned(self: object, need: object) -> Column:
         raise AssertionError(f"{need} was not prepared")
 
@@ -144,7 +136,7 @@ def test_preparing_asks_for_all_that_evidence_will_need(monkeypatch: pytest.Monk
     lead = Leads(["ana"])
     gathered: list[object] = []
     evaluate(
-        Plan(FeatureSet((Signal("evidence", "need", "", None, 0.0, 0, "", ask_all),))),
+        Plan(FeatureSet(()), also=bant.prepare),
         lead,
         log_of([[told(line) for line in lines]]),
         Observations(np.array([0]), np.array([NOW])),
