@@ -163,7 +163,6 @@ def flat_dataset(flat: FlatTable, title: str, id_column: str | None = None) -> D
     source = flat.source
     how = [{",": "comma", ";": "semicolon", "\t": "tab", "|": "bar"}.get(source.delimiter or "", ""), source.encoding, source.compression]
     details = ", ".join(str(part) for part in how if part) + (f", decimal {'comma' if source.decimal == ',' else 'point'}")
-    blank = (f"{flat.blank_labels:,} rows with a blank label were left out.",) if flat.blank_labels else ()
     return Dataset(
         mode="flat",
         title=title,
@@ -182,7 +181,7 @@ def flat_dataset(flat: FlatTable, title: str, id_column: str | None = None) -> D
         undated=frozenset(),
         timed=frozenset(),
         sources=(SourceRead("leads", title, source.rows, len(flat.quarantine), details),),
-        notices=tuple(flat.notices) + blank,
+        notices=tuple(flat.notices),
         quarantine=flat.quarantine,
         segments=_segments(flat.frame),
         columns=kinds,

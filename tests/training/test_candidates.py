@@ -1,0 +1,135 @@
+"""Three candidates by one protocol: what may be judged, what is chosen, and that a recipe repeats itself."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from models.inputs import Floats, InputSpec
+from models.logistic import Logistic
+from models.logit import sigmoid
+from training.candidates import KINDS, Candidate, Recipe, choose, fit_candidates, refit, scaled_losses, search
+from training.splits import Fold, Split, cross_fit_folds
+
+INPUTS = [InputSpec("strong", "fit"), InputSpec("weak", "fit"), InputSpec("kind", "fit", "category", categories=("a", "b"))]
+Table = tuple[Floats, Floats]
+ALL = np.arange(3_000)
+LEAD = np.arange(1_000)
+BLOCKS = np.split(np.arange(1_000), [600, 700, 820])
+
+
+@pytest.fixture(scope="module")
+def table() -> Table:
+    rng = np.random.default_rng(0)
+    X = np.column_stack([rng.normal(size=1_000), rng.normal(size=1_000), rng.integers(0, 3, 1_000)]).astype(np.float64)
+    X[rng.random((1_000, 3)) < 0.05] = np.nan
+    y = (rng.random(1_000) < sigmoid(1.2 * np.nan_to_num(X[:, 0]) + 0.4 * (X[:, 2] == 1) - 1)).astype(np.float64)
+    return X, y
+
+
+def split(small: bool = False) -> Split:
+    fit, tune, calibrate, test = BLOCKS
+    if small:
+        tune = calibrate = np.union1d(tune, calibrate)
+    return Split(fit, tune, calibrate, test, small, {})
+
+
+def fake(margin: Floats) -> Candidate:
+    return Candidate(Recipe("fake"), None, margin)  # type: ignore[arg-type]
+
+
+class TestProtocol:
+    def test_nobody_is_judged_on_what_it_was_fitted_on(self, table: Table) -> None:
+        for one in fit_candidates(*table, LEAD, INPUTS, split(), [], seed=7).values():
+            assert np.isnan(one.margin[BLOCKS[0]]).all()
+            assert np.isfinite(one.margin[600:]).all()
+
+    def test_small_data_has_margins_out_of_fold(self, table: Table) -> None:
+        X, y = table
+        folds = cross_fit_folds(np.arange(820), np.arange(1_000), order=np.arange(1_000.0), y=y)
+        found = fit_candidates(X, y, LEAD, INPUTS, split(small=True), folds, seed=7)
+        for one in found.values():
+            held = np.concatenate([fold.held for fold in folds])
+            assert np.isfinite(one.margin[held]).all()
+            assert np.isnan(np.delete(one.margin[:820], held)).all()
+            assert (
+                one.margin[folds[-1].held].tobytes()
+                == refit(one.recipe, X[folds[-1].fit], y[folds[-1].fit], INPUTS, 7).margin(X[folds[-1].held]).tobytes()
+            )
+
+    @pytest.mark.parametrize("kind", KINDS)
+    def test_a_recipe_repeats_itself_to_the_bit(self, table: Table, kind: str) -> None:
+        X, y = table
+        one = fit_candidates(X, y, LEAD, INPUTS, split(), [], seed=7, kinds=(kind,))[kind]
+        assert one.recipe.kind == kind
+        first, second = (refit(one.recipe, X, y, INPUTS, 7).margin(X).tobytes() for _ in range(2))
+        assert first == second
+
+    def test_progress_names_each(self, table: Table) -> None:
+        said: list[str] = []
+        fit_candidates(*table, LEAD, INPUTS, split(), [], seed=7, kinds=("scorecard", "logistic"), say=said.append)
+        assert said == ["fitting scorecard", "fitting logistic"]
+
+
+@pytest.fixture(scope="module")
+def truth() -> Table:
+    rng = np.random.default_rng(1)
+    margin = rng.normal(-1, 1.5, 3_000)
+    return margin, (rng.random(3_000) < sigmoid(margin)).astype(np.float64)
+
+
+class TestChoosing:
+    def test_who_ranks_better_is_chosen_however_far_off_its_scale(self, truth: Table) -> None:
+        """Calibration sets level and slope later; what it cannot mend is the ranking."""
+        margin, y = truth
+        noisy = margin + np.random.default_rng(2).normal(0, 1.5, 3_000)
+        assert choose({"noisy": fake(noisy), "shifted": fake(0.2 * margin + 5)}, y, ALL, ALL) == "shifted"
+
+    def test_between_equals_the_simpler_is_chosen(self, truth: Table) -> None:
+        """The least loss by a hair is chance; the simpler one comes first."""
+        margin, y = truth
+        one, other = (margin + np.random.default_rng(seed).normal(0, 0.5, 3_000) for seed in (11, 12))
+        assert choose({"simple": fake(one), "intricate": fake(other)}, y, ALL, ALL) == "simple"
+        assert choose({"simple": fake(other), "intricate": fake(one)}, y, ALL, ALL) == "simple"
+
+    def test_rows_outside_the_block_have_no_say(self, truth: Table) -> None:
+        margin, y = truth
+        good_there = np.where(np.arange(3_000) < 1_500, margin, np.random.default_rng(3).normal(size=3_000))
+        good_here = np.where(np.arange(3_000) < 1_500, np.random.default_rng(3).normal(size=3_000), margin)
+        assert choose({"there": fake(good_there), "here": fake(good_here)}, y, np.arange(1_500, 3_000), ALL) == "here"
+
+    def test_a_constant_is_as_good_as_the_base_rate(self, truth: Table) -> None:
+        _, y = truth
+        rate = y.mean()
+        entropy = -(rate * np.log(rate) + (1 - rate) * np.log(1 - rate))
+        assert abs(scaled_losses(np.zeros(3_000), y).mean() - entropy) < 0.002
+
+    @pytest.mark.parametrize("y", [np.ones(9), np.zeros(9), np.array([1.0, 0, 0, 0, 0, 0, 0, 0, 0])])
+    def test_one_class_in_a_half_is_survived(self, y: Floats) -> None:
+        assert np.isfinite(scaled_losses(np.linspace(-1, 1, 9), y)).all()
+
+
+def test_a_search_repeats_itself_and_without_trials_keeps_the_defaults(table: Table) -> None:
+    X, y = table
+    found = [search(X[:600], y[:600], X[600:820], y[600:820], INPUTS, 7, trials, {}) for trials in (3, 3, 0)]
+    assert found[0] == found[1]
+    assert found[2] == {}
+
+
+def test_leaves_count_leads_where_a_lead_has_many_rows(table: Table) -> None:
+    """Nine looks at one person are not nine people."""
+    X, y = table
+    by_row, by_lead = (
+        fit_candidates(X, y, lead, INPUTS, split(), [], seed=7, kinds=("boosted",))["boosted"].recipe for lead in (LEAD, LEAD // 9)
+    )
+    assert "min_data_in_leaf" not in by_row.overrides
+    assert by_lead.overrides["min_data_in_leaf"] > 100
+
+
+def test_recipes_of_folds_agree_on_the_middle(table: Table) -> None:
+    X, y = table
+    folds = [Fold(np.arange(0, 300), np.arange(300, 500)), Fold(np.arange(0, 500), np.arange(500, 820))]
+    found = fit_candidates(X, y, LEAD, INPUTS, split(small=True), folds, seed=7, kinds=("logistic", "boosted"))
+    assert found["boosted"].recipe.rounds
+    assert found["logistic"].recipe.C
+    assert isinstance(found["logistic"].model, Logistic)
