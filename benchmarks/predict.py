@@ -52,7 +52,7 @@ def one_row(booster: object, ours: Boosted, X: Floats, repeats: int = 1500) -> d
     rows = [X[place : place + 1] for place in range(repeats)]
     calibration = fit_calibration(ours.margin(X[:5000]), np.random.default_rng(0).random(5000) < 0.2, np.arange(5000), seed=0)
     scale = ScoreScale.from_margins(ours.margin(X[:5000]))
-    predict = booster.predict  # type: ignore[attr-defined]
+    predict = booster.predict
     calls: dict[str, Callable[[Floats], object]] = {
         "lightgbm Booster.predict, num_threads=1": lambda row: predict(row, raw_score=True, num_threads=1),
         "ours: margin": ours.margin,
@@ -75,7 +75,7 @@ def one_row(booster: object, ours: Boosted, X: Floats, repeats: int = 1500) -> d
 
 
 def in_bulk(booster: object, ours: Boosted, X: Floats, threads: list[int], repeats: int) -> dict[str, float]:
-    predict = booster.predict  # type: ignore[attr-defined]
+    predict = booster.predict
     calls: dict[str, Callable[[], object]] = {}
     for n in sorted(set(threads)):
         calls[f"lightgbm Booster.predict, {n} threads"] = lambda n=n: predict(X, raw_score=True, num_threads=n)

@@ -61,7 +61,7 @@ def one_thread() -> AbstractContextManager[object]:
     The matrices are narrow: a second thread gains little, loses twentyfold where another process wants the core, and
     adds up in another order.
     """
-    from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
+    from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]  # it ships no types
 
     limits: AbstractContextManager[object] = threadpool_limits(limits=1, user_api="blas")
     return limits

@@ -104,7 +104,7 @@ class Decider:
                     answer = _encoder.encode(decision)
                     row = self._row(one.request, decision, answer, one.received, one.idempotency)
                     durable = self._ledger.enter((row,), {decision.lead_id: decision.decision})
-                except Exception as error:  # noqa: BLE001 - likewise
+                except Exception as error:  # noqa: BLE001 - likewise, each to its own
                     one.scored.set_exception(error)
                 else:
                     one.scored.set_result((answer, decision, durable))

@@ -297,7 +297,6 @@ class TestADriftedBaseRate:
         before, after = calibration.apply(margins), calibration.with_offset(0.5, 0.2).apply(margins)
         for (old, new), shift in zip(zip(before, after, strict=True), (0.5, 0.5 - 1.96 * 0.2, 0.5 + 1.96 * 0.2), strict=True):
             inside = (old > 0) & (old < 1)
-            logit = lambda q: np.log(q / (1 - q))  # noqa: E731
             np.testing.assert_allclose(logit(new[inside]) - logit(old[inside]), shift, atol=1e-9)
 
     @KINDS

@@ -30,7 +30,7 @@ def policies(draw: st.DrawFn) -> Policy:
 
 
 def rank(decision: str) -> int:
-    return DECISIONS.index(decision)  # type: ignore[arg-type]
+    return DECISIONS.index(decision)
 
 
 class TestAPolicyThatCannotBe:
@@ -93,8 +93,8 @@ def test_raising_a_threshold_never_routes_more(policy: Policy, p: float, previou
             "mql": policy.mql.model_copy(update={"enter": (policy.mql.enter + 1) / 2, "exit": (policy.mql.exit + policy.mql.enter) / 2}),
         }
     )
-    before, _ = decide(policy, p, previous=previous, bant=bant)  # type: ignore[arg-type]
-    after, _ = decide(raised, p, previous=previous, bant=bant)  # type: ignore[arg-type]
+    before, _ = decide(policy, p, previous=previous, bant=bant)
+    after, _ = decide(raised, p, previous=previous, bant=bant)
     assert rank(after) <= rank(before)
 
 
@@ -108,8 +108,8 @@ def test_a_likelier_lead_is_never_routed_lower(policy: Policy, p: float, q: floa
 def test_a_decision_never_flaps_while_the_probability_stands_still(
     policy: Policy, p: float, previous: Outcome | None, bant: dict[str, object]
 ) -> None:
-    once, _ = decide(policy, p, previous=previous, bant=bant)  # type: ignore[arg-type]
-    again, _ = decide(policy, p, previous=once, bant=bant)  # type: ignore[arg-type]
+    once, _ = decide(policy, p, previous=previous, bant=bant)
+    again, _ = decide(policy, p, previous=once, bant=bant)
     assert again == once
 
 
@@ -128,7 +128,7 @@ def test_many_leads_are_decided_as_each_alone(
         refused=np.array([consent is False for *_, consent in leads]),
         no_signal=no_signal,
     )
-    alone = [decide(policy, p, previous=before, bant=bant, consent=consent, no_signal=no_signal)[0] for p, before, bant, consent in leads]  # type: ignore[arg-type]
+    alone = [decide(policy, p, previous=before, bant=bant, consent=consent, no_signal=no_signal)[0] for p, before, bant, consent in leads]
     assert [DECISIONS[code] for code in codes] == alone
 
 
