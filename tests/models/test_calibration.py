@@ -22,7 +22,7 @@ from models.calibration import (
     fit_base_rate,
     fit_calibration,
 )
-from models.logit import sigmoid
+from models.logit import logit, sigmoid
 
 
 def block(rows: int, seed: int, slope: float = 0.6, level: float = -1.0) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
