@@ -47,7 +47,7 @@ def test_they_move_every_declared_signal() -> None:
 
 @pytest.mark.parametrize("kind", ["number", "boolean", "category"])
 def test_an_odd_column_alone(kind: str) -> None:
-    features = FeatureSet((), (), (Attribute("{odd} 100 %s", kind),))  # type: ignore[arg-type]
+    features = FeatureSet((), (), (Attribute("{odd} 100 %s", kind),))
     encoder = Encoder(features, (InputSpec("{odd} 100 %s", "fit", "category" if kind == "category" else "number"),))
     leads = invent(encoder, reads_activities=False)
     assert json.loads(json.dumps(leads)) == leads

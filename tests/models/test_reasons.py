@@ -122,18 +122,18 @@ class TestOfABundle:
             {"source": "web"}, [LeadActivity(type="page_view", occurred_at=AS_OF - timedelta(days=1), url="/pricing")], as_of=AS_OF
         )
         path, exact = (score_requests(event_bundle, [request], event_bundle.policy, explain=how)[0] for how in ("path", "shap"))
-        assert path.probability == exact.probability  # type: ignore[union-attr]
+        assert path.probability == exact.probability
 
     def test_reasons_come_strongest_first(self, flat_bundle: Bundle) -> None:
         (answer,) = score_requests(
             flat_bundle, [LeadRequest({"visits": 9, "origin": "web", "size": 900.0}, as_of=AS_OF)], flat_bundle.policy
         )
-        strengths = [abs(reason.contribution) for reason in answer.reasons]  # type: ignore[union-attr]
+        strengths = [abs(reason.contribution) for reason in answer.reasons]
         assert strengths == sorted(strengths, reverse=True)
-        assert answer.reasons[0].sentence == "visits is 9."  # type: ignore[union-attr]
+        assert answer.reasons[0].sentence == "visits is 9."
 
     def test_fit_and_engagement_are_sums_of_their_families(self, event_bundle: Bundle) -> None:
         (answer,) = score_requests(event_bundle, [LeadRequest({"job_title": "CTO"}, as_of=AS_OF)], event_bundle.policy, reasons=200)
-        assert answer.fit is not None  # type: ignore[union-attr]
-        assert answer.engagement is not None  # type: ignore[union-attr]
-        assert {reason.family for reason in answer.reasons} <= set(event_bundle.families)  # type: ignore[union-attr]
+        assert answer.fit is not None
+        assert answer.engagement is not None
+        assert {reason.family for reason in answer.reasons} <= set(event_bundle.families)

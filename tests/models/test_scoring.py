@@ -61,7 +61,7 @@ def replaced(one: LeadActivity, **values: Any) -> LeadActivity:
 def decisions(bundle: Bundle, requests: Sequence[LeadRequest], **options: Any) -> list[Decision]:
     answers = score_requests(bundle, requests, options.pop("policy", bundle.policy), **options)
     assert all(isinstance(one, Decision) for one in answers), next(one for one in answers if not isinstance(one, Decision))
-    return answers  # type: ignore[return-value]
+    return answers
 
 
 def scored(bundle: Bundle, leads: Path, out: Path, **options: Any) -> list[dict[str, Any]]:

@@ -17,7 +17,7 @@ EMPTY = pd.DataFrame({"lead_id": [], "lead_row": np.zeros(0, np.int32)})
 
 def tables(leads: pd.DataFrame, kinds: dict[str, str], changes: pd.DataFrame = EMPTY, activities: pd.DataFrame = EMPTY) -> Tables:
     nothing = pd.DataFrame({"table": [], "row": [], "lead_id": [], "reason": []})
-    return Tables(leads, changes, activities, EMPTY, EMPTY, T, kinds, nothing)  # type: ignore[arg-type]
+    return Tables(leads, changes, activities, EMPTY, EMPTY, T, kinds, nothing)
 
 
 def test_missing_text_and_time_stay_missing() -> None:

@@ -35,7 +35,7 @@ def split(small: bool = False) -> Split:
 
 
 def fake(margin: Floats) -> Candidate:
-    return Candidate(Recipe("fake"), None, margin)  # type: ignore[arg-type]
+    return Candidate(Recipe("fake"), None, margin)
 
 
 class TestProtocol:
