@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
-from typing import Annotated
+from types import FrameType
+from typing import Annotated, NoReturn
 
 import typer
 
@@ -41,6 +43,8 @@ def demo(
     """
     from data.home import Home
 
+    for ending in (signal.SIGTERM, signal.SIGHUP):  # end like Ctrl-C does, so that no child is left behind
+        signal.signal(ending, _stop)
     _refuse_taken(port)  # before the minutes of training, not after
     home = Home.from_environment()
     home.create()
@@ -48,7 +52,9 @@ def demo(
     if not (crm / "tamiz.toml").exists():
         _step("1/3 a simulated CRM", "simulate", "--out", str(crm), "--leads", str(leads), "--seed", str(seed))
     if not (home.bundles / "champion.json").exists():
-        _step("2/3 a model trained on it", "train", "--project", str(crm / "tamiz.toml"), "--promote")
+        code = _step("2/3 a model trained on it", "train", "--project", str(crm / "tamiz.toml"), "--promote", may_say_no=True)
+        if code:  # a demonstration shows the gates and then goes on; an installation would not
+            _step("2/3 promoted all the same", "promote", "--why", "tamiz demo: the gates said HOLD, see the report")
     request = _example_request(home.root)
     typer.echo("-> 3/3 the service", err=True)
     following = subprocess.Popen(_command("pull", "--watch"), env=_environment(), stderr=subprocess.DEVNULL)
@@ -69,11 +75,13 @@ def demo(
         raise typer.Exit(code)
 
 
-def _step(title: str, *words: str) -> None:
+def _step(title: str, *words: str, may_say_no: bool = False) -> int:
+    """Runs a command and ends the demo when it fails; exit code 1 (a gate said no) is the caller's where it asks for it."""
     typer.echo(f"-> {title}: tamiz {' '.join(words)}", err=True)
-    done = subprocess.run(_command(*words), env=_environment(), check=False)
-    if done.returncode:
-        raise typer.Exit(done.returncode)
+    code = subprocess.run(_command(*words), env=_environment(), check=False).returncode
+    if code and not (may_say_no and code == 1):
+        raise typer.Exit(code)
+    return code
 
 
 def _command(*words: str) -> list[str]:
@@ -108,6 +116,10 @@ def _refuse_taken(port: int) -> None:
             probe.bind(("127.0.0.1", port))
         except OSError as error:
             raise PortTaken(port=port) from error
+
+
+def _stop(number: int, _: FrameType | None) -> NoReturn:
+    raise SystemExit(128 + number)
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
