@@ -41,6 +41,7 @@ __all__ = [
     "estimate_offset",
     "fit_base_rate",
     "fit_calibration",
+    "platt",
 ]
 
 FEWEST_ROWS = 1000
@@ -211,8 +212,8 @@ class Sigmoid:
 
     @classmethod
     def fit(cls, margin: Floats, y: Floats, codes: NDArray[np.intp], seed: int) -> Self:
-        slope, intercept = (float(v[0]) for v in _platt(margin, y, np.ones((1, len(y)))))
-        slopes, intercepts = _platt(margin, y, _draws(int(codes.max()) + 1, seed)[:, codes])
+        slope, intercept = (float(v[0]) for v in platt(margin, y, np.ones((1, len(y)))))
+        slopes, intercepts = platt(margin, y, _draws(int(codes.max()) + 1, seed)[:, codes])
         low, high = float(margin.min()), float(margin.max())
         room = max(high - low, 1.0)  # leads outside the margins seen get the interval that the refits' lines give there
         at = np.linspace(low - room, high + room, 121)
@@ -365,7 +366,7 @@ def _put(hull: list[tuple[int, int]], corner: tuple[int, int]) -> None:
     hull.append(corner)
 
 
-def _platt(margin: Floats, y: Floats, weights: Floats) -> tuple[Floats, Floats]:
+def platt(margin: Floats, y: Floats, weights: Floats) -> tuple[Floats, Floats]:
     """Slope and intercept for each row of weights, on targets smoothed by one success and one failure; slope ≥ 0.
 
     A negative slope would turn the ranking round: then the best line that does not is the flat one.

@@ -14,9 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.boosted import Boosted, fit_boosted, parameters
-from models.calibration import Sigmoid
+from models.calibration import platt
 from models.inputs import Floats, InputSpec
 from models.logistic import Logistic, fit_logistic
+from models.logit import sigmoid
 from models.scorecard import Scorecard, fit_scorecard
 from training.metrics import CLIP
 from training.splits import Fold, Split
@@ -119,7 +120,8 @@ def scaled_losses(margin: Floats, y: Floats) -> Floats:
         if len(np.unique(y[other])) < 2:
             p[half] = y[other].mean() if other.any() else 0.5
         else:
-            p[half] = Sigmoid.fit(margin[other], y[other], np.arange(int(other.sum())), 0).apply(margin[half])[0]
+            slope, intercept = platt(margin[other], y[other], np.ones((1, int(other.sum()))))
+            p[half] = sigmoid(slope[0] * margin[half] + intercept[0])
     p = np.clip(p, CLIP, 1 - CLIP)
     losses: Floats = -(y * np.log(p) + (1 - y) * np.log1p(-p))
     return losses
