@@ -22,15 +22,23 @@ __all__ = ["policy", "policy_in_force", "pull", "score"]
 
 
 def score(
-    leads: Annotated[Path, typer.Option("--leads", help="CSV, Parquet or JSON, one row a lead, with the columns that training saw.")],
-    out: Annotated[str, typer.Option("--out", help="File ending in .csv, .parquet or .jsonl; - is stdout, as CSV.")],
-    activities: Annotated[Path | None, typer.Option("--activities", help="What the leads did: lead_id, occurred_at, type, …")] = None,
-    as_of: Annotated[
-        str | None, typer.Option("--as-of", help="The instant at which to look; default now. UTC unless it says otherwise.")
+    leads: Annotated[
+        Path, typer.Option("--leads", metavar="FILE", help="CSV, Parquet or JSON, one row a lead, with the columns that training saw.")
+    ],
+    out: Annotated[str, typer.Option("--out", metavar="FILE", help="File ending in .csv, .parquet or .jsonl; - is stdout, as CSV.")],
+    activities: Annotated[
+        Path | None, typer.Option("--activities", metavar="FILE", help="What the leads did: lead_id, occurred_at, type, …")
     ] = None,
-    model: Annotated[str, typer.Option("--model", help="champion, challenger, a version number, or a bundle's folder.")] = "champion",
+    as_of: Annotated[
+        str | None, typer.Option("--as-of", metavar="TIME", help="The instant at which to look; default now. UTC unless it says otherwise.")
+    ] = None,
+    model: Annotated[
+        str, typer.Option("--model", metavar="M", help="champion, challenger, a version number, or a bundle's folder.")
+    ] = "champion",
     reasons: Annotated[int, typer.Option("--reasons", min=0, max=20, help="How many reasons a lead; 0 leaves them out.")] = 3,
-    id_column: Annotated[str | None, typer.Option("--id", help="Column with the lead's id; default lead_id, else the row number.")] = None,
+    id_column: Annotated[
+        str | None, typer.Option("--id", metavar="COL", help="Column with the lead's id; default lead_id, else the row number.")
+    ] = None,
 ) -> None:
     """Score a file of leads: probability with its interval, score, grade, decision and reasons, a row for each row.
 

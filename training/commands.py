@@ -22,17 +22,31 @@ _FIGURES = (("AUC", "auc"), ("PR-AUC", "pr_auc"), ("log loss", "log_loss"), ("EC
 
 
 def train(
-    project: Annotated[Path | None, typer.Option("--project", help="Event tables: a tamiz.toml.", dir_okay=False)] = None,
-    leads: Annotated[Path | None, typer.Option("--leads", help="A flat table: CSV, Parquet or JSON, one row a lead.")] = None,
-    label: Annotated[str | None, typer.Option("--label", help="Column that says whether the lead converted.")] = None,
-    positive: Annotated[str | None, typer.Option("--positive", help="Value of the label that counts as a conversion.")] = None,
-    negative: Annotated[str | None, typer.Option("--negative", help="The other value, where there are more than two.")] = None,
-    id_column: Annotated[str | None, typer.Option("--id", help="Column with the lead's id; default lead_id, else the row number.")] = None,
-    order_by: Annotated[str | None, typer.Option("--order-by", help="Column with dates or numbers that orders leads in time.")] = None,
+    project: Annotated[Path | None, typer.Option("--project", metavar="FILE", help="Event tables: a tamiz.toml.", dir_okay=False)] = None,
+    leads: Annotated[
+        Path | None, typer.Option("--leads", metavar="FILE", help="A flat table: CSV, Parquet or JSON, one row a lead.")
+    ] = None,
+    label: Annotated[str | None, typer.Option("--label", metavar="COL", help="Column that says whether the lead converted.")] = None,
+    positive: Annotated[
+        str | None, typer.Option("--positive", metavar="VALUE", help="Value of the label that counts as a conversion.")
+    ] = None,
+    negative: Annotated[
+        str | None, typer.Option("--negative", metavar="VALUE", help="The other value, where there are more than two.")
+    ] = None,
+    id_column: Annotated[
+        str | None, typer.Option("--id", metavar="COL", help="Column with the lead's id; default lead_id, else the row number.")
+    ] = None,
+    order_by: Annotated[
+        str | None, typer.Option("--order-by", metavar="COL", help="Column with dates or numbers that orders leads in time.")
+    ] = None,
     order_by_row: Annotated[bool, typer.Option("--order-by-row", help="The rows are in order of time.")] = False,
-    drop: Annotated[list[str] | None, typer.Option("--drop", help="Leave a column out. May be repeated.")] = None,
-    allow: Annotated[list[str] | None, typer.Option("--allow", help="Keep an input that the audit accuses. May be repeated.")] = None,
-    report: Annotated[Path | None, typer.Option("--report", help="Folder for report.html and metrics.json.", file_okay=False)] = None,
+    drop: Annotated[list[str] | None, typer.Option("--drop", metavar="COL", help="Leave a column out. May be repeated.")] = None,
+    allow: Annotated[
+        list[str] | None, typer.Option("--allow", metavar="COL", help="Keep an input that the audit accuses. May be repeated.")
+    ] = None,
+    report: Annotated[
+        Path | None, typer.Option("--report", metavar="DIR", help="Folder for report.html and metrics.json.", file_okay=False)
+    ] = None,
     promote_it: Annotated[bool, typer.Option("--promote", help="Make it the champion, if the gates say yes.")] = False,
     trials: Annotated[
         int, typer.Option("--trials", min=0, max=1000, help="Settings of the boosted model to try besides the defaults.")
@@ -92,11 +106,13 @@ def train(
 
 
 def evaluate(
-    leads: Annotated[Path, typer.Option("--leads", help="Rows with the label, which training never saw.")],
-    label: Annotated[str, typer.Option("--label", help="Column that says whether the lead converted.")],
-    model: Annotated[str, typer.Option("--model", help="champion, challenger, a version number, or a bundle's folder.")] = "champion",
-    id_column: Annotated[str | None, typer.Option("--id", help="Column with the lead's id.")] = None,
-    out: Annotated[Path | None, typer.Option("--out", help="Write the JSON here instead of to stdout.")] = None,
+    leads: Annotated[Path, typer.Option("--leads", metavar="FILE", help="Rows with the label, which training never saw.")],
+    label: Annotated[str, typer.Option("--label", metavar="COL", help="Column that says whether the lead converted.")],
+    model: Annotated[
+        str, typer.Option("--model", metavar="M", help="champion, challenger, a version number, or a bundle's folder.")
+    ] = "champion",
+    id_column: Annotated[str | None, typer.Option("--id", metavar="COL", help="Column with the lead's id.")] = None,
+    out: Annotated[Path | None, typer.Option("--out", metavar="FILE", help="Write the JSON here instead of to stdout.")] = None,
 ) -> None:
     """Measure a model on rows that training never saw: the same figures, with intervals, as JSON.
 

@@ -52,7 +52,14 @@ def evaluate_file(
     if not 0 < y.sum() < len(y):
         raise BadData(f"all {len(y):,} rows that can be measured are of one class; conversions and the others are both needed")
     figures = evaluate(y, p, m, np.arange(len(y)))
-    return {"model_version": bundle.model_version, **figures}
+    return {"model_version": bundle.model_version, **figures, "by_probability": _by_probability(y, p)}
+
+
+def _by_probability(y: Floats, p: Floats) -> dict[str, Any]:
+    """The ranking figures where equal probabilities are ties. Calibration makes many equal, and the margin behind them,
+    which ranks everywhere else, is not in the output of `tamiz score`: this is what can be computed from that."""
+    found = evaluate(y, p, None, resamples=1)
+    return {name: found[name] for name in ("auc", "pr_auc", "lift_at_10", "precision_at_20")}
 
 
 def _labels(bundle: Bundle, leads: Path, label: str, id_column: str | None) -> FlatTable:

@@ -21,7 +21,7 @@ from tests.trained import environment, flat_table
 from training import metrics
 from training.evaluate import evaluate_file
 
-NOT_FROM_SCORES = ("model_version",)
+NOT_FROM_SCORES = ("model_version", "by_probability")
 
 
 @pytest.fixture
@@ -57,6 +57,19 @@ def figures(bundle: Bundle, path: Path, home: Path) -> dict[str, object]:
 
 def test_they_agree_exactly(flat_bundle: Bundle, later: Path, tmp_path: Path) -> None:
     assert figures(flat_bundle, later, tmp_path) == figures_of_scores(flat_bundle, later)
+
+
+def test_what_anyone_computes_from_the_scores_is_there_too(flat_bundle: Bundle, later: Path, tmp_path: Path) -> None:
+    from sklearn.metrics import average_precision_score, brier_score_loss, log_loss, roc_auc_score
+
+    score_file(flat_bundle, flat_bundle.policy, later, str(tmp_path / "out.csv"), as_of=datetime.now(UTC))
+    p = pd.read_csv(tmp_path / "out.csv", dtype=str)["probability"].map(float)
+    y = pd.read_csv(later)["won"] == "yes"
+    found = evaluate_file(str(flat_bundle.folder), later, "won", Home(tmp_path))
+    assert found["by_probability"]["auc"] == pytest.approx(roc_auc_score(y, p), abs=1e-12)
+    assert found["by_probability"]["pr_auc"] == pytest.approx(average_precision_score(y, p), abs=1e-12)
+    assert found["log_loss"] == pytest.approx(log_loss(y, p), abs=1e-12)
+    assert found["brier"] == pytest.approx(brier_score_loss(y, p), abs=1e-12)
 
 
 def test_they_agree_where_the_files_columns_look_otherwise_than_in_training(flat_bundle: Bundle, later: Path, tmp_path: Path) -> None:
