@@ -16,7 +16,7 @@ import sqlite3
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from itertools import chain
 from pathlib import Path
 from types import EllipsisType
@@ -31,6 +31,7 @@ from data.errors import BadUsage, DependencyFailed, TamizError
 __all__ = [
     "SCHEMA_VERSION",
     "ApiKey",
+    "NothingBefore",
     "PolicyRow",
     "PolicyUnknown",
     "Quick",
@@ -46,7 +47,7 @@ __all__ = [
     "runtimes",
 ]
 
-SCHEMA_VERSION = "0001"
+SCHEMA_VERSION = "0002"
 """The newest revision in data/migrations/versions; a test holds the two together."""
 
 metadata = sa.MetaData(
@@ -67,6 +68,7 @@ policies = sa.Table(
     sa.Column("author", sa.Text, nullable=False),
     sa.Column("note", sa.Text, nullable=False),
     sa.Column("created_at", _Instant, nullable=False),
+    sa.Column("restores", sa.Integer),
 )
 
 api_keys = sa.Table(
@@ -140,6 +142,10 @@ class PolicyUnknown(BadUsage, status=404):
     """No policy has version {version}: `tamiz policy history` lists the published ones."""
 
 
+class NothingBefore(PolicyUnknown):
+    """There is nothing to go back to: {why}. Publish the thresholds that you want, with `tamiz policy set FILE` or on the page."""
+
+
 @dataclass(frozen=True)
 class PolicyRow:
     """One published policy, as JSON."""
@@ -149,6 +155,13 @@ class PolicyRow:
     author: str
     note: str
     created_at: int
+    restores: int | None = None
+    """The version whose content this one brought back; None for one that somebody wrote."""
+
+    @property
+    def content(self) -> int:
+        """The version that this one's content was first published as."""
+        return self.restores or self.version
 
 
 @dataclass(frozen=True)
@@ -226,25 +239,17 @@ class Store:
             yield connection
 
     def publish(self, policy_json: str, *, author: str, note: str, expected: int | EllipsisType | None = ...) -> PolicyRow:
-        """Appends a policy version; with `expected`, only if that one (None: none yet) is still the newest."""
+        """Appends a policy version; with `expected`, only if that one (None: none yet) is still the newest.
+
+        What says the same as the newest version is not published again: the answer is then that version.
+        """
         with self.writing() as connection:
-            newest = connection.execute(sa.select(sa.func.max(policies.c.version))).scalar()
-            if expected is not ... and newest != expected:
-                raise VersionConflict(found=newest or "none", expected=expected or "none")
-            row = PolicyRow((newest or 0) + 1, policy_json, author, note, now())
-            connection.execute(
-                policies.insert().values(version=row.version, json=row.json, author=author, note=note, created_at=row.created_at)
-            )
-        return row
+            return _append(connection, _newest(connection, expected), policy_json, author=author, note=note)
 
     def policy(self, version: int | None = None) -> PolicyRow | None:
         """This version of the policy, or the newest; None where there is none."""
-        wanted = sa.select(policies).order_by(policies.c.version.desc()).limit(1)
-        if version is not None:
-            wanted = wanted.where(policies.c.version == version)
         with self._mapped(), self.reading() as connection:
-            row = connection.execute(wanted).mappings().first()
-        return PolicyRow(**row) if row else None
+            return _policy(connection, version)
 
     def policy_history(self, limit: int = 200) -> list[PolicyRow]:
         """The newest versions, newest first."""
@@ -253,13 +258,17 @@ class Store:
         return [PolicyRow(**row) for row in rows]
 
     def roll_back(self, to: int | None, *, author: str, note: str = "", expected: int | EllipsisType | None = ...) -> PolicyRow:
-        """Publishes an older version again (by default the one before the newest) as a new version."""
-        newest = self.policy()
-        target = to if to is not None else (newest.version - 1 if newest else 0)
-        old = self.policy(target) if target >= 1 else None
-        if old is None:
-            raise PolicyUnknown(version=target)
-        return self.publish(old.json, author=author, note=note or f"Back to version {target}.", expected=expected)
+        """Publishes an older version again as a new one: `to`, or else the one before the content now in force.
+
+        Going back twice goes back two steps: what was left by going back is not returned to. Raises NothingBefore.
+        """
+        with self.writing() as connection:
+            newest = _newest(connection, expected)
+            old = _before(connection, newest) if to is None else _policy(connection, to)
+            if old is None:
+                raise PolicyUnknown(version=to)
+            note = note or f"Back to version {old.content}."
+            return _append(connection, newest, old.json, author=author, note=note, restores=old.content)
 
     def add_key(self, key: ApiKey) -> None:
         with self.writing() as connection:
@@ -405,6 +414,51 @@ class Quick:
 def now() -> int:
     """Microseconds since 1970, UTC."""
     return time.time_ns() // 1000
+
+
+def _policy(connection: Connection, version: int | None = None) -> PolicyRow | None:
+    wanted = sa.select(policies).order_by(policies.c.version.desc()).limit(1)
+    if version is not None:
+        wanted = wanted.where(policies.c.version == version)
+    row = connection.execute(wanted).mappings().first()
+    return PolicyRow(**row) if row else None
+
+
+def _newest(connection: Connection, expected: int | EllipsisType | None) -> PolicyRow | None:
+    """The newest version, if it is the one that the caller builds on."""
+    newest = _policy(connection)
+    found = newest.version if newest else None
+    if expected is not ... and found != expected:
+        raise VersionConflict(found=found or "none", expected=expected or "none")
+    return newest
+
+
+def _before(connection: Connection, newest: PolicyRow | None) -> PolicyRow:
+    """What was in force before the content that is in force now; raises NothingBefore."""
+    if newest is None:
+        raise NothingBefore(why="no policy has been published yet, the model's default is in force")
+    place = newest.content
+    while place > 1:
+        old = _policy(connection, place - 1)
+        assert old is not None, "versions are never deleted"
+        if not _same(old.json, newest.json):
+            return old
+        place = old.content
+    raise NothingBefore(why=f"version {newest.version} says what the first published policy said")
+
+
+def _append(
+    connection: Connection, newest: PolicyRow | None, text: str, *, author: str, note: str, restores: int | None = None
+) -> PolicyRow:
+    if newest is not None and _same(newest.json, text):
+        return newest
+    row = PolicyRow(newest.version + 1 if newest else 1, text, author, note, now(), restores)
+    connection.execute(policies.insert().values(asdict(row)))
+    return row
+
+
+def _same(one: str, other: str) -> bool:
+    return bool(json.loads(one) == json.loads(other))
 
 
 def _sqlite(engine: Engine) -> None:

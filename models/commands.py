@@ -85,7 +85,7 @@ def policy_in_force(home: Home, bundle: Bundle) -> Policy:
 
     if not home.db_path.exists():
         return bundle.policy
-    store = Store.open(home.root, migrate=False)
+    store = Store.open(home.root)  # one that an older Tamiz wrote is migrated first
     try:
         row = store.policy()
     finally:

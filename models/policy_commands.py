@@ -75,9 +75,15 @@ def set_policy(
     store = _store()
     before = store.policy()
     row = store.publish(wanted.to_json(), author=author or _user(), note=note, expected=before.version if before else None)
-    for change in diff(Policy.read(before.json), wanted) if before else []:
+    if before and row.version == before.version:
+        typer.echo("nothing changed: nothing was published", err=True)
+    against = Policy.read(before.json) if before else _default_of_champion(store)
+    changes = diff(against, wanted) if against else []
+    for change in changes:
         typer.echo(f"  {change['path']}: {change['before']} -> {change['after']}", err=True)
-    typer.echo(f"version {row.version} is in force")
+    if not before and against and not changes:
+        typer.echo("the champion's default, which now also holds when another model is promoted", err=True)
+    _say_in_force(row)
 
 
 @policy.command("history")
@@ -96,20 +102,32 @@ def history() -> None:
 
 @policy.command("rollback")
 def rollback(
-    to: Annotated[int | None, typer.Option("--to", min=1, help="The version to publish again; default: the one before the newest.")] = None,
+    to: Annotated[int | None, typer.Option("--to", min=1, help="The version to publish again; default: the one before.")] = None,
     note: Annotated[str, typer.Option("--note", help="Why.")] = "",
     author: Annotated[str | None, typer.Option("--author", help="Who says so; default: the user of this shell.")] = None,
 ) -> None:
     """Publish an older version again, as a new version.
 
+    Again goes one further back; --to names any version.
+
     Example:
       tamiz policy rollback --note "Too many calls"
+      tamiz policy rollback --to 3
     """
+    from models.qualification import Policy, diff
+
     store = _store()
-    if store.policy() is None:
-        raise NothingPublished
-    row = store.roll_back(to, author=author or _user(), note=note)
-    typer.echo(f"version {row.version} is in force")
+    before = store.policy()
+    row = store.roll_back(to, author=author or _user(), note=note, expected=before.version if before else None)
+    if before and row.version == before.version:
+        typer.echo(f"nothing changed: version {row.version} says the same already", err=True)
+    for change in diff(Policy.read(before.json), Policy.read(row.json)) if before else []:
+        typer.echo(f"  {change['path']}: {change['before']} -> {change['after']}", err=True)
+    _say_in_force(row)
+
+
+def _say_in_force(row: PolicyRow) -> None:
+    typer.echo(f"version {row.version} is in force" + (f", with what version {row.restores} said" if row.restores else ""))
 
 
 def _store() -> Store:

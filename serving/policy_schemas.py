@@ -30,7 +30,7 @@ class PublishRequest(_Taken):
 
 
 class RollbackRequest(_Taken):
-    """Which version to publish again; by default the one before the newest."""
+    """Which version to publish again; by default the one before, and again goes one further back."""
 
     to: Annotated[int, Field(ge=1)] | None = None
     author: Name | None = None
@@ -52,6 +52,8 @@ class PolicyAnswer(BaseModel):
     author: str | None
     note: str | None
     published_at: datetime | None
+    restores: str | None = None
+    """The version that this one brought back."""
     changes: list[dict[str, Any]] | None = None
     """Against the version before it."""
 

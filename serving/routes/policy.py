@@ -48,7 +48,7 @@ async def policy(request: Request) -> Response:
     takes="PublishRequest", example=POLICY, gives="PolicyAnswer", errors=(400, 401, 403, 412, 413, 422, 428, 503), headers=("If-Match",)
 ))  # fmt: skip
 async def publish(request: Request) -> Response:
-    """Publishes thresholds with an author and a note; the next score obeys."""
+    """Publishes thresholds with an author and a note; the next score obeys. What is in force already is not published again."""
     service, caller = admit(request, "policy")
     wanted = await _body(request, service, PublishRequest)
     before = _matched(request, service, wanted.policy)
@@ -100,7 +100,7 @@ async def versions(request: Request) -> Response:
     takes="RollbackRequest", example={}, gives="PolicyAnswer", errors=(400, 401, 403, 404, 412, 413, 422, 428, 503), headers=("If-Match",)
 ))  # fmt: skip
 async def rollback(request: Request) -> Response:
-    """Goes back to the version before the newest, or to the one named, as a new version."""
+    """Goes back to the version before, or to the one named, as a new version; going back again goes further back."""
     service, caller = admit(request, "policy")
     wanted = await _body(request, service, RollbackRequest)
     before = _matched(request, service, None)
@@ -162,6 +162,7 @@ def _answer(found: InForce, before: Policy | None = None) -> PolicyAnswer:
         author=row.author if row else None,
         note=row.note if row else None,
         published_at=instant(row.created_at) if row else None,
+        restores=str(row.restores) if row and row.restores else None,
         changes=diff(before, found.policy) if before else None,
     )
 

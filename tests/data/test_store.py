@@ -2,15 +2,30 @@ from __future__ import annotations
 
 import sqlite3
 import threading
+from contextlib import closing, suppress
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
+from hypothesis import given
+from hypothesis import strategies as st
 
 from data.migrations.upgrade import configuration, upgrade
-from data.store import SCHEMA_VERSION, ApiKey, PolicyUnknown, Store, StoreNewer, StoreUnavailable, VersionConflict, metadata
+from data.store import (
+    SCHEMA_VERSION,
+    ApiKey,
+    NothingBefore,
+    PolicyRow,
+    PolicyUnknown,
+    Store,
+    StoreNewer,
+    StoreUnavailable,
+    VersionConflict,
+    metadata,
+)
 
 KEY = ApiKey("tmz_1", "00" * 32, frozenset({"score", "read"}), "CRM", 1_000, expires_at=9_000)
 
@@ -107,8 +122,25 @@ class TestPolicies:
         assert store.policy_history() == []
 
     def test_going_back_from_nothing_is_refused(self, store: Store) -> None:
-        with pytest.raises(PolicyUnknown):
+        with pytest.raises(NothingBefore, match="no policy has been published yet"):
             store.roll_back(None, author="ana")
+
+    def test_going_back_from_the_first_is_refused_in_words(self, store: Store) -> None:
+        store.publish('{"a":1}', author="ana", note="")
+        with pytest.raises(NothingBefore, match="version 1 says what the first published policy said"):
+            store.roll_back(None, author="ana")
+        assert len(store.policy_history()) == 1
+
+    def test_going_back_to_what_never_was_is_refused(self, store: Store) -> None:
+        store.publish('{"a":1}', author="ana", note="")
+        with pytest.raises(PolicyUnknown, match="version 7"):
+            store.roll_back(7, author="ana")
+
+    def test_what_says_the_same_is_not_published_again(self, store: Store) -> None:
+        first = store.publish('{"a":1,"b":2}', author="ana", note="one")
+        assert store.publish('{"b": 2, "a": 1}', author="bea", note="again", expected=1) == first
+        assert store.roll_back(1, author="bea") == first
+        assert store.policy_history() == [first]
 
     def test_two_that_publish_on_the_same_version_do_not_both_succeed(self, store: Store) -> None:
         store.publish("{}", author="ana", note="first", expected=None)
@@ -122,11 +154,55 @@ class TestPolicies:
         assert (back.version, back.json, back.note) == (3, '{"a":1}', "Back to version 1.")
         assert [one.author for one in store.policy_history()] == ["cleo", "bea", "ana"]
 
+    def test_going_back_again_goes_further_back(self, store: Store) -> None:
+        for number in (1, 2, 3):
+            store.publish(f'{{"a":{number}}}', author="ana", note="")
+        back = [store.roll_back(None, author="cleo") for _ in range(2)]
+        assert [(one.version, one.restores, one.json) for one in back] == [(4, 2, '{"a":2}'), (5, 1, '{"a":1}')]
+        with pytest.raises(NothingBefore):
+            store.roll_back(None, author="cleo")
+
+    def test_what_was_left_by_going_back_is_not_returned_to(self, store: Store) -> None:
+        store.publish('{"a":1}', author="ana", note="")
+        store.publish('{"a":2}', author="ana", note="a mistake")
+        store.roll_back(None, author="ana")
+        store.publish('{"a":4}', author="ana", note="better")
+        back = store.roll_back(None, author="ana")
+        assert (back.version, back.restores, back.json) == (5, 1, '{"a":1}')
+
+    @given(st.lists(st.integers(1, 4) | st.none(), max_size=12))
+    def test_going_back_ends_at_the_first_whatever_happened_before(self, deeds: list[int | None]) -> None:
+        with TemporaryDirectory() as folder, closing(Store.open(Path(folder))) as store:
+            store.publish('{"a":0}', author="ana", note="")
+            for deed in deeds:
+                with suppress(NothingBefore):
+                    store.roll_back(None, author="ana") if deed is None else store.publish(f'{{"a":{deed}}}', author="ana", note="")
+            contents = [one.content for one in iter(lambda: _back(store), None)]
+            assert contents == sorted(contents, reverse=True)
+            assert store.policy_history()[0].json == '{"a":0}'
+
+    def test_a_store_of_the_first_schema_keeps_its_policies(self, tmp_path: Path) -> None:
+        old = Store(f"sqlite:///{tmp_path}/tamiz.db", "old")
+        upgrade(old.engine, "0001")
+        with old.writing() as connection:
+            connection.exec_driver_sql("INSERT INTO policies VALUES (1, '{\"a\":1}', 'ana', '', 5), (2, '{\"a\":2}', 'ana', '', 6)")
+        old.close()
+        store = Store.open(tmp_path)
+        assert [(one.version, one.restores) for one in store.policy_history()] == [(2, None), (1, None)]
+        assert store.roll_back(None, author="bea").restores == 1
+
     def test_the_scoring_path_sees_a_publication_at_once(self, store: Store) -> None:
         quick = store.quick()
         assert quick.policy_version() is None
         store.publish("{}", author="ana", note="")
         assert quick.policy_version() == 1
+
+
+def _back(store: Store) -> PolicyRow | None:
+    try:
+        return store.roll_back(None, author="cleo")
+    except NothingBefore:
+        return None
 
 
 class TestKeys:

@@ -171,18 +171,50 @@ class TestPolicy:
         assert "exit 0.3 is above enter 0.2" in done.stderr
         assert tamiz("policy", "set", "absent.json").returncode == 2
 
+    def test_going_back_from_nothing_or_from_the_first_says_so(self, tamiz: Run) -> None:
+        none = tamiz("policy", "rollback")
+        assert (none.returncode, "no policy has been published yet" in none.stderr) == (2, True)
+        publish(tamiz, 0.3)
+        first = tamiz("policy", "rollback")
+        assert first.returncode == 2
+        assert first.stderr.startswith("error: There is nothing to go back to: version 1 says what the first published policy said.")
+
+    def test_the_first_publication_shows_what_differs_from_the_default(self, tamiz: Run) -> None:
+        done = publish(tamiz, 0.3)
+        assert done.stdout.strip() == "version 1 is in force"
+        assert "mql.enter: 0.2 -> 0.3" in done.stderr
+
+    def test_what_is_in_force_already_is_not_published_again(self, tamiz: Run) -> None:
+        publish(tamiz, 0.3)
+        again = publish(tamiz, 0.3)
+        assert (again.returncode, again.stdout.strip()) == (0, "version 1 is in force")
+        assert "nothing changed" in again.stderr
+        assert len(tamiz("policy", "history").stdout.splitlines()) == 1
+
+    def test_going_back_twice_goes_back_two_steps(self, tamiz: Run) -> None:
+        for threshold in (0.3, 0.35, 0.4):
+            publish(tamiz, threshold)
+        once = tamiz("policy", "rollback")
+        assert "mql.enter: 0.4 -> 0.35" in once.stderr
+        assert once.stdout.strip() == "version 4 is in force, with what version 2 said"
+        assert tamiz("policy", "rollback").stdout.strip() == "version 5 is in force, with what version 1 said"
+        assert json.loads(tamiz("policy", "show").stdout)["mql"]["enter"] == 0.3
+
     def test_what_is_shown_can_be_changed_set_and_rolled_back(self, tamiz: Run) -> None:
         policy = json.loads(tamiz("policy", "show").stdout)
         assert policy["mql"]["enter"] == 0.2
-        assert tamiz("policy", "rollback").returncode == 2
-        policy["mql"] = {"enter": 0.3, "exit": 0.25}
-        done = tamiz("policy", "set", "-", "--author", "ana", "--note", "fewer", text=json.dumps(policy))
-        assert done.stdout.strip() == "version 1 is in force"
-        policy["mql"] = {"enter": 0.4, "exit": 0.25}
-        tamiz("policy", "set", "-", "--author", "bea", text=json.dumps(policy))
-        assert tamiz("policy", "rollback", "--author", "cleo").stdout.strip() == "version 3 is in force"
+        publish(tamiz, 0.3, "--author", "ana", "--note", "fewer")
+        publish(tamiz, 0.4, "--author", "bea")
+        assert tamiz("policy", "rollback", "--author", "cleo").returncode == 0
         assert json.loads(tamiz("policy", "show").stdout)["mql"]["enter"] == 0.3
-        assert [line.split()[0] for line in tamiz("policy", "history").stdout.splitlines()] == ["3", "2", "1"]
+        history = tamiz("policy", "history").stdout.splitlines()
+        assert [line.split()[0] for line in history] == ["3", "2", "1"]
+        assert ("cleo" in history[0], "bea" in history[1], "ana  fewer" in history[2]) == (True, True, True)
+
+
+def publish(tamiz: Run, mql: float, *words: str) -> Done:
+    policy = {"mql": {"enter": mql, "exit": 0.1}, "sql": {"enter": 0.5, "exit": 0.45}}
+    return tamiz("policy", "set", "-", *words, text=json.dumps(policy))
 
 
 def call(port: int, path: str, body: dict[str, Any], method: str = "POST") -> Any:

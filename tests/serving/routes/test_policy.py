@@ -79,6 +79,13 @@ class TestPublishing:
         assert {"path": "mql.enter", "before": 0.01, "after": 0.3} in published["your_changes"]
         assert publish(client, other, etag=published["etag"]).status_code == 200
 
+    def test_what_is_in_force_already_is_no_new_version(self, client: Any) -> None:
+        first = publish(client, author="ana")
+        again = publish(client, author="bea", note="the same")
+        assert (again.status_code, again.json()["version"], again.json()["author"]) == (200, "1", "ana")
+        assert again.headers["etag"] == first.headers["etag"]
+        assert len(client.get("/v1/policy/versions").json()["versions"]) == 1
+
     def test_the_next_score_obeys(self, client: Any, lead: Any) -> None:
         lead["lead"]["lead_id"] = "before"
         before = client.post("/v1/score", json=lead).json()
@@ -102,10 +109,20 @@ class TestPublishing:
 class TestGoingBack:
     def test_with_nothing_to_go_back_to_is_refused(self, client: Any) -> None:
         answer = client.post("/v1/policy/rollback", json={}, headers={"If-Match": "*"})
-        assert (answer.status_code, answer.json()["code"]) == (404, "policy-unknown")
+        assert (answer.status_code, answer.json()["code"]) == (404, "nothing-before")
+        assert "the model's default is in force" in answer.json()["detail"]
+        publish(client)
+        answer = client.post("/v1/policy/rollback", json={}, headers={"If-Match": "*"})
+        assert "version 1 says what the first published policy said" in answer.json()["detail"]
 
     def test_without_saying_what_it_builds_on_is_refused(self, client: Any) -> None:
         assert client.post("/v1/policy/rollback", json={}).status_code == 428
+
+    def test_again_goes_one_further_back(self, client: Any) -> None:
+        for enter in (0.1, 0.2, 0.3):
+            publish(client, {"mql": {"enter": enter, "exit": 0.05}, "sql": {"enter": 0.6, "exit": 0.5}})
+        back = [client.post("/v1/policy/rollback", json={}, headers={"If-Match": "*"}).json() for _ in range(2)]
+        assert [(one["version"], one["restores"], one["policy"]["mql"]["enter"]) for one in back] == [("4", "2", 0.2), ("5", "1", 0.1)]
 
     def test_is_a_new_version_with_the_old_thresholds(self, client: Any) -> None:
         publish(client, author="ana")
