@@ -77,7 +77,8 @@ class Done:
         known = age if age == age else None  # NaN is not equal to itself
         if not self.topics:
             return self.words, known
-        return f"{self.words} ({history.memo(_visits)[place, row]:.0f} visits in 90 days)", known
+        times = round(float(history.memo(_visits)[place, row]))
+        return f"{self.words} ({times} {'visit' if times == 1 else 'visits'} in 90 days)", known
 
 
 @dataclass(frozen=True)
@@ -301,9 +302,9 @@ def budget_strength(history: History) -> Column:
     return _strength(history, "budget")
 
 
-@signal(family="budget", unit="yes or no", fill=0.0)
+@signal(family="budget", unit="yes or no", fill=0.0, words=("Nothing", "Something"))
 def budget_known(history: History) -> Column:
-    """Something is known about budget ({value:.0f}: 1 is yes)."""
+    """{word} is known about budget."""
     return _known(history, "budget")
 
 
@@ -313,9 +314,9 @@ def authority_strength(history: History) -> Column:
     return _strength(history, "authority")
 
 
-@signal(family="authority", unit="yes or no", fill=0.0)
+@signal(family="authority", unit="yes or no", fill=0.0, words=("Nothing", "Something"))
 def authority_known(history: History) -> Column:
-    """Something is known about authority ({value:.0f}: 1 is yes)."""
+    """{word} is known about authority."""
     return _known(history, "authority")
 
 
@@ -325,9 +326,9 @@ def need_strength(history: History) -> Column:
     return _strength(history, "need")
 
 
-@signal(family="need", unit="yes or no", fill=0.0)
+@signal(family="need", unit="yes or no", fill=0.0, words=("Nothing", "Something"))
 def need_known(history: History) -> Column:
-    """Something is known about need ({value:.0f}: 1 is yes)."""
+    """{word} is known about need."""
     return _known(history, "need")
 
 
@@ -337,9 +338,9 @@ def timeline_strength(history: History) -> Column:
     return _strength(history, "timeline")
 
 
-@signal(family="timeline", unit="yes or no", fill=0.0)
+@signal(family="timeline", unit="yes or no", fill=0.0, words=("Nothing", "Something"))
 def timeline_known(history: History) -> Column:
-    """Something is known about the timeline ({value:.0f}: 1 is yes)."""
+    """{word} is known about the timeline."""
     return _known(history, "timeline")
 
 

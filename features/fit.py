@@ -87,15 +87,15 @@ def _personal(email: str) -> float:
     return float(domain not in _DISPOSABLE and email.split("@", 1)[0].strip().lower() not in _ROLES)
 
 
-@signal(family="fit", unit="yes or no")
+@signal(family="fit", unit="yes or no", words=("a free or disposable", "a company"))
 def corporate_email(history: History) -> Column:
-    """Gave a company mail address ({value:.0f}: 1 is yes, 0 is free or disposable mail)."""
+    """Gave {word} mail address."""
     return history.text("email").map(_corporate)
 
 
-@signal(family="fit", unit="yes or no")
+@signal(family="fit", unit="yes or no", words=("a shared or throw-away mailbox such as info@", "a mailbox of their own"))
 def personal_mailbox(history: History) -> Column:
-    """Gave a person's mailbox ({value:.0f}: 1 is yes, 0 is a role account such as info@)."""
+    """Writes from {word}."""
     return history.text("email").map(_personal)
 
 
@@ -108,9 +108,13 @@ def company_size(history: History) -> Column:
 _SIZES = np.array([10.0, 50.0, 250.0, 1_000.0, 5_000.0])
 
 
-@signal(family="fit", unit="band")
+@signal(
+    family="fit",
+    unit="band",
+    words=("up to 9", "10 to 49", "50 to 249", "250 to 999", "1,000 to 4,999", "5,000 or more"),
+)
 def size_band(history: History) -> Column:
-    """Company size band {value:.0f} (0: up to 9 people, 1: up to 49, 2: up to 249, 3: up to 999, 4: up to 4,999, 5: more).
+    """Works at a company of {word} people.
 
     Bands of the European Union's definition of small and medium enterprises, continued upwards.
     """
@@ -132,9 +136,9 @@ def revenue_per_head(history: History) -> Column:
     return per_head
 
 
-@signal(family="fit", unit="yes or no", fill=0.0)
+@signal(family="fit", unit="yes or no", fill=0.0, words=("Left no", "Left a"))
 def phone_given(history: History) -> Column:
-    """Left a phone number ({value:.0f}: 1 is yes)."""
+    """{word} phone number."""
     return (history.text("phone").codes >= 0).astype(np.float64)
 
 

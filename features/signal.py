@@ -11,6 +11,7 @@ import hashlib
 import inspect
 import json
 import math
+import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Literal, get_args
@@ -20,7 +21,26 @@ import numpy as np
 from data.errors import TamizError
 from features.history import Column, History
 
-__all__ = ["FAMILIES", "Attribute", "Family", "FeatureSet", "Signal", "UnknownSignal", "days", "signal"]
+__all__ = ["FAMILIES", "YES_NO", "Attribute", "Family", "FeatureSet", "Signal", "UnknownSignal", "days", "signal"]
+
+YES_NO = ("no", "yes")
+_SINGLY = {
+    "1 times": "once",
+    "1 activities": "1 activity",
+    "1 pages": "1 page",
+    "1 mails": "1 mail",
+    "1 mailings": "1 mailing",
+    "1 forms": "1 form",
+    "1 webinars": "1 webinar",
+    "1 days": "1 day",
+    "1 different days": "1 day",
+    "1 separate sessions": "1 session",
+    "1 different topics": "1 topic",
+    "1 articles or resources": "1 article or resource",
+    "1 colleagues": "1 colleague",
+    "1 visits": "1 visit",
+}
+_ONE = re.compile(r"(?<![\d.,])(?:" + "|".join(_SINGLY) + r")\b")
 
 Family = Literal["fit", "budget", "authority", "need", "timeline", "engagement", "intent"]
 FAMILIES: tuple[Family, ...] = get_args(Family)
@@ -50,6 +70,24 @@ class Signal:
     sentence: str
     function: Callable[[History], Column]
     revision: int = 1
+    words: tuple[str, ...] = ()
+    """What the values 0, 1, 2, … are called in the sentence, as `{word}`."""
+
+    def say(self, value: float) -> str:
+        """The sentence with a value in it, as a person would say it.
+
+        >>> one = Signal("visits", "intent", "visits", None, 0.0, 0, "Came {value:.0f} times.", lambda history: history.age_of("x"))
+        >>> one.say(3.0), one.say(1.0)
+        ('Came 3 times.', 'Came once.')
+        """
+        word = self.words[min(max(int(value), 0), len(self.words) - 1)] if self.words else ""
+        sentence = self.sentence.format(value=value, word=word)
+        return _ONE.sub(lambda found: _SINGLY.get(found[0], found[0]), sentence) if " 1 " in sentence else sentence
+
+    @property
+    def meaning(self) -> str:
+        """The sentence without anybody's value, for tables of signals."""
+        return re.sub(r"\{(?:value|word)[^}]*\}", "…", self.sentence)
 
     def __call__(self, history: History) -> Column:
         column = self.function(history.within(self.within))
@@ -77,6 +115,7 @@ def signal(
     fill: float = math.nan,
     monotone: int = 0,
     revision: int = 1,
+    words: tuple[str, ...] = (),
 ) -> Callable[[Callable[[History], Column]], Signal]:
     """Declares the decorated function as a signal. Raise `revision` when what it computes changes.
 
@@ -87,7 +126,7 @@ def signal(
         sentence = (inspect.getdoc(function) or "").split("\n\n")[0].replace("\n", " ")
         if not sentence:
             raise ValueError(f"signal {function.__name__} has no docstring: its first line is the sentence that sales reads")
-        return Signal(function.__name__, family, unit, days(within), fill, monotone, sentence, function, revision)
+        return Signal(function.__name__, family, unit, days(within), fill, monotone, sentence, function, revision, words)
 
     return declare
 

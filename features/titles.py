@@ -138,25 +138,39 @@ def _commercial(title: str) -> float:
     return np.nan if function == "unknown" else float(function in ("sales", "marketing", "general"))
 
 
-@signal(family="authority", unit="rank")
+@signal(
+    family="authority",
+    unit="rank",
+    words=(
+        "a student or intern",
+        "junior staff",
+        "staff",
+        "senior staff",
+        "a manager",
+        "a director",
+        "a vice president",
+        "a C-level",
+        "an owner",
+    ),
+)
 def seniority(history: History) -> Column:
-    """Seniority by job title is {value:.0f} of 8 (0 student, 2 staff, 4 manager, 5 director, 7 C-level, 8 owner)."""
+    """Is {word} by job title."""
     return history.text("job_title").map(_level)
 
 
-@signal(family="authority", unit="yes or no")
+@signal(family="authority", unit="yes or no", words=("does not decide", "decides"))
 def decision_maker(history: History) -> Column:
-    """Holds a title that decides on purchases ({value:.0f}: 1 is yes)."""
+    """Holds a title that usually {word} on purchases."""
     return history.text("job_title").map(_decides)
 
 
-@signal(family="fit", unit="yes or no")
+@signal(family="fit", unit="yes or no", words=("Does not work", "Works"))
 def commercial_function(history: History) -> Column:
-    """Works in sales, marketing or general management ({value:.0f}: 1 is yes)."""
+    """{word} in sales, marketing or general management."""
     return history.text("job_title").map(_commercial)
 
 
-@signal(family="fit", unit="yes or no")
+@signal(family="fit", unit="yes or no", words=("Does not work", "Works"))
 def technical_function(history: History) -> Column:
-    """Works in technology ({value:.0f}: 1 is yes)."""
+    """{word} in technology."""
     return history.text("job_title").map(_technical)

@@ -36,7 +36,7 @@ class Reasons:
     def __post_init__(self) -> None:
         inputs = self.encoder.inputs
         signals = signals_by_name(self.encoder.feature_set)
-        self._template = [signals[one.name].sentence if one.name in signals else None for one in inputs]
+        self._signal = [signals.get(one.name) for one in inputs]
         booleans = {one.name for one in self.encoder.feature_set.attributes if one.kind == "boolean"}
         self._boolean = [one.name in booleans for one in inputs]
         stems: dict[str, list[int]] = {}
@@ -87,12 +87,12 @@ class Reasons:
         return found
 
     def _sentence(self, i: int, value: float, text: str | None) -> tuple[str, str | float | None]:
-        one, template = self.encoder.inputs[i], self._template[i]
+        one, signal = self.encoder.inputs[i], self._signal[i]
         name = one.name.replace("_", " ")
         if value != value:
             return f"{name[:1].upper()}{name[1:]} is not known.", None
-        if template is not None:
-            return template.format(value=value), value
+        if signal is not None:
+            return signal.say(value), value
         if one.kind == "category":
             shown = text if text is not None else one.categories[int(value) - 1] if value >= 1 else "something rare"
             return f"{one.name} is {shown}.", shown

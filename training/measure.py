@@ -6,7 +6,6 @@ Nothing here chooses anything.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -92,7 +91,7 @@ def importance(model: Model, encoder: Encoder, X: Floats) -> tuple[Importance, .
     signals = signals_by_name(encoder.feature_set)
     order = np.argsort(-share, kind="stable").tolist()
     inputs = encoder.inputs
-    meanings = {name: re.sub(r"\{value[^}]*\}", "…", one.sentence) for name, one in signals.items()}
+    meanings = {name: one.meaning for name, one in signals.items()}
     return tuple(Importance(inputs[i].name, inputs[i].family, float(share[i]), meanings.get(inputs[i].name, "")) for i in order)
 
 

@@ -77,7 +77,7 @@ def test_the_strongest_hint_comes_first() -> None:
     weights = [abs(hint.weight) for hint in need.hints]
     assert weights == sorted(weights, reverse=True)
     assert len(weights) == 3
-    assert any("1 visits in 90 days" in hint.fact for hint in need.hints)
+    assert any("1 visit in 90 days" in hint.fact for hint in need.hints)
 
 
 def test_a_junior_title_speaks_against_and_an_unknown_one_says_nothing() -> None:
