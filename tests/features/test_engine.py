@@ -87,7 +87,7 @@ class TestEverySignal:
 
         assert zero.endswith(".")
         assert zero[0].isupper() or zero[0].isdigit()
-        assert not {"{", "}", "…"} & set(zero)
+        assert not {"{", "}", "…"} & set(zero.replace("{name}", ""))
         assert zero != one, "the sentence does not show the value"
         assert "…" in SIGNALS[name].meaning
 
