@@ -58,6 +58,7 @@ class Block:
         self._plan, self._known, self._observations = plan, known, observations
         self.size = len(observations)
         self._rows = observations.rows
+        self._everyone = self._rows == slice(0, len(known.leads)) if isinstance(self._rows, slice) else False
         self._memo: dict[Callable[[History], Any], Any] = {}
         self._own: NDArray[np.float64] | None = None
         self._others: NDArray[np.float64] | None = None
@@ -146,7 +147,9 @@ class Block:
         merged = self._known.merged.get(column)
         if merged is None:
             current = leads.texts.get(column)
-            return self._no_text if current is None else current.take(self._rows)
+            if current is None:
+                return self._no_text
+            return current if self._everyone else current.take(self._rows)
         dated, now = merged
         position, changed = self._in_force(leads.changes[column])
         return now.with_codes(np.where(changed, np.where(position < 0, -1, dated.codes[position]), now.codes[self._rows]))

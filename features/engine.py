@@ -100,6 +100,8 @@ class Plan:
     answers: bool = field(init=False)
     asked: tuple[str, ...] = field(init=False)
     """The fields whose answers some signal reads."""
+    reads: frozenset[str] = field(init=False)
+    """The text columns of an activity log that make a difference; others may be left out."""
     _direct: tuple[Ints, Ints] = field(init=False)
     _direct_colleagues: tuple[Ints, Ints] = field(init=False)
     _fills: Column = field(init=False)
@@ -124,6 +126,7 @@ class Plan:
         put(self, "columns", frozenset(column for one in asked for column in one.columns) | attributes)
         put(self, "asked", tuple(dict.fromkeys(field for one in asked for field in one.answers)))
         put(self, "answers", bool(self.asked))
+        put(self, "reads", own.reads | colleagues.reads | ({"content", "value"} if self.asked else frozenset()))
         put(self, "_direct", _direct(needs, own))
         put(self, "_direct_colleagues", _direct(needs, colleagues))
         put(self, "_called", tuple((i, one) for i, one in enumerate(signals) if needs[i].direct is None))

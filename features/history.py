@@ -58,24 +58,35 @@ def instant(when: datetime) -> int:
     return (since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds
 
 
-@dataclass(frozen=True)
 class TextColumn:
-    """Dictionary-coded text: `values[codes[i]]` is row i's text, code -1 is missing.
+    """Dictionary-coded text: `values[codes[i]]` is row i's text, code -1 is missing. Never changed once made.
 
     >>> TextColumn.of(["b", None, "b"]).codes.tolist()
     [0, -1, 0]
     """
 
-    codes: Codes
-    values: Sequence[str]
-    _mapped: dict[Callable[[str], float], Column] = field(default_factory=dict, repr=False, compare=False)
+    __slots__ = ("_mapped", "codes", "values")
+
+    def __init__(self, codes: Codes, values: Sequence[str], _mapped: dict[Callable[[str], float], Column] | None = None) -> None:
+        self.codes, self.values = codes, values
+        self._mapped = {} if _mapped is None else _mapped  # shared by columns over the same texts
 
     @classmethod
     def of(cls, texts: Iterable[str | None]) -> TextColumn:
         """Codes in order of first appearance; None is missing."""
-        seen: dict[str, int] = {}
-        codes = [-1 if text is None else seen.setdefault(text, len(seen)) for text in texts]
-        return cls(np.array(codes, dtype=np.int32), list(seen))
+        return cls.many({"": texts})[""]
+
+    @classmethod
+    def many(cls, columns: Mapping[str, Iterable[str | None]]) -> dict[str, TextColumn]:
+        """The same for several columns of one length."""
+        values: list[list[str]] = []
+        rows: list[list[int]] = []
+        for texts in columns.values():
+            seen: dict[str, int] = {}
+            rows.append([-1 if text is None else seen.setdefault(text, len(seen)) for text in texts])
+            values.append(list(seen))
+        codes = np.array(rows, dtype=np.int32)  # one array for all: most of the time of a small one goes into making it
+        return {name: cls(own, texts) for name, own, texts in zip(columns, codes, values, strict=True)}
 
     def map(self, meaning: Callable[[str], float]) -> Column:
         """`meaning` of each row's text as a number, NaN where missing; each distinct text is read once."""
@@ -94,6 +105,10 @@ class TextColumn:
     def with_codes(self, codes: Codes) -> TextColumn:
         """Other rows over the same texts."""
         return TextColumn(codes, self.values, self._mapped)
+
+    def text(self, row: int) -> str | None:
+        code = self.codes[row]
+        return None if code < 0 else self.values[code]
 
     def texts(self) -> list[str | None]:
         return [None if code < 0 else self.values[code] for code in self.codes.tolist()]
