@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import shutil
@@ -98,7 +99,7 @@ def serve(home: Path) -> Iterator[Callable[[str], str]]:
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
     with sync_api.sync_playwright() as playwright:
-        running = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        running = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"], ignore_default_args=["--hide-scrollbars"])
         yield running
         running.close()
 
@@ -220,6 +221,92 @@ def test_where_keys_are_required_the_page_asks_for_one(serve: Callable[[str], st
     page.locator("#key").fill(key)
     page.get_by_role("button", name="Sign in").click()
     page.wait_for_selector("#work:not([hidden])")
+
+
+def test_the_line_of_the_chart_says_at_the_handle_what_the_tile_says(serve: Callable[[str], str], visit: Callable[..., Any]) -> None:
+    page = visit(serve("dev"))
+    page.wait_for_selector("#chart .main-svg")
+    for threshold in (0.1234, 0.2, 0.31, 0.4321):
+        page.locator("#mql-number").fill(f"{threshold * 100:g}")
+        drawn = page.evaluate(LINE_AT, ["share of all conversions caught", threshold])
+        tile = float(figure(page, "mql", "caught").removesuffix("%")) / 100
+        assert drawn == pytest.approx(tile, abs=0.005)
+    shapes = page.evaluate("document.getElementById('chart').data.filter(t => t.name).map(t => t.line.shape)")
+    assert shapes == ["vh"] * 3
+
+
+LINE_AT = """([name, at]) => {
+  const chart = document.getElementById("chart");
+  const { xaxis, yaxis } = chart._fullLayout;
+  const place = chart._fullData.findIndex((trace) => trace.name === name);
+  const path = chart.querySelector(`.trace.scatter.trace${chart._fullData[place].uid} path.js-line`);
+  let [low, high] = [0, path.getTotalLength()];
+  for (let i = 0; i < 40; i++) {
+    const middle = (low + high) / 2;
+    if (path.getPointAtLength(middle).x < xaxis.l2p(at)) low = middle; else high = middle;
+  }
+  return yaxis.p2l(path.getPointAtLength(low).y);
+}"""
+"""The value that is drawn, in pixels turned back into shares: where the line's path crosses this threshold."""
+
+
+@pytest.mark.parametrize(
+    ("language", "said"),
+    [
+        ("en", "No lead of the backtest reached this probability."),
+        ("es", "Ningún lead de la prueba retrospectiva alcanzó esta probabilidad."),
+    ],
+)
+def test_a_threshold_above_all_that_was_measured_is_said_in_words_and_not_as_nothing(
+    serve: Callable[[str], str], visit: Callable[..., Any], language: str, said: str
+) -> None:
+    page = visit(serve("dev"), language=language)
+    page.wait_for_selector("#work:not([hidden])")
+    assert not page.locator("#sql-nobody").is_visible()
+    page.locator("#sql-number").fill("99.5")
+    assert page.locator("#sql-nobody").inner_text() == said
+    assert [figure(page, "sql", name) for name in ("volume", "precision", "caught")] == ["–"] * 3
+    assert "0" not in page.locator("#sql-figures").inner_text()
+    assert not page.locator("#mql-nobody").is_visible()
+    page.locator("#sql-number").fill("40")
+    assert not page.locator("#sql-nobody").is_visible()
+    assert "–" not in page.locator("#sql-figures").inner_text()
+
+
+def test_in_spanish_numbers_are_written_and_read_with_a_comma(serve: Callable[[str], str], visit: Callable[..., Any]) -> None:
+    page = visit(serve("dev"), language="es")
+    page.wait_for_selector("#work:not([hidden])")
+    for typed in ("15,79", "15.79", " 15,79 %"):
+        page.locator("#mql-number").fill("20")
+        page.locator("#mql-number").fill(typed)
+        page.keyboard.press("Tab")
+        assert page.locator("#mql-number").input_value() == "15,79"
+        assert page.locator("#mql-slider").get_attribute("aria-valuetext") == "15,8\N{NO-BREAK SPACE}%"
+    for nonsense in ("", "mucho", "1,2,3", "-4"):
+        page.locator("#mql-number").fill(nonsense)
+        page.keyboard.press("Tab")
+        assert page.locator("#mql-number").input_value() == "15,79"
+    page.locator("#mql-number").press("ArrowUp")
+    assert page.locator("#mql-number").input_value() == "15,89"
+    assert "intervalo del 95" in page.locator("#mql-figures").inner_text()
+
+
+def test_nothing_is_wider_than_the_window(serve: Callable[[str], str], visit: Callable[..., Any]) -> None:
+    address = serve("dev")
+    for width, language in itertools.product((390, 1280), ("en", "es")):
+        page = visit(address, width=width, language=language)
+        page.wait_for_selector("#chart .main-svg")
+        for now in (width, 390, 700):
+            page.set_viewport_size({"width": now, "height": 700})
+            end = time.monotonic() + 5
+            while abs(page.evaluate(TOO_WIDE)) >= 1 and time.monotonic() < end:
+                page.wait_for_timeout(20)
+            assert abs(page.evaluate(TOO_WIDE)) < 1, (width, language, now)
+            assert page.evaluate("document.scrollingElement.scrollWidth - document.documentElement.clientWidth") <= 0
+
+
+TOO_WIDE = "document.querySelector('#chart .main-svg').getBoundingClientRect().width - document.getElementById('chart').clientWidth"
+"""By how much the plot is wider than its card leaves room for."""
 
 
 @pytest.mark.parametrize(("width", "language", "scheme"), [(390, "es", "dark"), (1280, "es", "light")])

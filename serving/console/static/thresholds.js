@@ -10,6 +10,7 @@ const state = { curves: null, published: null, etag: null, draft: null };
 
 const whole = new Intl.NumberFormat(locale, { maximumFractionDigits: 0 });
 const tenth = new Intl.NumberFormat(locale, { maximumFractionDigits: 1 });
+const hundredth = new Intl.NumberFormat(locale, { maximumFractionDigits: 2, useGrouping: false });
 const percent = new Intl.NumberFormat(locale, { style: "percent", maximumFractionDigits: 1 });
 const when = new Intl.DateTimeFormat(locale, { dateStyle: "medium", timeStyle: "short" });
 const signed = new Intl.NumberFormat(locale, { maximumFractionDigits: 1, signDisplay: "exceptZero" });
@@ -66,15 +67,19 @@ function figures(queue) {
   for (const name of ["volume", "precision", "caught"]) {
     const show = name === "volume" ? count : (value) => percent.format(value);
     const estimate = now?.[name];
-    set("figure", name, estimate ? show(estimate.value) : name === "precision" ? "–" : show(0));
+    set("figure", name, estimate ? show(estimate.value) : "–");
     const usual = name === "volume" && now?.usual;
     const range = usual ? fill(words.usual, { low: count(usual[0]), high: count(usual[1]) }) : null;
-    set("range", name, range ?? (estimate ? fill(words.interval, { low: show(estimate.low), high: show(estimate.high) }) : words.nobody));
-    const from = before?.[name]?.value ?? 0;
-    const to = estimate?.value ?? 0;
+    set("range", name, range ?? (estimate ? fill(words.interval, { low: show(estimate.low), high: show(estimate.high) }) : ""));
+    const [from, to] = [before?.[name]?.value, estimate?.value];
+    if (from === undefined || to === undefined) {
+      set("delta", name, "");
+      continue;
+    }
     const moved = name === "volume" ? signed.format(to - from) : fill(words.points, { delta: signed.format((to - from) * 100) });
     set("delta", name, Math.abs(to - from) < 5e-4 ? words.same : fill(words.against, { delta: moved }));
   }
+  $(`${queue}-nobody`).hidden = now !== null;
   return now;
 }
 
@@ -121,7 +126,9 @@ function show() {
   saying = setTimeout(() => { $("spoken").textContent = spoken.join(". "); }, 600);
 }
 
-const tidy = (share) => String(Math.round(share * 10000) / 100);
+/** A share as its field shows it, and back: in the page's language, and read with a comma or a point. */
+const tidy = (share) => hundredth.format(share * 100);
+const typed = (text) => (/^\s*\d*[.,]?\d*\s*%?\s*$/.test(text) && /\d/.test(text) ? Number.parseFloat(text.replace(",", ".")) / 100 : NaN);
 const different = () => queues.flatMap((queue) => ["enter", "exit"].filter((edge) => state.draft[queue][edge] !== state.published.policy[queue][edge]).map((edge) => [queue, edge]));
 
 function changes() {
@@ -139,12 +146,19 @@ function changes() {
 
 const color = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 
+/** Between two thresholds of the curves the figures are those of the upper one, as in `at`: an outline of steps, not of slopes. */
+function around(x, { low, high }) {
+  const steps = (series) => x.flatMap((at, i) => [[i ? x[i - 1] : at, series[i]], [at, series[i]]]);
+  const outline = [...steps(high), ...steps(low).reverse()];
+  return { x: outline.map(([at]) => at), y: outline.map(([, value]) => value) };
+}
+
 function draw() {
   const { curves } = state;
   const x = curves.thresholds;
   const fade = (hex) => `${hex}26`;
-  const band = (series, hex, yaxis, along = x) => ({ x: [...along, ...[...along].reverse()], y: [...series.high, ...[...series.low].reverse()], fill: "toself", fillcolor: fade(hex), line: { width: 0 }, hoverinfo: "skip", showlegend: false, yaxis });
-  const line = (series, hex, name, format, yaxis, dash) => ({ x, y: series.value, name, line: { color: hex, width: 2.5, dash }, yaxis, hovertemplate: `%{y:${format}}` });
+  const band = (series, hex, yaxis, along = x) => ({ ...around(along, series), fill: "toself", fillcolor: fade(hex), line: { width: 0 }, hoverinfo: "skip", showlegend: false, yaxis });
+  const line = (series, hex, name, format, yaxis, dash) => ({ x, y: series.value, name, line: { color: hex, width: 2.5, dash, shape: "vh" }, yaxis, hovertemplate: `%{y:${format}}` });
   const tones = { precision: color("--mql"), caught: color("--sql"), volume: color("--soft") };
   const volume = curves.per === "week" ? words.volume_week : words.volume_100;
   const axis = { gridcolor: color("--line"), zeroline: false, linecolor: color("--line"), fixedrange: true };
@@ -169,7 +183,7 @@ function draw() {
     line(curves.caught, tones.caught, words.line_caught, ".1%", "y"), cut(line(curves.precision, tones.precision, words.line_precision, ".1%", "y")),
     line(curves.volume, tones.volume, volume, ",.1f", "y2", "dot"),
   ];
-  Plotly.react("chart", traces, layout, { displayModeBar: false, responsive: true }).then(mark);
+  Plotly.react("chart", traces, layout, { displayModeBar: false }).then(mark);
 }
 
 function mark() {
@@ -181,7 +195,7 @@ function mark() {
     return [...(before === now ? [] : [upright(before, tone, "dash", 1)]), upright(now, tone, "solid", 2)];
   });
   const annotations = queues.map((queue) => ({ x: state.draft[queue].enter, yref: "paper", y: queue === "mql" ? 1 : 0.9, text: words[`${queue}_short`], showarrow: false, xanchor: "left", xshift: 4, font: { color: color(`--${queue}`), size: 12 } }));
-  Plotly.relayout("chart", { shapes, annotations });
+  Plotly.relayout("chart", { shapes, annotations, "xaxis.range": [0, limit()] });
 }
 
 /** How far the axis and the sliders go: a little beyond the highest probability, and beyond any threshold in force. */
@@ -326,12 +340,28 @@ function introduce() {
 
 for (const queue of queues) {
   $(`${queue}-slider`).addEventListener("input", (event) => move(queue, event.target.valueAsNumber));
-  $(`${queue}-number`).addEventListener("input", (event) => Number.isNaN(event.target.valueAsNumber) || move(queue, event.target.valueAsNumber / 100));
-  $(`${queue}-exit`).addEventListener("input", (event) => Number.isNaN(event.target.valueAsNumber) || moveExit(queue, event.target.valueAsNumber / 100));
-  for (const [field, edge] of [["number", "enter"], ["exit", "exit"]]) $(`${queue}-${field}`).addEventListener("change", (event) => { event.target.value = tidy(state.draft[queue][edge]); });
+  for (const [field, edge, set] of [["number", "enter", move], ["exit", "exit", moveExit]]) {
+    const input = $(`${queue}-${field}`);
+    const settle = () => { input.value = tidy(state.draft[queue][edge]); };
+    input.addEventListener("input", () => Number.isNaN(typed(input.value)) || set(queue, typed(input.value)));
+    input.addEventListener("change", settle);
+    input.addEventListener("keydown", (event) => {
+      const step = { ArrowUp: 0.001, ArrowDown: -0.001 }[event.key];
+      if (!step) return;
+      event.preventDefault();
+      set(queue, Math.round((state.draft[queue][edge] + step) * 10000) / 10000);
+      settle();
+    });
+  }
 }
 $("publish").addEventListener("submit", publish);
 $("reset").addEventListener("click", () => { state.draft = { mql: { ...state.published.policy.mql }, sql: { ...state.published.policy.sql } }; show(); });
 $("sign-in").addEventListener("submit", (event) => { event.preventDefault(); sessionStorage.setItem("tamiz-key", $("key").value.trim()); start(); });
+// The card's width changes without the window's: when a scroll bar appears, for one.
+new ResizeObserver(() => {
+  if (!state.curves || !$("chart").data || !$("chart").clientWidth) return;
+  draw();
+  Plotly.Plots.resize("chart");
+}).observe($("chart"));
 matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => state.curves && draw());
 start();
