@@ -154,10 +154,31 @@ def _failed(error: Exception, project: Project, name: str) -> TamizError:
         return NoReader(table=name, path=project.path, extension=needed, reason=cause.group(1) if cause else text[:160])
     if re.match(r"(?i)(http|out of memory)", text) or "No space left" in text:
         return DependencyFailed(f"the query for {name} in {project.path} could not be carried out: {text[:300]}")
-    reason = text[:400]
+    said, place = _said_and_place(str(error))
     if "No files found" in text:
-        reason += f" (file names are relative to {project.folder})"
-    return QueryFailed(table=name, path=project.path, reason=reason)
+        said += f" (file names are relative to {project.folder})"
+    return QueryFailed(table=name, path=project.path, reason=said[:500] + _quoting_hint(said, project.queries.get(name, "")) + place)
+
+
+def _said_and_place(text: str) -> tuple[str, str]:
+    """What DuckDB says, in one line, and its lines that show the place with a caret under it, as they are: a caret needs its column."""
+    said, found, place = text.partition("\nLINE ")
+    return " ".join(said.split()), f"\nLINE {place.rstrip()}" if found else ""
+
+
+def _quoting_hint(said: str, query: str) -> str:
+    """For a syntax error at a word that SQL reserves, or just after one: a column may be called so, if it is quoted."""
+    import duckdb
+
+    found = re.search(r'syntax error at or near "(.+?)"', said)
+    if found is None:
+        return ""
+    at = found.group(1)
+    words = [*re.findall(rf"(\w+)\s*{re.escape(at)}", query), at]
+    reserved = "SELECT keyword_name FROM duckdb_keywords() WHERE keyword_category = 'reserved'"
+    known = {name for (name,) in duckdb.connect().execute(reserved).fetchall()}
+    word = next((word for word in words if word.lower() in known), None)
+    return f'; if {word} is a column here, write it in double quotes: "{word}"' if word else ""
 
 
 def _function_of_an_extension(text: str) -> str | None:

@@ -60,6 +60,28 @@ class TestQueriesThatFail:
             load(sql={"leads": "SELEC * FROM 'leads.csv'"})
         assert said.value.exit_code == 2
 
+    def test_where_the_sql_is_wrong_is_shown_as_duckdb_shows_it(self, load: Load) -> None:
+        query = """SELECT lead_id, created_at,
+              order
+        FROM 'leads.csv'"""
+        with pytest.raises(QueryFailed) as said:
+            load(sql={"leads": query})
+        first, *place = str(said.value).splitlines()
+        assert first.startswith("the query for leads in ")
+        assert first.endswith('if order is a column here, write it in double quotes: "order"')
+        line = next(text for text in place if text.startswith("LINE "))
+        assert place[-1].index("^") == line.index("FROM")
+
+    @pytest.mark.parametrize("query", ["SELECT group, lead_id FROM 'leads.csv'", "SELECT lead_id, when FROM 'leads.csv'"])
+    def test_a_column_called_like_a_word_of_sql_is_to_be_quoted(self, load: Load, query: str) -> None:
+        with pytest.raises(QueryFailed, match=r'if (group|when) is a column here, write it in double quotes: "(group|when)"'):
+            load(sql={"leads": query})
+
+    def test_a_column_that_is_not_there_shows_the_nearest_ones(self, load: Load) -> None:
+        with pytest.raises(QueryFailed, match=r"Candidate bindings.*created_at") as said:
+            load(sql={"leads": "SELECT lead_id, creatd_at FROM 'leads.csv'"})
+        assert "double quotes" not in str(said.value)
+
     def test_a_required_column_that_is_absent_is_named_with_what_the_query_gave(self, load: Load) -> None:
         with pytest.raises(MissingColumns, match=r"'occurred_at'.*'occurred_at' → 'occured_at'\?.*lead_id, occured_at, type"):
             load(activities="lead_id,occured_at,type\n8,2026-01-05T10:00:00Z,page_view\n")
