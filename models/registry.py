@@ -125,6 +125,8 @@ class Registry:
         self.local = not elsewhere
         self.say = say
         self._opened: MlflowClient | None = None
+        self._looked_at: tuple[tuple[str, int, int], ...] | None = None
+        self._was_whole = False
 
     # ---- runs
 
@@ -262,18 +264,31 @@ class Registry:
         return folder
 
     def pull_if_new(self) -> Path | None:
-        """As `pull`, but None where `champion.json` already points at the champion: a look costs one query and no hashing."""
+        """As `pull`, but None where `champion.json` already points at the champion and its folder is whole.
+
+        A look costs one query; files are hashed again only when one of them was touched since the last look.
+        """
         version = self.get_alias(CHAMPION)
         if version is None:
             raise NoSuchVersion(alias=CHAMPION)
         pointer = read_pointer(self.home.bundles)
         if pointer is not None and pointer.version == version:
             with self._talking() as client:
-                if _version(client, version).tags.get(_BUNDLE_SHA) == pointer.bundle_sha256:
-                    return None
+                same = _version(client, version).tags.get(_BUNDLE_SHA) == pointer.bundle_sha256
+            if same and self._whole(self.home.bundles / pointer.bundle, pointer.bundle_sha256):
+                return None
         return self.pull()
 
     # ---- inside
+
+    def _whole(self, folder: Path, digest: str) -> bool:
+        """Whether the files are what they were registered as; damage is said once, however often it is found."""
+        touched = _touched(folder)
+        if touched != self._looked_at:
+            self._looked_at, self._was_whole = touched, _intact(folder, digest)
+            if not self._was_whole:
+                self.say(f"the local folder {folder} is damaged and is downloaded again")
+        return self._was_whole
 
     @contextmanager
     def _talking(self) -> Iterator[MlflowClient]:
@@ -399,6 +414,15 @@ def _intact(folder: Path, digest: str) -> bool:
         return manifest_digest(folder) == digest
     except BundleDamaged:
         return False
+
+
+def _touched(folder: Path) -> tuple[tuple[str, int, int], ...]:
+    """Name, size and last change of every file: what a change of contents cannot but change."""
+    try:
+        found = [(path.name, path.stat()) for path in sorted(folder.iterdir())]
+    except OSError:
+        return ()
+    return tuple((name, stat.st_size, stat.st_mtime_ns) for name, stat in found)
 
 
 def _put(folder: Path, final: Path) -> Path:

@@ -129,6 +129,33 @@ class TestDamage:
         assert (folder / "model.txt").read_text() == "one"
         assert not list(home.bundles.glob(".damaged-*"))
 
+    def test_the_watch_mends_the_champion_that_was_damaged_here_and_says_it_once(self, home: Home, tmp_path: Path) -> None:
+        first = registered(home, tmp_path, "one")
+        said: list[str] = []
+        registry = Registry(home, say=said.append)
+        registry.promote(first.version)
+        registry.pull()
+        assert registry.pull_if_new() is None
+        (first.folder / "model.txt").write_text("onx")
+        assert registry.pull_if_new() == first.folder
+        assert (first.folder / "model.txt").read_text() == "one"
+        assert registry.pull_if_new() is None
+        assert sum("damaged" in text for text in said) == 1
+
+    def test_damage_that_cannot_be_mended_yet_is_not_said_at_every_look(self, home: Home, tmp_path: Path) -> None:
+        first = registered(home, tmp_path, "one")
+        said: list[str] = []
+        registry = Registry(home, say=said.append)
+        registry.promote(first.version)
+        registry.pull()
+        (first.folder / "model.txt").write_text("onx")
+        stored = next(path for path in home.mlartifacts.rglob("model.txt") if path.read_text() == "one")
+        stored.write_text("onx")
+        for _ in range(2):
+            with pytest.raises(BundleDamaged):
+                registry.pull_if_new()
+        assert sum("is damaged" in text for text in said) == 1
+
     def test_a_manifest_that_names_files_outside_its_folder_is_refused(self, tmp_path: Path) -> None:
         folder = write_bundle(tmp_path / "bundle")
         (folder / "manifest.json").write_text(json.dumps({"files": {"../../secret": {"bytes": 1, "sha256": "0" * 64}}}))
