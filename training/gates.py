@@ -21,6 +21,8 @@ MINIMUM_OF_A_CLASS = 40
 TOLERATED = 0.01
 """A log loss up to this much worse, relatively, counts as no worse."""
 TOLERATED_ECE = 0.02
+FAINT = 0.55
+"""AUC below which a model that does rank better than chance is hardly worth calling by."""
 
 
 @dataclass(frozen=True)
@@ -59,7 +61,10 @@ def decide(challenger: Metrics, champion: Metrics | None = None, paired: Metrics
             (Gate("signal", "fail", "no candidate ranks the test rows better than chance: there is nothing to promote"),), final=True
         )
     chosen: Metrics = challenger["candidates"][challenger["chosen"]]
-    gates = [_enough(challenger), _ranks(chosen), _beats_base_rate(challenger, chosen), *_beats_scorecard(challenger), _calibrated(chosen)]
+    gates = [
+        _enough(challenger), _ranks(chosen), *_faint(chosen), _beats_base_rate(challenger, chosen), *_beats_scorecard(challenger),
+        _calibrated(chosen),
+    ]  # fmt: skip
     if champion is not None and champion.get("chosen"):
         gates += _same_rows(paired) if paired is not None else [_other_rows(challenger, champion)]
     return Decision(tuple(gates))
@@ -81,6 +86,15 @@ def _enough(metrics: Metrics) -> Gate:
 def _ranks(chosen: Metrics) -> Gate:
     low = _end(chosen, "auc", 0)
     return Gate("ranks better than chance", "pass" if low is not None and low > 0.5 else "fail", f"AUC {_with_interval(chosen, 'auc')}")
+
+
+def _faint(chosen: Metrics) -> list[Gate]:
+    """No reason to hold, since chance is excluded; but a person should see what is being promoted."""
+    auc = chosen.get("auc")
+    if auc is None or auc >= FAINT:
+        return []
+    right = f"it puts the lead that converts first in {100 * auc:.0f} of 100 pairs, a coin in 50"
+    return [Gate("ranks only faintly", "note", f"AUC {_number(chosen, 'auc')}, under {FAINT}: {right}")]
 
 
 def _beats_base_rate(metrics: Metrics, chosen: Metrics) -> Gate:

@@ -36,7 +36,7 @@ class WithoutMetrics(BadData):
 
 
 class Held(GateSaidNo):
-    """HOLD: {gates}. The champion stays. {next}"""
+    """HOLD: {gates}. {stays} {next}"""
 
 
 @dataclass(frozen=True)
@@ -65,9 +65,10 @@ def promote(
         say(f"uploading {folder}")
         uploaded = registry.register_bundle(folder)
         version, folder = uploaded.version, uploaded.folder
-    decision = _ask_gates(registry, version, folder)
+    current = registry.get_alias(CHAMPION)
+    decision = _ask_gates(registry, version, folder, current)
     show(decision)
-    _refuse(decision, why)
+    _refuse(decision, why, current)
     replaced = registry.promote(version, _tags(decision, why))
     return Promotion(version, replaced, decision, registry.pull(), why)
 
@@ -81,23 +82,23 @@ def rollback(
     return now, left, registry.pull()
 
 
-def _ask_gates(registry: Registry, version: int, folder: Path) -> Decision:
+def _ask_gates(registry: Registry, version: int, folder: Path, current: int | None) -> Decision:
     metrics = _metrics_of(folder)
-    current = registry.get_alias(CHAMPION)
     if current is None or current == version:
         return decide(metrics)
     before = registry.download_bundle(current)
     return decide(metrics, _metrics_of(before), _paired(folder, before))
 
 
-def _refuse(decision: Decision, why: str) -> None:
+def _refuse(decision: Decision, why: str, current: int | None) -> None:
     if decision.promote or (why.strip() and not decision.final):
         return
     failed = "; ".join(f"{gate.name}: {gate.figures}" for gate in decision.gates if gate.verdict == "fail")
     following = (
         "No reason can overrule that." if decision.final else 'Overrule it with `tamiz promote --why "…"`, which is kept on the version.'
     )
-    raise Held(gates=failed, next=following)
+    stays = "There is still no champion." if current is None else f"The champion, version {current}, stays."
+    raise Held(gates=failed, stays=stays, next=following)
 
 
 def _tags(decision: Decision, why: str) -> dict[str, str]:

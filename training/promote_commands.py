@@ -28,6 +28,8 @@ def promote(
     from training import promote as steps
 
     done = steps.promote(Home.from_environment(), model, why=why, say=_tell, show=show_gates)
+    if not done.decision.promote:
+        typer.echo(f"overruled, because: {done.why}")
     replaced = f" (was version {done.replaced})" if done.replaced else ""
     typer.echo(f"champion is now version {done.version}{replaced}, in {done.folder}")
 

@@ -54,6 +54,15 @@ class TestFirstPromotion:
     def test_a_model_that_may_be_chance_holds(self) -> None:
         assert "ranks better than chance" in failed(decide(metrics(boosted=figures(auc=0.51))))
 
+    def test_a_model_that_ranks_only_faintly_is_promoted_but_not_in_silence(self) -> None:
+        faint = figures(auc=0.53) | {"auc_ci": [0.505, 0.555]}
+        decision = decide(metrics(boosted=faint))
+        assert decision.promote
+        (gate,) = [gate for gate in decision.gates if gate.name == "ranks only faintly"]
+        assert gate.verdict == "note"
+        assert "53 of 100 pairs" in gate.figures
+        assert "ranks only faintly" not in [gate.name for gate in decide(metrics()).gates]
+
     def test_a_model_that_the_scorecard_surely_beats_holds(self) -> None:
         behind = {"against_scorecard": {"log_loss": change(0.34, 0.32, 0.004, 0.036)}}
         assert failed(decide(metrics(boosted=figures(0.34, 0.75)) | behind)) == ["no worse than the scorecard"]

@@ -85,7 +85,7 @@ def test_a_bundle_without_metrics_cannot_pass_gates(home: Home, tmp_path: Path) 
 
 def test_no_reason_overrules_a_model_without_signal(home: Home, tmp_path: Path) -> None:
     folder = bundle(tmp_path / "noise", metrics=metrics(no_signal=True, chosen=None))
-    with pytest.raises(Held, match="No reason") as caught:
+    with pytest.raises(Held, match=r"still no champion.*No reason") as caught:
         promote(home, str(folder), why="I like it")
     assert caught.value.exit_code == 1
     assert read_pointer(home.bundles) is None
@@ -100,7 +100,7 @@ def test_from_the_first_champion_to_a_rollback(home: Home, tmp_path: Path) -> No
 
     # A worse model, on the very same later rows, is held; the champion goes on serving.
     worse = registry.register_bundle(bundle(tmp_path / "worse", noise=2.0))
-    with pytest.raises(Held, match="log loss against the champion"):
+    with pytest.raises(Held, match=rf"log loss against the champion.*The champion, version {first.version}, stays"):
         promote(home, str(worse.version))
     assert registry.get_alias(CHAMPION) == first.version
 
@@ -145,6 +145,19 @@ def test_a_bundle_that_mlflow_did_not_take_is_uploaded_by_promoting_its_folder(h
     assert done.folder.name.startswith(f"v{done.version}-")
     assert not kept.exists()
     assert any("uploading" in text for text in said)
+
+
+def test_the_command_says_that_a_hold_was_overruled_and_why(home: Home, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    from tamiz import _run
+
+    folder = bundle(tmp_path / "forced", metrics=metrics(positives=12))
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setenv("TAMIZ_HOME", str(home.root))
+        assert _run(["promote", "--model", str(folder), "--why", "the pilot starts on Monday"]) == 0
+    held, overruled, done = capsys.readouterr().out.splitlines()[-3:]
+    assert held == "HOLD"
+    assert overruled == "overruled, because: the pilot starts on Monday"
+    assert done.startswith("champion is now version")
 
 
 def test_the_command_prints_gates_and_verdict_and_exits_with_1_on_hold(home: Home, tmp_path: Path) -> None:
