@@ -48,6 +48,7 @@ __all__ = [
     "needed_columns",
     "open_scan",
     "refuse_guesses",
+    "require_folder",
     "score_file",
 ]
 
@@ -394,7 +395,17 @@ def _ending(out: str) -> str:
     ending = "csv" if out == "-" else Path(out).suffix.lower().lstrip(".")
     if ending not in ("csv", "parquet", "jsonl"):
         raise BadUsage(f"--out {out}: the file must end in .csv, .parquet or .jsonl, or be - for stdout")
+    if out != "-":
+        require_folder(Path(out))
     return ending
+
+
+def require_folder(out: Path) -> None:
+    """Raises BadUsage where the folder of a file to be written is none: before the work, not after it."""
+    folder = out.parent
+    if not folder.is_dir():
+        what = "is a file" if folder.exists() else "does not exist"
+        raise BadUsage(f"--out {out}: the folder {folder} {what}; create it, or name another")
 
 
 @contextmanager

@@ -121,8 +121,11 @@ def evaluate(
       tamiz evaluate --model 3 --leads later.csv --label won --out figures.json
     """
     from data.home import Home
+    from models.score_file import require_folder
     from training.evaluate import evaluate_file
 
+    if out is not None:
+        require_folder(out)
     figures = evaluate_file(model, leads, label, Home.from_environment(), id_column=id_column, say=_tell)
     text = json.dumps(figures, ensure_ascii=False, allow_nan=False, indent=1)
     if out is None:

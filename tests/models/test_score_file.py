@@ -18,7 +18,7 @@ import pandas as pd
 import pyarrow.parquet as parquet
 import pytest
 
-from data.errors import BadData, BadUsage, DependencyFailed
+from data.errors import BadData, BadUsage
 from models.bundle import Bundle
 from models.score_file import COLUMNS, NeedsActivities, NeedsIds, TooMuchMissing, score_file
 from tests.trained import environment
@@ -194,9 +194,11 @@ class TestFormats:
 
 class TestOutput:
     def test_a_folder_that_is_not_there(self, flat_bundle: Bundle, flat_file: Path, tmp_path: Path) -> None:
-        with pytest.raises(DependencyFailed, match="could not be written") as caught:
-            score_file(flat_bundle, flat_bundle.policy, flat_file, str(tmp_path / "no" / "out.csv"), as_of=AS_OF)
-        assert caught.value.exit_code == 3
+        (tmp_path / "taken").write_text("a file")
+        for folder, what in [("no", "does not exist"), ("taken", "is a file")]:
+            with pytest.raises(BadUsage, match=f"the folder .*{folder} {what}") as caught:
+                score_file(flat_bundle, flat_bundle.policy, flat_file, str(tmp_path / folder / "out.csv"), as_of=AS_OF)
+            assert caught.value.exit_code == 2
 
     @pytest.mark.parametrize("ending", ["csv", "jsonl", "parquet"])
     def test_a_disk_that_fills_up_leaves_what_was_there(self, flat_bundle: Bundle, flat_file: Path, tmp_path: Path, ending: str) -> None:
