@@ -8,10 +8,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import settings
 
 if TYPE_CHECKING:
     from models.bundle import Bundle
     from training.train import Trained
+
+
+# Machines are shared: how long an example takes says nothing about the code.
+settings.register_profile("tamiz", deadline=None)
+settings.load_profile("tamiz")
 
 
 @pytest.fixture(scope="session")
