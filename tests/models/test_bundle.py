@@ -18,6 +18,7 @@ import pytest
 
 from models.bundle import FORMAT, Bundle, BundleDamaged, GoldenDiffers, write_bundle
 from models.calibration import ScoreScale, fit_calibration
+from models.qualification import PolicyInvalid
 from models.scoring import LeadRequest, score_requests
 from tests.trained import copied
 
@@ -129,13 +130,19 @@ class TestDamage:
         with pytest.raises(GoldenDiffers, match="golden-"):
             Bundle.load(copy)
 
-    @pytest.mark.parametrize("name", ["encoder.json", "calibration.json", "policy.json"])
-    def test_sealed_nonsense_is_damage_too(self, copy: Path, name: str) -> None:
-        (copy / name).write_text('{"signals": 3}')
+    @pytest.mark.parametrize("name", ["encoder.json", "calibration.json", "policy.json", "golden.json"])
+    @pytest.mark.parametrize("nonsense", ['{"signals": 3}', "[]", "7", '"text"', "null", '{"leads": [[]]}', '{"leads": [{"lead": {}}]}'])
+    def test_sealed_nonsense_is_damage_too(self, copy: Path, name: str, nonsense: str) -> None:
+        (copy / name).write_text(nonsense)
         reseal(copy)
-        with pytest.raises(Exception, match=r".+") as caught:
+        with pytest.raises((BundleDamaged, PolicyInvalid)):
             Bundle.load(copy)
-        assert getattr(caught.value, "exit_code", None) in (2, 3)
+
+    @pytest.mark.parametrize("changes", [{"importance": 7}, {"importance": ["size"]}, {"horizon_days": "soon"}, {"reading": []}])
+    def test_a_sealed_manifest_of_another_shape_is_damage_too(self, copy: Path, changes: dict[str, Any]) -> None:
+        reseal(copy, **changes)
+        with pytest.raises(BundleDamaged):
+            Bundle.load(copy)
 
     def test_the_command_says_it_in_one_line(self, copy: Path, tmp_path: Path) -> None:
         flip(copy / "encoder.json", 100)

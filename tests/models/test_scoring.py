@@ -17,7 +17,7 @@ from data.errors import TamizError
 from models.bundle import Bundle, write_bundle
 from models.decision import Decision
 from models.inputs import InputSpec
-from models.qualification import SqlBand
+from models.qualification import Policy, SqlBand
 from models.score_file import score_file
 from models.scoring import LeadActivity, LeadRequest, score_requests
 from training.candidates import KINDS, Recipe, refit
@@ -256,3 +256,28 @@ def test_an_attribute_called_like_a_signal_is_the_attribute(tmp_path: Path) -> N
     assert all(row["error"] is None for row in rows)
     (answer,) = decisions(bundle, [LeadRequest({"seniority": 1234.5, "visits": 1}, as_of=AS_OF)], reasons=10)
     assert "seniority is 1,234.5." in [reason.sentence for reason in answer.reasons]
+
+
+class TestAlmostNothingKnown:
+    SAID = "over half of what this model goes by is missing: this is little more than the base rate"
+
+    def said(self, bundle: Bundle, **lead: Any) -> bool:
+        (decision,) = score_requests(
+            bundle, [LeadRequest({"lead_id": "a", **lead}, as_of=datetime(2025, 9, 1, tzinfo=UTC))], Policy.at(0.2, 0.5)
+        )
+        assert isinstance(decision, Decision)
+        return self.SAID in decision.missing
+
+    def test_a_lead_without_what_the_model_goes_by_is_told_so(self, flat_bundle: Bundle) -> None:
+        assert self.said(flat_bundle)
+        assert self.said(flat_bundle, colour="red", visits=None)
+
+    def test_a_lead_with_most_of_it_is_not(self, flat_bundle: Bundle) -> None:
+        assert not self.said(flat_bundle, size=20, origin="feria", visits=2, member="yes")
+        by_worth = sorted(flat_bundle.manifest["importance"], key=lambda name: -flat_bundle.manifest["importance"][name])
+        best = {name: {"size": 20, "origin": "feria", "visits": 2, "member": "yes"}.get(name) for name in by_worth[:2]}
+        assert not self.said(flat_bundle, **best)
+
+    def test_a_lead_that_did_nothing_is_known_to_have_done_nothing(self, event_bundle: Bundle) -> None:
+        lead = {"created_at": "2025-08-01T09:00:00Z", "company_domain": "x.example", "job_title": "CTO", "employees": 20, "source": "web"}
+        assert not self.said(event_bundle, **lead, **{"plan code": "7"})
