@@ -282,18 +282,15 @@ _PLACE = np.array([_COMPUTED.index(fact) for fact in FACTS])
 
 
 def _strength(history: History, dimension: Dimension) -> Column:
-    column: Column = history.memo(_strengths)[_ROW[dimension]]
-    return column
+    return history.row(_strengths, _ROW[dimension])
 
 
 def _known(history: History, dimension: Dimension) -> Column:
-    column: Column = history.memo(_knowns)[_ROW[dimension]]
-    return column
+    return history.row(_knowns, _ROW[dimension])
 
 
 def _statement(history: History, dimension: Dimension) -> Column:
-    column: Column = history.memo(_statements)[_ROW[dimension]]
-    return column
+    return history.row(_statements, _ROW[dimension])
 
 
 @signal(family="budget", unit="strength", monotone=1)

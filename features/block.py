@@ -197,3 +197,7 @@ class Block:
             found = self._memo[compute] = compute(History(self))
         result: T = found
         return result
+
+    def row(self, compute: Callable[[History], Column], place: int) -> Column:
+        row: Column = self.memo(compute)[place]
+        return row

@@ -10,7 +10,7 @@ some hundred observations (`features/block.py`) keep the work in the cache; no r
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -104,6 +104,8 @@ class Plan:
     """The text columns of an activity log that make a difference; others may be left out."""
     _direct: tuple[Ints, Ints] = field(init=False)
     _direct_colleagues: tuple[Ints, Ints] = field(init=False)
+    _rows: tuple[tuple[Callable[[History], Column], Ints, Ints], ...] = field(init=False)
+    """Memos, and which output columns are which of their rows."""
     _fills: Column = field(init=False)
     _called: tuple[tuple[int, Signal], ...] = field(init=False)
 
@@ -129,7 +131,8 @@ class Plan:
         put(self, "reads", own.reads | colleagues.reads | ({"content", "value"} if self.asked else frozenset()))
         put(self, "_direct", _direct(needs, own))
         put(self, "_direct_colleagues", _direct(needs, colleagues))
-        put(self, "_called", tuple((i, one) for i, one in enumerate(signals) if needs[i].direct is None))
+        put(self, "_called", tuple((i, one) for i, one in enumerate(signals) if needs[i].direct is None and needs[i].row is None))
+        put(self, "_rows", tuple(_memo_rows(needs)))
         put(self, "_fills", np.array([one.fill for one in signals], dtype=np.float64))
 
     def prepare(self, leads: Leads, log: ActivityLog, colleagues: Colleagues | None = None) -> Known:
@@ -161,6 +164,8 @@ class Plan:
         targets, sources = self._direct_colleagues
         if len(targets):
             numbers[:, targets] = block.colleague_aggregates.take(sources, axis=1)
+        for compute, targets, sources in self._rows:
+            numbers[:, targets] = block.memo(compute).take(sources, axis=0).T
         whole = History(block)
         for i, one in self._called:
             numbers[:, i] = one.function(whole if one.within is None else whole.within(one.within))
@@ -169,6 +174,17 @@ class Plan:
         np.copyto(part, self._fills, where=np.isnan(part))
         for i, attribute in enumerate(self.numeric, start=width):
             numbers[:, i] = block.number(attribute.name)
+
+
+def _memo_rows(needs: Sequence[Needs]) -> Iterator[tuple[Callable[[History], Column], Ints, Ints]]:
+    """Each memo of which signals are rows: where they go, and which rows they are."""
+    found: dict[Callable[[History], Column], list[tuple[int, int]]] = {}
+    for i, one in enumerate(needs):
+        if one.row is not None:
+            found.setdefault(one.row[0], []).append((i, one.row[1]))
+    for compute, pairs in found.items():
+        targets, sources = np.array(pairs, dtype=np.int64).T
+        yield compute, targets, sources
 
 
 def _direct(needs: Sequence[Needs], aggregator: Aggregator) -> tuple[Ints, Ints]:

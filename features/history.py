@@ -307,6 +307,7 @@ class Evaluates(Protocol):
     def answer(self, field: str) -> tuple[TextColumn, Column]: ...
     def answers(self, fields: tuple[str, ...]) -> tuple[TextColumn, Column]: ...
     def memo(self, compute: Callable[[History], T]) -> T: ...
+    def row(self, compute: Callable[[History], Column], place: int) -> Column: ...
 
 
 class History:
@@ -365,6 +366,10 @@ class History:
     def memo(self, compute: Callable[[History], T]) -> T:
         """`compute` of the block's whole history, once a block: for what several signals share."""
         return self._block.memo(compute)
+
+    def row(self, compute: Callable[[History], Column], place: int) -> Column:
+        """A row of a memo of several columns, (columns, observations)."""
+        return self._block.row(compute, place)
 
 
 class Selection:

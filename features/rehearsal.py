@@ -14,6 +14,7 @@ from features.signal import Signal
 __all__ = ["Needs", "needs_of", "rehearse"]
 
 T = TypeVar("T")
+Row = tuple[Callable[[History], Column], int]
 
 
 @dataclass(frozen=True)
@@ -25,6 +26,8 @@ class Needs:
     answers: tuple[str, ...]
     direct: Need | None
     """The aggregate that the signal returns as it is, if it does nothing else."""
+    row: Row | None
+    """Likewise the row of a memo."""
 
     @property
     def activities(self) -> bool:
@@ -41,7 +44,8 @@ def rehearse(function: Callable[[History], object], within: float | None = None)
     rehearsal = _Rehearsal()
     result = function(History(rehearsal, within))
     direct = next((need for need, column in rehearsal.columns.items() if column is result), None)
-    return Needs(tuple(rehearsal.columns), frozenset(rehearsal.attributes), tuple(rehearsal.asked), direct)
+    row = next((row for row, column in rehearsal.rows.items() if column is result), None)
+    return Needs(tuple(rehearsal.columns), frozenset(rehearsal.attributes), tuple(rehearsal.asked), direct, row)
 
 
 class _Rehearsal:
@@ -53,6 +57,7 @@ class _Rehearsal:
         self.columns: dict[Need, Column] = {}
         self.attributes: set[str] = set()
         self.asked: dict[str, None] = {}
+        self.rows: dict[Row, Column] = {}
 
     def fetch(self, need: Need) -> Column:
         return self.columns.setdefault(need, np.zeros(0))
@@ -85,3 +90,6 @@ class _Rehearsal:
 
     def memo(self, compute: Callable[[History], T]) -> T:
         return compute(History(self))
+
+    def row(self, compute: Callable[[History], Column], place: int) -> Column:
+        return self.rows.setdefault((compute, place), self.memo(compute)[place])

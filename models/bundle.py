@@ -23,12 +23,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from data.errors import BadData
-from features.engine import needs_of
 from models.boosted import Boosted
 from models.calibration import Calibration, ScoreScale, calibration_from_json
 from models.encoder import Encoder
 from models.golden import invent, read_golden
-from models.inputs import Floats
+from models.inputs import Floats, InputSpec
 from models.logistic import Logistic
 from models.qualification import Policy
 from models.scorecard import Scorecard
@@ -41,8 +40,6 @@ MANIFEST = "manifest.json"
 _TOLERANCE = 1e-9
 """Golden figures may differ by this much: another processor or NumPy build rounds `exp` and `log` differently."""
 _STALE_SECONDS = 86_400
-_MALFORMED = (OSError, ValueError, KeyError, TypeError, AttributeError, IndexError)
-"""What reading JSON of another shape than ours raises."""
 
 Model = Boosted | Logistic | Scorecard
 _KINDS: dict[str, type[Model]] = {"boosted": Boosted, "logistic": Logistic, "scorecard": Scorecard}
@@ -103,19 +100,11 @@ class Bundle:
                 policy=Policy.read((folder / "policy.json").read_bytes()),
                 scorer=_scorer(encoder, manifest),
             )
-        except _MALFORMED as error:  # every hash is right, so somebody made it so
+        except (OSError, ValueError, KeyError, TypeError) as error:  # every hash is right, so somebody made it so
             raise BundleDamaged(folder=str(folder), why=f"its parts cannot be read ({type(error).__name__}: {error})") from error
 
     def verify_golden(self) -> None:
-        """Scores the golden leads. Raises GoldenDiffers, and BundleDamaged where they cannot be scored."""
-        try:
-            self._compare_golden()
-        except _MALFORMED as error:
-            raise BundleDamaged(
-                folder=str(self.folder), why=f"its golden leads cannot be scored ({type(error).__name__}: {error})"
-            ) from error
-
-    def _compare_golden(self) -> None:
+        """Scores the golden leads. Raises GoldenDiffers."""
         golden = _json(self.folder / "golden.json")
         requests = read_golden(golden["leads"])
         for lead, got in zip(golden["leads"], _figures(self, requests), strict=True):
@@ -158,30 +147,34 @@ class Bundle:
             found.setdefault(one.family, []).append(i)
         return {family: np.array(columns) for family, columns in found.items()}
 
+    def columns_of(self, families: tuple[str, ...]) -> NDArray[np.intp]:
+        """Columns of the matrix that belong to some families."""
+        found = self._columns.get(families)
+        if found is None:
+            parts = [self.families[family] for family in families if family in self.families]
+            found = self._columns[families] = np.concatenate([np.zeros(0, dtype=np.intp), *parts])
+        return found
+
     @cached_property
-    def _weights(self) -> Floats:
-        """Each input's share of the importance where it stands for an attribute: a gap is not known, silence is."""
-        importance: Mapping[str, float] = self.manifest.get("importance", {})
-        known = self.scorer.kinds.keys()
-        reading = known | {one.name for one in self.scorer.plan.signals if needs_of(one).columns & known}
-        return np.array([float(importance.get(one.name, 0.0)) if one.name in reading else 0.0 for one in self.encoder.inputs])
+    def _columns(self) -> dict[tuple[str, ...], NDArray[np.intp]]:
+        return {}
 
     def explain(self, X: Floats, *, exact: bool = False) -> tuple[Floats, Floats]:
         """Contributions and margins; `exact` asks for TreeSHAP where the model is made of trees."""
-        if isinstance(self.model, Boosted):
-            if exact:
-                return self.model.shap(X)[0], self.model.margin(X)
-            contributions, _, margin = self.model.explain(X)
-            return contributions, margin
-        return self.model.contributions(X)[0], self.model.margin(X)
+        if exact and isinstance(self.model, Boosted):
+            return self.model.shap(X)[0], self.model.margin(X)
+        contributions, _, margin = self.model.explain(X)
+        return contributions, margin
+
+    @cached_property
+    def _remarkable(self) -> list[tuple[int, InputSpec]]:
+        return [(i, one) for i, one in enumerate(self.encoder.inputs) if one.kind == "category" or one.name == "lead_age"]
 
     def unseen(self, row: Floats) -> list[str]:
-        """What is to be said of one lead's inputs: too little known, categories that training never saw, ages beyond those it saw."""
+        """What is to be said of one lead's inputs: categories that training never saw, and ages beyond those it saw."""
         notes: list[str] = []
-        if float(self._weights[np.isnan(row)].sum()) > 0.5:
-            notes.append("over half of what this model goes by is missing: this is little more than the base rate")
         oldest = self.manifest.get("oldest_observed_days")
-        for i, one in enumerate(self.encoder.inputs):
+        for i, one in self._remarkable:
             if one.kind == "category" and row[i] == 0.0:
                 notes.append(f"{one.name}: this value was rare or absent in training")
             elif one.name == "lead_age" and oldest is not None and row[i] > 1.5 * oldest + 1.0:
@@ -252,7 +245,7 @@ def read_manifest(folder: Path) -> dict[str, Any]:
         manifest = json.loads((folder / MANIFEST).read_bytes())
         for stated in manifest["files"].values():
             int(stated["bytes"]), str(stated["sha256"])
-    except _MALFORMED as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise BundleDamaged(folder=str(folder), why=f"its {MANIFEST} cannot be read ({type(error).__name__})") from error
     return dict(manifest)
 

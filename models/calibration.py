@@ -223,8 +223,9 @@ class Sigmoid:
     def apply(self, margin: ArrayLike) -> tuple[Floats, Floats, Floats]:
         m = _vector(margin)
         line = self.slope * m + self.intercept
-        p = sigmoid(line)
-        low, high = sigmoid(line + _between(m, self.at, self.below)), sigmoid(line + _between(m, self.at, self.above))
+        left, share = _knots_around(m, self.at)
+        spread = np.array([np.zeros(len(m)), _along(left, share, self.below), _along(left, share, self.above)])
+        p, low, high = sigmoid(line + spread)
         return _finish(m, p, low, high, self.offset)
 
     def with_offset(self, delta: float, se: float) -> Self:
@@ -303,8 +304,9 @@ class ScoreScale:
         """Score of each margin; 0 below the reference, 100 above it."""
         m = _vector(margin)
         score = _between(m, self.at, self.percentile)
-        score = np.where(m < self.at[0], 0.0, np.where(m > self.at[-1], 100.0, score))
-        return np.where(np.isnan(m), np.nan, score)
+        score[m < self.at[0]] = 0.0
+        score[m > self.at[-1]] = 100.0
+        return score
 
     def grade(self, score: ArrayLike) -> list[str | None]:
         """Grade of each score; None where the score is NaN."""
@@ -442,11 +444,20 @@ def _shift(p: Floats, delta: float) -> Floats:
 def _between(x: Floats, at: Floats, values: Floats) -> Floats:
     """Straight lines between knots, level beyond them. np.interp may round otherwise for few points than for many."""
     if len(at) == 1:
-        return np.full(x.shape, values[0])
+        return np.where(np.isnan(x), np.nan, values[0])
+    return _along(*_knots_around(x, at), values)
+
+
+def _knots_around(x: Floats, at: Floats) -> tuple[NDArray[np.intp], Floats]:
+    """The knot left of each x, and how far from it to the next one x lies; there are two knots or more."""
     inside = np.minimum(np.maximum(x, at[0]), at[-1])
-    left = np.minimum(np.maximum(np.searchsorted(at, inside, side="right") - 1, 0), len(at) - 2)
-    share = (inside - at[left]) / (at[left + 1] - at[left])
-    line: Floats = values[left] * (1 - share) + values[left + 1] * share
+    left = at[1:-1].searchsorted(inside, side="right")
+    start = at[left]
+    return left, (inside - start) / (at[1:][left] - start)
+
+
+def _along(left: NDArray[np.intp], share: Floats, values: Floats) -> Floats:
+    line: Floats = values[left] * (1 - share) + values[1:][left] * share
     return line
 
 

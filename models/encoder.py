@@ -32,13 +32,20 @@ class Encoder:
 
     feature_set: FeatureSet
     inputs: tuple[InputSpec, ...]
-    _codes: Mapping[str, Mapping[str, int]] = field(init=False, repr=False, compare=False)
+    _codes: tuple[tuple[int, str, Mapping[str, float]], ...] = field(init=False, repr=False, compare=False)
+    """Place, name and codes of each category input."""
+    _categories: NDArray[np.intp] = field(init=False, repr=False, compare=False)
+    _places: dict[tuple[str, ...], NDArray[np.intp]] = field(init=False, repr=False, compare=False, default_factory=dict)
+    """By the columns of a table: which of them each input is; categories, which are none, the first."""
 
     def __post_init__(self) -> None:
-        codes = {
-            one.name: {value: code for code, value in enumerate(one.categories, start=1)} for one in self.inputs if one.kind == "category"
-        }
+        codes = tuple(
+            (i, one.name, {value: float(code) for code, value in enumerate(one.categories, start=1)})
+            for i, one in enumerate(self.inputs)
+            if one.kind == "category"
+        )
         object.__setattr__(self, "_codes", codes)
+        object.__setattr__(self, "_categories", np.array([i for i, _, _ in codes], dtype=np.intp))
 
     @classmethod
     def fit(cls, feature_set: FeatureSet, table: SignalTable, rows: NDArray[np.integer], names: Iterable[str] | None = None) -> Encoder:
@@ -68,18 +75,24 @@ class Encoder:
 
     def encode(self, table: SignalTable) -> Floats:
         """The matrix, rows × inputs."""
-        X = np.empty((len(table), len(self.inputs)), dtype=np.float64)
-        place = {name: at for at, name in enumerate(table.names)}
-        numbers = [(i, place[one.name]) for i, one in enumerate(self.inputs) if one.kind == "number"]
-        if len(numbers) == len(self.inputs) and [at for _, at in numbers] == list(range(len(table.names))):
-            X[:] = table.numbers
-            return X
-        if numbers:
-            X[:, [i for i, _ in numbers]] = table.numbers[:, [at for _, at in numbers]]
-        for i, one in enumerate(self.inputs):
-            if one.kind == "category":
-                column, codes = table.texts[one.name], self._codes[one.name]
-                X[:, i] = np.array([*(codes.get(value, 0) for value in column.values), np.nan])[column.codes]
+        places = self._places.get(table.names)
+        if places is None:
+            at = {name: place for place, name in enumerate(table.names)}
+            places = np.array([at[one.name] if one.kind == "number" else 0 for one in self.inputs], dtype=np.intp)
+            self._places[table.names] = places
+        X: Floats = table.numbers.take(places, axis=1) if table.names else np.empty((len(table), len(places)))
+        if self._codes:
+            # The codes of all columns one after another, each after its missing value, so that one look-up finds them all.
+            known: list[float] = []
+            first: list[int] = []
+            rows: list[NDArray[np.int32]] = []
+            for _, name, codes in self._codes:
+                column = table.texts[name]
+                first.append(len(known) + 1)
+                known.append(np.nan)
+                known.extend([codes.get(value, 0.0) for value in column.values])
+                rows.append(column.codes)
+            X[:, self._categories] = np.array(known)[np.array(rows).T + np.array(first)]
         return X
 
     def to_json(self) -> dict[str, Any]:

@@ -8,12 +8,13 @@ days, in 30 days, decayed) share a stem; only the strongest of a stem is told, s
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
+from features.history import TextColumn
 from models.decision import Reason
 from models.encoder import Encoder, signals_by_name
 from models.inputs import Floats
@@ -46,32 +47,32 @@ class Reasons:
         # Each stem's inputs, padded with its first so that a row of the table is a rectangle.
         self._members = np.array([members + members[:1] * (width - len(members)) for members in stems.values()]).reshape(-1, width)
 
-    def of(self, contributions: Floats, X: Floats, most: int, texts: Sequence[Sequence[str | None]] | None = None) -> list[list[Reason]]:
-        """At most `most` reasons a row. `texts[i]` are the rows' own words of category input i, where it has them."""
+    def of(self, contributions: Floats, X: Floats, most: int, texts: Mapping[str, TextColumn] | None = None) -> list[list[Reason]]:
+        """At most `most` reasons a row. `texts` are the rows' own words of category inputs, by their names."""
         inputs = self.encoder.inputs
         if most <= 0 or not inputs:
             return [[] for _ in range(len(X))]
         chosen = self._choose(contributions, most)
-        picked = np.take_along_axis(contributions, chosen, axis=1)
-        values = np.take_along_axis(X, chosen, axis=1)
+        each = np.arange(len(X))[:, None]
+        picked, values = contributions[each, chosen], X[each, chosen]
         rows: list[list[Reason]] = []
         for row, (signals, amounts, raw) in enumerate(zip(chosen.tolist(), picked.tolist(), values.tolist(), strict=True)):
             reasons: list[Reason] = []
             for i, amount, value in zip(signals, amounts, raw, strict=True):
                 if abs(amount) > _SMALL:
-                    sentence, shown = self._say(i, value, texts[i][row] if texts is not None and texts[i] else None)
-                    reasons.append(Reason(inputs[i].name, inputs[i].family, sentence, shown, amount))
+                    one = inputs[i]
+                    word = texts[one.name].text(row) if texts is not None and one.kind == "category" else None
+                    sentence, shown = self._say(i, value, word)
+                    reasons.append(Reason(one.name, one.family, sentence, shown, amount))
             rows.append(reasons)
         return rows
 
     def _choose(self, contributions: Floats, most: int) -> NDArray[np.intp]:
         """Indices of the strongest inputs of the strongest stems, strongest first; ties by position."""
-        strength = np.abs(contributions)[:, self._members]
-        best = strength.argmax(axis=2)
-        power = np.take_along_axis(strength, best[:, :, None], axis=2)[:, :, 0]
-        most = min(most, power.shape[1])
-        stems = np.argsort(-power, axis=1, kind="stable")[:, :most]
-        chosen: NDArray[np.intp] = self._members[stems, np.take_along_axis(best, stems, axis=1)]
+        strength = np.abs(contributions).take(self._members, axis=1)
+        stems = np.negative(strength.max(axis=2)).argsort(axis=1, kind="stable")[:, :most]
+        best = strength[np.arange(len(stems))[:, None], stems].argmax(axis=2)
+        chosen: NDArray[np.intp] = self._members[stems, best]
         return chosen
 
     def _say(self, i: int, value: float, text: str | None) -> tuple[str, str | float | None]:

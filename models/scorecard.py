@@ -15,6 +15,7 @@ import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, Self, TypeAlias
@@ -145,7 +146,7 @@ class Scorecard:
     def of(cls, names: Sequence[str], cards: Sequence[Card | None], offset: float, *, calibrated: bool) -> Self:
         return cls(tuple(names), tuple(cards), offset, calibrated, _Tables.of(cards))
 
-    @property
+    @cached_property
     def base(self) -> float:
         return self.offset + FACTOR * math.fsum(card.mean for card in self.cards if card)
 
@@ -214,13 +215,12 @@ class _Tables:
 
     numbers: NDArray[np.intp]
     edges: Floats
-    """numbers × edges, filled up with infinity."""
+    """numbers × edges, filled up with infinity, which no number exceeds and missing is not below."""
     number_points: Floats
-    """numbers × (bins, then missing in the last column)."""
+    """numbers × bins by how many edges a value does not exceed: missing, which is below none, then from the highest down."""
     categories: NDArray[np.intp]
-    sizes: NDArray[np.intp]
     category_points: Floats
-    """categories × (codes, then every other code, then missing)."""
+    """categories × (codes, every code beyond them, then missing)."""
     means: Floats
 
     @classmethod
@@ -228,40 +228,38 @@ class _Tables:
         number = [place for place, card in enumerate(cards) if card and card.kind == "number"]
         category = [place for place, card in enumerate(cards) if card and card.kind == "category"]
         bins = max((len(card.bins) for card in cards if card and card.kind == "number"), default=1)
-        edges, number_points = np.full((len(number), bins - 1), np.inf), np.zeros((len(number), bins + 1))
+        edges, number_points = np.full((len(number), bins), np.inf), np.zeros((len(number), bins + 1))
         for row, place in enumerate(number):
             card = cards[place]
             assert card is not None
             edges[row, : len(card.bins) - 1] = [part.upper for part in card.bins[:-1]]
-            number_points[row, : len(card.bins)] = [part.points for part in card.bins]
-            number_points[row, -1] = card.missing.points
-        sizes, category_points = _code_points([card for place in category if (card := cards[place])])
+            number_points[row, 0] = card.missing.points
+            number_points[row, bins + 1 - len(card.bins) :] = [part.points for part in reversed(card.bins)]
+        category_points = _code_points([card for place in category if (card := cards[place])])
         means = np.array([card.mean if card else 0.0 for card in cards])
-        return cls(np.array(number, dtype=np.intp), edges, number_points, np.array(category, dtype=np.intp), sizes, category_points, means)
+        return cls(np.array(number, dtype=np.intp), edges, number_points, np.array(category, dtype=np.intp), category_points, means)
 
     def add(self, X: Floats, out: Floats) -> None:
         if len(self.numbers):
             x = X[:, self.numbers]
-            place = (x[:, :, None] > self.edges).sum(axis=2)
-            place[np.isnan(x)] = self.number_points.shape[1] - 1
+            place = np.add.reduce(x[:, :, None] <= self.edges, axis=2, dtype=np.intp)
             out[:, self.numbers] = self.number_points[np.arange(len(self.numbers)), place]
         if len(self.categories):
-            x = X[:, self.categories]
-            known = (x >= 0) & (x < self.sizes)
-            place = np.where(known, x, self.category_points.shape[1] - 2).astype(np.intp)
-            place[np.isnan(x)] = self.category_points.shape[1] - 1
+            x, other = X[:, self.categories], self.category_points.shape[1] - 2.0
+            code = np.minimum(np.where(x < 0.0, other, x), other)
+            place = np.fmax(code, -1.0).astype(np.intp)  # missing, neither more nor less than anything, reads the last
             out[:, self.categories] = self.category_points[np.arange(len(self.categories)), place]
 
 
-def _code_points(cards: Sequence[Card]) -> tuple[NDArray[np.intp], Floats]:
-    sizes = np.array([1 + max((code for part in card.bins for code in part.codes), default=-1) for card in cards], dtype=np.intp)
-    points = np.zeros((len(cards), int(sizes.max(initial=0)) + 2))
+def _code_points(cards: Sequence[Card]) -> Floats:
+    size = 1 + max((code for card in cards for part in card.bins for code in part.codes), default=-1)
+    points = np.zeros((len(cards), size + 2))
     for row, card in enumerate(cards):
         points[row, :-1] = card.bins[-1].points
         for part in card.bins:
             points[row, list(part.codes)] = part.points
         points[row, -1] = card.missing.points
-    return sizes, points
+    return points
 
 
 @dataclass(frozen=True)

@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Collection, Mapping, MutableMapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Mapping, MutableMapping, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Protocol
 
 import msgspec
@@ -23,8 +24,7 @@ from data.contracts import ACTIVITIES, LEADS
 from data.errors import BadData, TamizError
 from features import bant
 from features.engine import Colleagues, Plan, evaluate
-from features.history import NEVER, ActivityLog, Column, History, Leads, Observations, TextColumn, instant
-from features.signal import FeatureSet, Signal
+from features.history import NEVER, ActivityLog, History, Leads, Observations, TextColumn, instant
 from models.decision import Bant, BantDimension, Decision, Evidence, Outcome, Reason, Receipt
 from models.encoder import Encoder
 from models.inputs import Floats
@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 __all__ = ["ActivityLike", "LeadActivity", "LeadRequest", "RequestLike", "Scored", "Scorer", "score_columns", "score_requests"]
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_FEW = 1_000
 _canonical = msgspec.json.Encoder(order="deterministic")
 
 
@@ -109,10 +110,9 @@ class Scored:
     """NaN without signal."""
     grade: list[str | None]
     reasons: list[list[Reason]] | None
-    by_family: Mapping[str, Floats]
-    """Contributions summed by family; empty when reasons were not asked for."""
     X: Floats
     contributions: Floats | None
+    """None when neither reasons nor contributions were asked for."""
 
     def decisions(self, policy: Policy, refused: NDArray[np.bool_] | None, *, no_signal: bool) -> NDArray[np.int8]:
         """Positions in DECISIONS under a policy, without history."""
@@ -132,26 +132,24 @@ class Scorer:
     """Columns of `lead` that are read, and what each holds. What training did not have is not read: no skew that way."""
     missing: frozenset[str] = frozenset(MISSING_WORDS)
     """Texts that stand for missing, as in training."""
+    expected: frozenset[str] = field(init=False)
+    """Keys of `lead` that need no mention: what is read, and what Tamiz knows but no model reads."""
+
+    def __post_init__(self) -> None:
+        unread = LEADS.columns.keys() - self.evidence_plan.columns
+        object.__setattr__(self, "expected", frozenset(self.kinds.keys() | unread))
 
     @classmethod
     def of(cls, encoder: Encoder, trained: Mapping[str, str] | None = None, missing: Collection[str] = ()) -> Scorer:
         """`trained` are the columns that training had and their kinds, where that is known."""
         features = encoder.feature_set
         plan = Plan(features)
-        with_evidence = Plan(FeatureSet((*features.signals, _EVIDENCE), features.activity_types, features.attributes))
+        with_evidence = Plan(features, also=bant.prepare)
         kinds: dict[str, str] = {name: LEADS.columns.get(name, "text") for name in with_evidence.columns}
         kinds |= {one.name: one.kind for one in features.attributes}
         if trained:
             kinds = {name: kind for name, kind in kinds.items() if name in trained}
         return cls(encoder, Reasons(encoder), plan, with_evidence, kinds, frozenset((*MISSING_WORDS, *missing)))
-
-
-def _prepare_evidence(history: History) -> Column:
-    bant.prepare(history)
-    return np.zeros(history.size)
-
-
-_EVIDENCE = Signal("bant_evidence", "need", "", None, 0.0, 0, "", _prepare_evidence)
 
 
 def score_columns(
@@ -163,7 +161,7 @@ def score_columns(
     *,
     reasons: int = 0,
     explain: str = "path",
-    families: bool = False,
+    contributions: bool = False,
     evidence: list[dict[bant.Dimension, bant.DimensionEvidence]] | None = None,
 ) -> Scored:
     """Scores every observation; `evidence`, if a list is given, is filled with each one's BANT evidence."""
@@ -178,26 +176,18 @@ def score_columns(
     plan = scorer.plan if evidence is None else scorer.evidence_plan
     table = evaluate(plan, leads, log, observations, colleagues, also=also)
     X = scorer.encoder.encode(table)
-    contributions: Floats | None = None
-    if reasons > 0 or families:
-        contributions, margin = bundle.explain(X, exact=explain == "shap")
+    pulls: Floats | None = None
+    if reasons > 0 or contributions:
+        pulls, margin = bundle.explain(X, exact=explain == "shap")
     else:
         margin = bundle.model.margin(X)
     probability, low, high = bundle.calibration.apply(margin)
     score = np.full(len(X), np.nan) if bundle.no_signal else bundle.scale.apply(margin)
-    by_family: dict[str, Floats] = {}
     told: list[list[Reason]] | None = None
-    if contributions is not None:
-        told = scorer.reasons.of(contributions, X, reasons, _words(scorer.encoder, table.texts, len(X)))
-        by_family = {family: contributions[:, columns].sum(axis=1) for family, columns in bundle.families.items()}
-    return Scored(probability, low, high, margin, score, bundle.scale.grade(score), told, by_family, X, contributions)
-
-
-def _words(encoder: Encoder, texts: Mapping[str, TextColumn], rows: int) -> list[list[str | None]] | None:
-    """The rows' own words, for a handful of leads; a file's reasons name the category as training knew it."""
-    if rows > 1_000:
-        return None
-    return [texts[one.name].texts() if one.kind == "category" else [] for one in encoder.inputs]
+    if pulls is not None:
+        # A handful of leads hear their own words; a file's reasons name the category as training knew it.
+        told = scorer.reasons.of(pulls, X, reasons, table.texts if len(X) <= _FEW else None)
+    return Scored(probability, low, high, margin, score, bundle.scale.grade(score), told, X, pulls)
 
 
 def score_requests(
@@ -228,11 +218,12 @@ def score_requests(
         return [answer for answer in answers if answer is not None]
     evidence: list[dict[bant.Dimension, bant.DimensionEvidence]] = []
     leads, log, observations, colleagues = batch.columns()
-    scored = score_columns(bundle, leads, log, observations, colleagues, reasons=reasons, explain=explain, families=True, evidence=evidence)
+    scored = score_columns(
+        bundle, leads, log, observations, colleagues, reasons=reasons, explain=explain, contributions=True, evidence=evidence
+    )
     probability, low, high = scored.probability.tolist(), scored.low.tolist(), scored.high.tolist()
     score = scored.score.tolist()
-    engaged = sum((scored.by_family[family] for family in ("engagement", "intent") if family in scored.by_family), np.zeros(batch.size))
-    fitting = sum((scored.by_family[family] for family in ("fit", "authority") if family in scored.by_family), np.zeros(batch.size))
+    fit, engagement = _index(bundle, scored, ("fit", "authority")), _index(bundle, scored, ("engagement", "intent"))
     position = 0
     for place, (answer, request) in enumerate(zip(answers, requests, strict=True)):
         if answer is not None:
@@ -243,12 +234,11 @@ def score_requests(
             continue
         lead_id = batch.ids[i]
         before = previous.get(lead_id) if previous is not None else None
-        status = {name: one.status for name, one in evidence[i].items()}
         outcome, rules = decide(
             policy,
             probability[i],
             previous=before,
-            bant={str(name): one for name, one in status.items()},
+            bant={name: one.status for name, one in evidence[i].items()},
             consent=batch.consent[i],
             no_signal=bundle.no_signal,
         )
@@ -269,8 +259,8 @@ def score_requests(
             changed=before is not None and before != outcome,
             rules=rules,
             bant=_bant(evidence[i], instant(as_of)),
-            fit=_index(fitting[i]),
-            engagement=_index(engaged[i]) if bundle.reads_activities else None,
+            fit=fit[i],
+            engagement=engagement[i] if bundle.reads_activities else None,
             reasons=scored.reasons[i] if scored.reasons is not None else [],
             missing=batch.notes[i] + bundle.unseen(scored.X[i]),
             receipt=Receipt(bundle.model_version, bundle.feature_set, _digest(request)),
@@ -278,9 +268,11 @@ def score_requests(
     return [answer for answer in answers if answer is not None]
 
 
-def _index(log_odds: float) -> float:
-    """A family's push on the margin as 0–100; 50 is the training average."""
-    return round(100.0 / (1.0 + float(np.exp(-log_odds))), 1)
+def _index(bundle: Bundle, scored: Scored, families: tuple[str, ...]) -> list[float]:
+    """Some families' push on each lead's margin as 0–100; 50 is the training average."""
+    assert scored.contributions is not None
+    log_odds = np.add.reduce(scored.contributions.take(bundle.columns_of(families), axis=1), axis=1)
+    return [round(one, 1) for one in (100.0 / (1.0 + np.exp(-log_odds))).tolist()]
 
 
 def _bant(found: Mapping[bant.Dimension, bant.DimensionEvidence], as_of: int) -> Bant:
@@ -316,9 +308,9 @@ class _Batch:
         self.consent: list[bool | None] = []
         self._values: dict[str, list[Any]] = {name: [] for name in scorer.kinds}
         self._as_of: list[int] = []
-        self._activities: list[ActivityLike] = []
-        self._whose: list[int] = []
-        self._colleagues: list[tuple[int, str, ActivityLike]] = []
+        self._own = _Activities()
+        self._others = _Activities()
+        self._members: dict[tuple[int, str], int] = {}
         self._account: list[int] = []
 
     @property
@@ -332,72 +324,67 @@ class _Batch:
         kinds, missing = self._scorer.kinds, self._scorer.missing
         values = {name: _value(name, kind, lead.get(name), missing) for name, kind in kinds.items()}
         consent = _value("consent", "boolean", lead.get("consent"), missing)
-        absent = [name for name, value in values.items() if value is None and name not in lead]
-        unused = [name for name in lead if name not in kinds and (name not in LEADS.columns or name in self._scorer.evidence_plan.columns)]
+        absent, unused = kinds.keys() - lead.keys(), lead.keys() - self._scorer.expected
         if absent:
             notes.append(f"not given: {', '.join(sorted(absent))}")
         if unused:
             notes.append(f"not used by this model: {', '.join(sorted(unused))}")
         i = self.size
         taken, later = _before(as_of, request.activities)
+        self._own.extend(taken, [i] * len(taken))
         if later:
             notes.append(f"{later} activities from as_of or later were ignored")
         name = str(lead.get("lead_id", ""))
-        context, later = request.account_activities, 0
+        context = request.account_activities
         if context is None:
             if self._scorer.plan.colleagues.needs:
                 notes.append("account_activities not given: what colleagues do is not known")
         else:  # a lead is not its own colleague
-            context, later = _before(as_of, [one for one in context if not name or one.lead_id != name])
-        if later:
-            notes.append(f"{later} activities of colleagues from as_of or later were ignored")
+            taken, later = _before(as_of, [one for one in context if not name or one.lead_id != name])
+            members = self._members
+            self._others.extend(taken, [members.setdefault((i, one.lead_id or ""), len(members)) for one, _ in taken])
+            if later:
+                notes.append(f"{later} activities of colleagues from as_of or later were ignored")
         self.ids.append(name)
         self.notes.append(notes)
         self.consent.append(None if consent is None else bool(consent))
         for column, value in values.items():
             self._values[column].append(value)
         self._as_of.append(as_of)
-        self._activities.extend(taken)
-        self._whose.extend([i] * len(taken))
         self._account.append(-1 if context is None else i)
-        for activity in context or ():
-            self._colleagues.append((i, activity.lead_id or "", activity))
 
     def columns(self) -> tuple[Leads, ActivityLog, Observations, Colleagues | None]:
         n = self.size
-        numbers: dict[str, Column] = {}
-        texts: dict[str, TextColumn] = {}
-        times: dict[str, NDArray[np.int64]] = {}
+        given: dict[str, dict[str, list[Any]]] = {"number": {}, "time": {}, "text": {}}
         for name, kind in self._scorer.kinds.items():
-            values = self._values[name]
-            if kind in ("number", "boolean"):
-                numbers[name] = np.array([np.nan if value is None else value for value in values], dtype=np.float64)
-            elif kind == "time":
-                times[name] = np.array([NEVER if value is None else value for value in values], dtype=np.int64)
-            else:
-                texts[name] = TextColumn.of(values)
+            given[_HELD_AS.get(kind, "text")][name] = self._values[name]
+        numbers = dict(zip(given["number"], np.array([*given["number"].values()], dtype=np.float64), strict=True))  # None is NaN
+        times = {name: np.array([NEVER if value is None else value for value in values]) for name, values in given["time"].items()}
+        texts = TextColumn.many(given["text"])
         colleagues, account = self._context()
         leads = Leads(self.ids, numbers, texts, times, account)
-        log = _log(n, self._whose, self._activities)
+        log = self._own.log(n, self._scorer.evidence_plan.reads)
         return leads, log, Observations(np.arange(n), np.array(self._as_of, dtype=np.int64)), colleagues
 
     def _context(self) -> tuple[Colleagues | None, NDArray[np.int64] | None]:
         """Each request's account context as an account of its own, whose members are the colleagues it names."""
-        account = np.array(self._account, dtype=np.int64)
-        if not (account >= 0).any():
+        if max(self._account) < 0:
             return None, None
-        members: dict[tuple[int, str], int] = {}
-        whose = [members.setdefault((i, name), len(members)) for i, name, _ in self._colleagues]
-        log = _log(len(members), whose, [activity for _, _, activity in self._colleagues]) if members else ActivityLog.empty(0)
+        account, members = np.array(self._account, dtype=np.int64), self._members
+        log = self._others.log(len(members), self._scorer.evidence_plan.reads) if members else ActivityLog.empty(0)
         counts = np.bincount(np.array([i for i, _ in members], dtype=np.int64), minlength=self.size)
         starts = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
         return Colleagues(log, starts, np.arange(len(members)), own=False), account
 
 
-def _before(as_of: int, activities: Sequence[ActivityLike]) -> tuple[list[ActivityLike], int]:
-    """Distinct activities that had happened and been recorded before `as_of`, and how many were later."""
+def _before(as_of: int, activities: Sequence[ActivityLike]) -> tuple[list[tuple[ActivityLike, int]], int]:
+    """Distinct activities that had happened and been recorded before `as_of`, with the instant of each; how many were later."""
     distinct = _distinct(activities)
-    taken = [one for one in distinct if instant(one.occurred_at) < as_of and (one.recorded_at is None or instant(one.recorded_at) < as_of)]
+    taken = [
+        (one, occurred)
+        for one in distinct
+        if (occurred := instant(one.occurred_at)) < as_of and (one.recorded_at is None or instant(one.recorded_at) < as_of)
+    ]
     return taken, len(distinct) - len(taken)
 
 
@@ -429,30 +416,47 @@ def _first_key(activity: ActivityLike) -> tuple[Any, ...]:
 _TIMES = ("occurred_at", "recorded_at")
 
 
-def _log(n: int, whose: Sequence[int], activities: Sequence[ActivityLike]) -> ActivityLog:
-    occurred = np.array([instant(one.occurred_at) for one in activities], dtype=np.int64)
-    recorded = None
-    if any(one.recorded_at is not None for one in activities):
-        recorded = np.array([instant(one.recorded_at or one.occurred_at) for one in activities], dtype=np.int64)
-    return ActivityLog.build(
-        n,
-        np.array(whose, dtype=np.int64),
-        occurred,
-        TextColumn.of([one.type for one in activities]),
-        recorded=recorded,
-        channel=TextColumn.of([one.channel for one in activities]),
-        url=TextColumn.of([one.url for one in activities]),
-        content=TextColumn.of([one.content for one in activities]),
-        campaign=TextColumn.of([one.campaign for one in activities]),
-        value=TextColumn.of([_text(one.value) for one in activities]),
-        automated=np.array([bool(one.automated) for one in activities], dtype=np.bool_),
-    )
+class _Activities:
+    """Activities on their way into a log."""
+
+    def __init__(self) -> None:
+        self._rows: list[ActivityLike] = []
+        self._occurred: list[int] = []
+        self._whose: list[int] = []
+
+    def extend(self, taken: Sequence[tuple[ActivityLike, int]], whose: Sequence[int]) -> None:
+        """Adds activities with their instants, and whose each of them is."""
+        for one, occurred in taken:
+            self._rows.append(one)
+            self._occurred.append(occurred)
+        self._whose.extend(whose)
+
+    def log(self, n: int, reads: Collection[str]) -> ActivityLog:
+        """The log of n leads, with the text columns that are read."""
+        rows = self._rows
+        recorded = None
+        if any(one.recorded_at is not None for one in rows):
+            recorded = np.array([instant(one.recorded_at or one.occurred_at) for one in rows], dtype=np.int64)
+        texts = TextColumn.many({name: map(text, rows) for name, text in _ACTIVITY_TEXTS.items() if name in reads or name == "type"})
+        return ActivityLog.build(
+            n,
+            np.array(self._whose, dtype=np.int64),
+            np.array(self._occurred, dtype=np.int64),
+            recorded=recorded,
+            automated=np.array([one.automated for one in rows], dtype=np.bool_),  # None is no
+            **texts,
+        )
 
 
 def _value(name: str, kind: str, value: object, missing: Collection[str]) -> Any:  # noqa: ANN401 - as its column holds it
     """An attribute as its column holds it; None is missing. What a file's column would not hold is refused here too."""
-    if value is None or (isinstance(value, str) and (value in missing or not value.strip())):
+    if value is None:
         return None
+    if isinstance(value, str):
+        if value in missing or not value.strip():
+            return None
+        if kind in _TEXTUAL:
+            return value
     if kind == "number":
         return _number(name, value)
     if kind == "boolean":
@@ -497,4 +501,10 @@ def _text(value: object) -> str | None:
     return str(value)
 
 
+_ACTIVITY_TEXTS: Mapping[str, Callable[[ActivityLike], str | None]] = {
+    **{name: attrgetter(name) for name in ("type", "channel", "url", "content")},
+    "value": lambda one: _text(one.value),
+}
+_TEXTUAL = ("category", "text")
+_HELD_AS = {"number": "number", "boolean": "number", "time": "time"}
 _BOOLEANS = {"yes": 1, "true": 1, "sí": 1, "si": 1, "1": 1, "1.0": 1, "no": 0, "false": 0, "0": 0, "0.0": 0}

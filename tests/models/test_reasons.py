@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from features.catalogue import catalogue
+from features.history import TextColumn
 from features.signal import Attribute, FeatureSet
 from models.bundle import Bundle
 from models.encoder import Encoder
@@ -41,7 +42,7 @@ def said(reasons: Reasons, values: dict[str, float], most: int = 3, texts: dict[
     X, pull = np.full((1, len(names)), math.nan), np.zeros((1, len(names)))
     for strength, (name, value) in enumerate(reversed(values.items()), start=1):
         X[0, names.index(name)], pull[0, names.index(name)] = value, strength / 10
-    words = [[(texts or {}).get(name)] for name in names]
+    words = {name: TextColumn.of([(texts or {}).get(name)]) for name in names}
     return [(one.signal, one.sentence) for one in reasons.of(pull, X, most, words)[0]]
 
 
