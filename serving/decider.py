@@ -28,7 +28,6 @@ from models.scoring import score_requests
 from serving.ledger import Ledger, Row
 from serving.model_store import LoadedModel, ModelStore
 from serving.policies import Policies
-from serving.problems import ModelNotReady
 from serving.schemas import ScoreRequest, instant, microseconds, utc
 
 __all__ = ["Decider", "LeadIdMissing", "runtime_versions"]
@@ -127,7 +126,7 @@ class Decider:
         """The answer to each request, in order."""
         in_force = self._policies.in_force(loaded)
         if in_force is None:
-            raise ModelNotReady
+            raise self._models.absence()
         answers: list[Decision | TamizError | None] = [_flaw(request, at) for request, at in zip(requests, received, strict=True)]
         sound = [place for place, flaw in enumerate(answers) if flaw is None]
         latest: dict[str, Outcome] = {}

@@ -1,7 +1,8 @@
 """The model that serves: one immutable `LoadedModel`, swapped by one reference.
 
 In: the pointer `bundles/champion.json`, `{"bundle": "<folder name>", "model_version": "…"}`, which `tamiz pull` replaces
-atomically. Out: `current()`, or ModelNotReady while there is none. A new bundle is loaded beside the old one, verified
+atomically. Out: `current()`, or ModelNotReady
+while there is none (ModelRefused: it was refused). A new bundle is loaded beside the old one, verified
 (hashes, golden leads: by `Bundle.load`) and warmed before it takes over; when any of that fails the old one keeps
 serving, `failures` rises, and the same pointer is not tried again until it changes.
 """
@@ -20,7 +21,7 @@ from pathlib import Path
 from data.errors import BadData, TamizError
 from models.bundle import Bundle
 from models.qualification import Policy
-from serving.problems import ModelNotReady
+from serving.problems import ModelNotReady, ModelRefused
 
 __all__ = ["CHAMPION", "BadPointer", "LoadedModel", "ModelStore"]
 
@@ -67,8 +68,14 @@ class ModelStore:
         """What serves now."""
         loaded = self._loaded
         if loaded is None:
-            raise ModelNotReady
+            raise self.absence()
         return loaded
+
+    def absence(self) -> ModelNotReady:
+        """Why no model serves, and what to do about it."""
+        if self.last_failure is None:
+            return ModelNotReady()
+        return ModelRefused(cause=self.last_failure.rstrip(".") + ".")
 
     def refresh(self) -> bool:
         """Looks at the pointer, and loads what it names if it changed; whether another model serves now."""
@@ -124,5 +131,5 @@ class ModelStore:
 
     def _refuse(self, error: Exception) -> None:
         self.failures += 1
-        self.last_failure = str(error)
+        self.last_failure = " ".join(str(error).split()) or type(error).__name__
         _log.error("the champion was not loaded, %s: %s", "the model before it keeps serving" if self._loaded else "no model serves", error)

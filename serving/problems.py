@@ -24,6 +24,7 @@ __all__ = [
     "KeyWrong",
     "MalformedJson",
     "ModelNotReady",
+    "ModelRefused",
     "NotFinite",
     "PreconditionRequired",
     "Problem",
@@ -54,6 +55,11 @@ class Problem(msgspec.Struct, omit_defaults=True):
 
 class ModelNotReady(TamizError, status=503, exit_code=2):
     """No model has been loaded yet: run `tamiz promote`, or wait for `tamiz pull --watch` to finish its first download."""
+
+
+class ModelRefused(ModelNotReady):
+    """No model serves, because the champion was refused: {cause} After `tamiz pull` has fetched it again, or `tamiz rollback` has gone
+    back to the one before, this service goes on by itself."""
 
 
 class MalformedJson(BadUsage, status=400):

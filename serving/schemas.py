@@ -146,13 +146,25 @@ def _read(decoder: msgspec.json.Decoder[_T], body: bytes | bytearray) -> _T:
     try:
         return decoder.decode(body)
     except msgspec.ValidationError as error:
-        raise Unprocessable(str(error)) from None
+        raise Unprocessable(_helpful(str(error), decoder.type)) from None
     except msgspec.DecodeError as error:
         raise _malformed(str(error), bytes(body)) from None
     except UnicodeDecodeError as error:
         raise MalformedJson(f"the text is not UTF-8 at byte {error.start}") from None
     except RecursionError:
         raise Unprocessable("The JSON is nested too deeply.") from None
+
+
+def _helpful(message: str, asked: object) -> str:
+    """What the decoder says, and what would have been right: how a time is written, which keys there are."""
+    what, _, place = message.partition(" - at ")
+    where = f" - at {place}" if place else ""
+    if what.startswith("Invalid RFC3339") or "`datetime" in what:
+        return f'{what}: a time is written like "2026-06-01T09:00:00Z", a day alone like "2026-06-01T00:00:00Z"{where}'
+    if what.startswith("Object contains unknown field"):
+        struct = Activity if "activities[" in place else asked
+        return f"{what}: the keys here are {', '.join(getattr(struct, '__struct_fields__', ()))}{where}"
+    return message
 
 
 def _malformed(message: str, body: bytes) -> Exception:

@@ -9,7 +9,7 @@ from starlette.responses import Response
 from data.errors import TamizError
 from serving.metrics import CONTENT_TYPE
 from serving.openapi import operation
-from serving.problems import ModelNotReady, ProblemResponse, problem_of
+from serving.problems import ProblemResponse, problem_of
 from serving.service import admit, service_of
 
 __all__ = ["router"]
@@ -31,10 +31,7 @@ async def readyz(request: Request) -> Response:
         service.policies.in_force(service.models.loaded)  # reads the store
         loaded = service.models.current()
     except TamizError as error:
-        problem = problem_of(error, request.scope["request_id"])
-        if isinstance(error, ModelNotReady) and service.models.last_failure:
-            problem.detail += f" The last bundle was refused: {service.models.last_failure}"
-        return ProblemResponse(problem)
+        return ProblemResponse(problem_of(error, request.scope["request_id"]))
     ready = {"status": "ready", "model_version": loaded.version, "last_refused": service.models.last_failure}
     return Response(msgspec.json.encode(ready), media_type="application/json")
 

@@ -29,6 +29,6 @@ async def model(request: Request) -> Response:
         loaded.loaded_at,
         round(loaded.load_seconds, 4),
         in_force.version,
-        dict(loaded.bundle.manifest),
+        dict(loaded.bundle.manifest) | {"horizon_days": loaded.bundle.horizon_days},
     )
     return Response(msgspec.json.encode(answer), media_type="application/json")

@@ -23,7 +23,7 @@ from serving.examples import POLICY
 from serving.openapi import operation
 from serving.policies import InForce, in_force_of
 from serving.policy_schemas import PolicyAnswer, PolicyHistory, PreviewAnswer, PreviewRequest, PublishRequest, RollbackRequest
-from serving.problems import MalformedJson, ModelNotReady, PreconditionRequired
+from serving.problems import MalformedJson, PreconditionRequired
 from serving.schemas import instant
 from serving.service import Service, admit
 
@@ -115,7 +115,7 @@ async def rollback(request: Request) -> Response:
 def _in_force(service: Service) -> InForce:
     found = service.policies.in_force(service.models.loaded)
     if found is None:
-        raise ModelNotReady
+        raise service.models.absence()
     return found
 
 
@@ -124,9 +124,7 @@ def _matched(request: Request, service: Service, wanted: Policy | None) -> InFor
     given = request.headers.get("if-match")
     if given is None:
         raise PreconditionRequired
-    found = service.policies.in_force(service.models.loaded)
-    if found is None:
-        raise ModelNotReady
+    found = _in_force(service)
     if given.strip() != "*" and found.etag not in {tag.strip() for tag in given.split(",")}:
         raise _changed(found, wanted)
     return found

@@ -128,6 +128,6 @@ def make_bundle(folder: Path, *, version: str, hope: float) -> None:
         calibration=calibration,
         scale=ScoreScale.from_margins(margin),
         policy=Policy.at(0.2, 0.5),
-        manifest={"model_version": version, "horizon_days": 90, "no_signal": False, "label": "converted"},
+        manifest={"model_version": version, "horizon_days": 90.0, "no_signal": False, "label": "converted"},
         tables={"backtest": backtest},
     )

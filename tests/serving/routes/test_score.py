@@ -80,6 +80,19 @@ class TestBadInput:
             (b'{"lead": {"lead_id": "a"}, "leed": 1}', 422, "leed"),
             (b'{"lead": {"lead_id": "a"}, "explain": "tarot"}', 422, "$.explain"),
             (b'{"lead": {"lead_id": "a"}, "as_of": "yesterday"}', 422, "$.as_of"),
+            (b'{"lead": {"lead_id": "a"}, "as_of": "2026-06-01"}', 422, 'like "2026-06-01T00:00:00Z" - at `$.as_of`'),
+            (b'{"lead": {"lead_id": "a"}, "as_of": 1780272000}', 422, 'written like "2026-06-01T09:00:00Z"'),
+            (
+                b'{"lead": {"lead_id": "a"}, "activities": [{"type": "call", "occurred_at": "2026-06-01"}]}',
+                422,
+                'like "2026-06-01T00:00:00Z" - at `$.activities[0].occurred_at`',
+            ),
+            (b'{"lead_id": "a"}', 422, "the keys here are lead, activities, account_activities, as_of, explain"),
+            (
+                b'{"lead": {"lead_id": "a"}, "account_activities": [{"type": "call", "when": "2026-06-01"}]}',
+                422,
+                "the keys here are type, occurred_at, activity_id, recorded_at, channel, url,",
+            ),
             (b'{"lead": {"lead_id": "a"}, "activities": [{"type": "call"}]}', 422, "occurred_at"),
             (
                 b'{"lead": {"lead_id": "a"}, "activities": [{"type": "call", "occurred_at": "2026-01-01T00:00:00Z", "mood": 1}]}',
