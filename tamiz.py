@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Annotated, NamedTuple
 
 import typer
+from typer.core import TyperOption
 
 __all__ = ["COMMANDS", "Command", "main"]
 
@@ -47,6 +48,8 @@ COMMANDS = {
 
 PACKAGES = ("data", "features", "models", "training", "serving")
 
+_VALUE_NAMES = {"int": "N", "float": "X", "str": "TEXT", "Path": "PATH"}
+
 INTERRUPTED = 130
 PIPE_CLOSED = 141
 """128 plus the number of SIGINT and of SIGPIPE: what a shell reports for a program that a signal ended."""
@@ -66,6 +69,7 @@ def _run(arguments: list[str]) -> int:
 
     try:
         command = typer.main.get_command(_application(arguments))
+        _name_values(command)
         with command.make_context("tamiz", arguments) as context:
             command.invoke(context)
         sys.stdout.flush()
@@ -103,11 +107,21 @@ def _application(arguments: list[str]) -> typer.Typer:
         if isinstance(target, typer.Typer):
             for inner in target.registered_commands:
                 inner.help, inner.epilog = _help_of(inner.callback)
+                inner.short_help = " ".join(inner.help.partition("\n\n")[0].split())  # whole: typer would cut it at 80 characters
             application.add_typer(target, name=name, help=target.info.help or command.help)
         else:
             text, examples = (command.help, None) if target is _placeholder else _help_of(target)
             application.command(name, help=text, epilog=examples, short_help=command.help)(target)
     return application
+
+
+def _name_values(command: object) -> None:
+    """Have help say N, TEXT or PATH where it would say <int range>, <str> or <path>."""
+    for parameter in getattr(command, "params", ()):
+        if isinstance(parameter, TyperOption) and parameter.metavar is None:
+            parameter.metavar = _VALUE_NAMES.get(parameter.bare_type().removeprefix("list[").removesuffix("]"))
+    for inner in getattr(command, "commands", {}).values():
+        _name_values(inner)
 
 
 def _tamiz(

@@ -161,6 +161,13 @@ class TestListing:
             assert re.search(rf"Examples?:\n(.*\n)*? +(\w+=\S+ )*tamiz {' '.join(words)}\b", out), out
 
     @pytest.mark.parametrize("name", sorted(tamiz.COMMANDS))
+    def test_help_is_not_cut_short_and_speaks_no_python(self, run: Run, name: str) -> None:
+        for words in [(name,), *leaves(name)]:
+            _, out, _ = run(*words, "--help")
+            assert not re.search(r"\w\.\.\.$", out, flags=re.MULTILINE), out
+            assert not re.search(r"^ +--\S+ <", out, flags=re.MULTILINE), out
+
+    @pytest.mark.parametrize("name", sorted(tamiz.COMMANDS))
     def test_the_readme_tells_of_every_command(self, name: str) -> None:
         assert f"tamiz {name}" in (ROOT / "README.md").read_text()
 
