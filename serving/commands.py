@@ -9,6 +9,7 @@ from __future__ import annotations
 import errno
 import json
 import re
+import shlex
 import socket
 import sys
 from collections.abc import Callable
@@ -214,11 +215,13 @@ def _run(listener: socket.socket, workers: int, greet: Callable[[], None]) -> No
 
 def _greet(where: str, settings: Settings) -> None:
     """What to open and what to paste."""
+    from serving.examples import lead_to_try
+
     key = "" if settings.auth == "dev" else ' -H "Authorization: Bearer $KEY"'
-    body = '{"lead": {"lead_id": "L-1", "job_title": "Head of Operations", "employees": 120, "country": "ES"}}'
+    body = shlex.quote(json.dumps({"lead": lead_to_try(settings.home / "bundles")}, ensure_ascii=False))
     typer.echo(f"Tamiz serves {settings.home}", err=True)
     typer.echo(f"  open   {where}/", err=True)
-    typer.echo(f"  try    curl -s {where}/v1/score{key} -H 'Content-Type: application/json' -d '{body}'", err=True)
+    typer.echo(f"  try    curl -s {where}/v1/score{key} -H 'Content-Type: application/json' -d {body}", err=True)
     typer.echo("  stop   Ctrl-C", err=True)
 
 

@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
-__all__ = ["LEAD", "POLICY", "SCORE_REQUEST"]
+from data.errors import TamizError
+
+__all__ = ["LEAD", "POLICY", "SCORE_REQUEST", "lead_to_try"]
+
+TRIED = 4
+"""Attributes that a lead to try has: enough to see something, few enough to read."""
 
 LEAD: dict[str, Any] = {
     "lead": {
@@ -57,3 +63,27 @@ POLICY: dict[str, Any] = {
     "note": "Fill the sales team's week after the trade fair.",
 }
 """A policy to publish."""
+
+
+def lead_to_try(bundles: Path) -> dict[str, Any]:
+    """A small lead in the champion's own columns: those that weigh most, each with a value that training knew.
+
+    Where there is no champion, or one that reads activities, it is a lead as any CRM has it.
+    """
+    lead = {"lead_id": "L-1", "job_title": "Head of Operations", "employees": 120, "country": "ES"}
+    try:
+        folder = bundles / Path(json.loads((bundles / "champion.json").read_bytes())["bundle"]).name
+        manifest = json.loads((folder / "manifest.json").read_bytes())
+        return {"lead_id": "L-1"} | _attributes(folder, manifest["importance"]) if manifest["horizon_days"] is None else lead
+    except (TamizError, OSError, ValueError, KeyError, TypeError, AttributeError):  # whoever tries it is told what is wrong
+        return lead
+
+
+def _attributes(folder: Path, importance: dict[str, float]) -> dict[str, Any]:
+    from models.encoder import Encoder
+
+    encoder = Encoder.from_json(json.loads((folder / "encoder.json").read_bytes()))
+    categories = {one.name: one.categories for one in encoder.inputs if one.kind == "category"}
+    known = sorted(encoder.feature_set.attributes, key=lambda one: -importance.get(one.name, 0.0))[:TRIED]
+    plain: dict[str, Any] = {"boolean": True, "number": 1}
+    return {one.name: plain[one.kind] if one.kind in plain else (categories.get(one.name) or ("?",))[0] for one in known}
