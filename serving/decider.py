@@ -88,25 +88,31 @@ class Decider:
         """Scores everything that waits and hands it to the ledger, before anything else can ask for these leads."""
         everyone, self._waiting = self._waiting, []
         for start in range(0, len(everyone), TOGETHER):
-            group = [one for one in everyone[start : start + TOGETHER] if not one.scored.done()]
-            try:
-                loaded = self._models.current()
-                scored = self._score([one.request for one in group], [one.received for one in group], loaded)
-            except Exception as error:  # noqa: BLE001 - whatever it was, those who wait have to hear of it
+            self._score_group([one for one in everyone[start : start + TOGETHER] if not one.scored.done()])
+
+    def _score_group(self, group: list[_Waiting]) -> None:
+        try:
+            loaded = self._models.current()
+            scored = self._score([one.request for one in group], [one.received for one in group], loaded)
+        except Exception as error:  # noqa: BLE001 - whatever it was, those who wait have to hear of it
+            if len(group) > 1 and not isinstance(error, TamizError):  # a bug that one of them meets is not the others' fault
                 for one in group:
-                    one.scored.set_exception(error)
-                continue
-            for one, decision in zip(group, scored, strict=True):
-                try:
-                    if isinstance(decision, TamizError):
-                        raise decision
-                    answer = _encoder.encode(decision)
-                    row = self._row(one.request, decision, answer, one.received, one.idempotency)
-                    durable = self._ledger.enter((row,), {decision.lead_id: decision.decision})
-                except Exception as error:  # noqa: BLE001 - likewise, each to its own
-                    one.scored.set_exception(error)
-                else:
-                    one.scored.set_result((answer, decision, durable))
+                    self._score_group([one])
+                return
+            for one in group:
+                one.scored.set_exception(error)
+            return
+        for one, decision in zip(group, scored, strict=True):
+            try:
+                if isinstance(decision, TamizError):
+                    raise decision
+                answer = _encoder.encode(decision)
+                row = self._row(one.request, decision, answer, one.received, one.idempotency)
+                durable = self._ledger.enter((row,), {decision.lead_id: decision.decision})
+            except Exception as error:  # noqa: BLE001 - likewise, each to its own
+                one.scored.set_exception(error)
+            else:
+                one.scored.set_result((answer, decision, durable))
 
     async def many(self, requests: Sequence[ScoreRequest], received: int) -> list[Decision | TamizError]:
         """The decisions on several leads, durable together; one that cannot be made is answered by its error."""

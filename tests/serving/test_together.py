@@ -1,16 +1,20 @@
-"""Many callers at once: doubles collapse, a swap of the model fails nobody."""
+"""Many callers at once: doubles collapse, company changes no bit of a score, one's error is nobody else's, a swap fails nobody."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+import shutil
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import httpx
+import pytest
 
 from data.store import Store
+from models.scoring import score_requests
 from serving.app import create_app
+from serving.examples import LEAD
 from serving.settings import Settings
 
 
@@ -62,5 +66,128 @@ def test_a_swap_under_load_fails_no_request(home: Path, lead: Any, point_at: Cal
 
         await asyncio.gather(*(caller(number) for number in range(16)))
         assert versions == {"1", "2"}
+
+    run(home, story)
+
+
+async def together(client: httpx.AsyncClient, bodies: Sequence[Any]) -> list[httpx.Response]:
+    return await asyncio.gather(*(client.post("/v1/score", json=body) for body in bodies))
+
+
+def crowd(size: int) -> list[dict[str, Any]]:
+    """Leads that differ in what is known of them, in what they did, and in how reasons are asked for."""
+    return [
+        {
+            "lead": {name: value for at, (name, value) in enumerate(LEAD["lead"].items()) if at == 0 or (n >> at % 5) & 1}
+            | {"lead_id": f"l{n}", "employees": 7 * n},
+            "activities": LEAD["activities"][: n % 7],
+            "as_of": "2026-10-21T09:00:00Z",
+            "explain": ("path", "none", "shap")[n // 20],
+        }
+        for n in range(size)
+    ]
+
+
+@pytest.fixture
+def sizes(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """How many were scored in one go, each time."""
+    seen: list[int] = []
+
+    def counted(bundle: Any, requests: Any, policy: Any, **more: Any) -> Any:
+        seen.append(len(requests))
+        return score_requests(bundle, requests, policy, **more)
+
+    monkeypatch.setattr("serving.decider.score_requests", counted)
+    return seen
+
+
+def test_company_changes_no_bit_of_a_decision(home: Path, tmp_path: Path, sizes: list[int]) -> None:
+    bodies, decisions = crowd(40), []
+
+    async def all_at_once(client: httpx.AsyncClient) -> None:
+        decisions.append([answer.json() for answer in await together(client, bodies)])
+
+    async def one_by_one(client: httpx.AsyncClient) -> None:
+        decisions.append([(await client.post("/v1/score", json=body)).json() for body in bodies])
+
+    other = tmp_path / "other"
+    shutil.copytree(home / "bundles", other / "bundles", symlinks=True)
+    run(home, all_at_once)
+    assert max(sizes) >= 10, "they were not scored together"
+    sizes.clear()
+    run(other, one_by_one)
+    assert set(sizes) == {1}
+    for crowded, alone in zip(*decisions, strict=True):
+        for one in (crowded, alone):
+            del one["receipt"]["decision_id"], one["receipt"]["scored_at"]
+        assert crowded == alone
+    assert len({one["probability"] for one in decisions[0]}) > 10
+
+
+def test_the_same_lead_many_times_at_once_has_one_history(home: Path, sizes: list[int]) -> None:
+    keen = LEAD | {"as_of": "2026-10-21T09:00:00Z"}
+    cold = {"lead": {"lead_id": LEAD["lead"]["lead_id"]}, "as_of": "2026-10-21T09:00:00Z"}
+
+    async def story(client: httpx.AsyncClient) -> None:
+        answers = await together(client, [cold if n % 3 else keen for n in range(90)])
+        assert {answer.status_code for answer in answers} == {200}
+        assert {answer.json()["changed"] for answer in answers} == {True, False}
+
+    run(home, story)
+    assert max(sizes) > 1
+    with Store.open(home).reading() as connection:
+        rows = connection.exec_driver_sql("SELECT previous_decision, decision FROM decisions ORDER BY sequence").fetchall()
+    assert [row[0] for row in rows] == [None, *(row[1] for row in rows[:-1])]
+    assert len({row[1] for row in rows}) > 1
+
+
+def test_what_is_wrong_with_one_spoils_no_other(home: Path, sizes: list[int]) -> None:
+    wrong: dict[int, dict[str, Any]] = {
+        3: {"lead": {"lead_id": "l3", "employees": "many"}},
+        7: {"lead": {}},
+        11: {"lead": {"lead_id": "l11"}, "as_of": "0001-01-01T00:00:00+14:00"},
+        15: {"lead": {"lead_id": "l15"}, "leed": 1},
+    }
+
+    async def story(client: httpx.AsyncClient) -> None:
+        answers = await together(client, [wrong.get(n, body) for n, body in enumerate(crowd(20))])
+        assert [answer.status_code for answer in answers] == [422 if n in wrong else 200 for n in range(20)]
+
+    run(home, story)
+    assert max(sizes) > 1
+    with Store.open(home).reading() as connection:
+        assert connection.exec_driver_sql("SELECT count(*) FROM decisions").scalar_one() == 16
+
+
+def test_a_bug_that_one_lead_meets_is_not_the_others(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def stumbles(bundle: Any, requests: Any, policy: Any, **more: Any) -> Any:
+        if any(one.lead["lead_id"] == "l5" for one in requests):
+            raise ZeroDivisionError
+        return score_requests(bundle, requests, policy, **more)
+
+    monkeypatch.setattr("serving.decider.score_requests", stumbles)
+
+    async def story(client: httpx.AsyncClient) -> None:
+        answers = await asyncio.gather(*(client.post("/v1/score", json=body) for body in crowd(20)), return_exceptions=True)
+        assert [getattr(answer, "status_code", 500) for answer in answers] == [500 if n == 5 else 200 for n in range(20)]
+
+    run(home, story)
+
+
+def test_a_full_disk_fails_all_that_waited_and_half_writes_none(home: Path) -> None:
+    async def story(client: httpx.AsyncClient) -> None:
+        transport: Any = client._transport
+        connection = transport.app.state.service.ledger.writer.connection
+        bodies = crowd(40)
+        connection.execute(f"PRAGMA max_page_count = {connection.execute('PRAGMA page_count').fetchone()[0]}")
+        refused = [answer for answer in await together(client, bodies) if answer.status_code != 200]
+        assert {(answer.status_code, answer.json()["code"]) for answer in refused} == {(503, "store-unavailable")}
+        connection.execute("PRAGMA max_page_count = 1000000")
+        kept = connection.execute("SELECT lead_id FROM decisions").fetchall()
+        assert len(kept) == 40 - len(refused)
+        again = [answer.json() for answer in await together(client, bodies)]
+        remembered = [answer["lead_id"] for answer in again if answer["previous_decision"] is not None]
+        assert sorted(remembered) == sorted(lead_id for (lead_id,) in kept)
+        assert len(refused) > 20
 
     run(home, story)
