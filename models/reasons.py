@@ -55,17 +55,15 @@ class Reasons:
         chosen = self._choose(contributions, most)
         each = np.arange(len(X))[:, None]
         picked, values = contributions[each, chosen], X[each, chosen]
-        rows: list[list[Reason]] = []
-        for row, (signals, amounts, raw) in enumerate(zip(chosen.tolist(), picked.tolist(), values.tolist(), strict=True)):
-            reasons: list[Reason] = []
-            for i, amount, value in zip(signals, amounts, raw, strict=True):
-                if abs(amount) > _SMALL:
-                    one = inputs[i]
-                    word = texts[one.name].text(row) if texts is not None and one.kind == "category" else None
-                    sentence, shown = self._say(i, value, word)
-                    reasons.append(Reason(one.name, one.family, sentence, shown, amount))
-            rows.append(reasons)
-        return rows
+        enough = np.add.reduce(np.abs(picked) > _SMALL, axis=1)
+        told: list[Reason] = []  # of all rows one after another: nested lists would keep the garbage collector busy
+        for i, amount, value in zip(chosen.ravel().tolist(), picked.ravel().tolist(), values.ravel().tolist(), strict=True):
+            one = inputs[i]
+            word = texts[one.name].text(len(told) // chosen.shape[1]) if texts is not None and one.kind == "category" else None
+            sentence, shown = self._say(i, value) if word is None else self._sentence(i, value, word)
+            told.append(Reason(one.name, one.family, sentence, shown, amount))
+        # Strongest first: what is too small to tell stands at the end of its row.
+        return [told[start : start + count] for start, count in zip(range(0, len(told), chosen.shape[1]), enough.tolist(), strict=True)]
 
     def _choose(self, contributions: Floats, most: int) -> NDArray[np.intp]:
         """Indices of the strongest inputs of the strongest stems, strongest first; ties by position."""
@@ -75,10 +73,8 @@ class Reasons:
         chosen: NDArray[np.intp] = self._members[stems, best]
         return chosen
 
-    def _say(self, i: int, value: float, text: str | None) -> tuple[str, str | float | None]:
+    def _say(self, i: int, value: float) -> tuple[str, str | float | None]:
         """The sentence and the value shown. Remembered by value, since rows repeat them."""
-        if text is not None:
-            return self._sentence(i, value, text)
         key = (i, value if value == value else np.inf)  # NaN is not equal to itself, and no input is infinite
         found = self._sentences.get(key)
         if found is None:
