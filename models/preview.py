@@ -84,14 +84,14 @@ class Curves:
         return self.conversions / self.leads if self.leads else 0.0
 
     def at(self, threshold: float) -> dict[str, Any]:
-        """The three quantities at this threshold."""
+        """The three quantities at this threshold; null where no lead of the backtest reached it, which is not the same as nobody would."""
         place = int(np.searchsorted(self.thresholds, threshold, side="left"))
         if place == len(self.thresholds):
-            nothing = {"value": 0.0, "low": 0.0, "high": 0.0}
-            return {"threshold": threshold, "volume": nothing, "precision": None, "caught": nothing, "usual_weeks": None}
+            return {"threshold": threshold, "reached": False} | dict.fromkeys(("volume", "precision", "caught", "usual_weeks"))
         usual = self.usual_weeks
         return {
             "threshold": threshold,
+            "reached": True,
             "volume": self.volume.at(place),
             "precision": self.precision.at(place),
             "caught": self.caught.at(place),

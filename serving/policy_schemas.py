@@ -75,5 +75,6 @@ class PreviewAnswer(BaseModel):
     conversions: float
     base_rate: float
     mql: dict[str, Any]
-    """Those who reach the MQL threshold, SQL included: volume, precision, caught, each with a 95 % interval."""
+    """Those who reach the MQL threshold, SQL included: volume, precision, caught, each with a 95 % interval; null, with
+    `reached` false, where no lead of the backtest has such a probability."""
     sql: dict[str, Any]

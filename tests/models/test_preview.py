@@ -38,8 +38,8 @@ def test_a_flat_backtest_counts_per_hundred_leads(tmp_path: Path) -> None:
 
 def test_nobody_reaches_a_threshold_above_every_probability(tmp_path: Path) -> None:
     at = curves(read_backtest(write(tmp_path, probability=[0.1, 0.2], y=[0, 1]))).at(0.9)
-    assert at["volume"]["value"] == 0.0
-    assert at["precision"] is None
+    assert at["reached"] is False
+    assert (at["volume"], at["precision"], at["caught"]) == (None, None, None)
 
 
 def test_a_lead_seen_often_enters_once_when_it_first_reaches_the_threshold(tmp_path: Path) -> None:

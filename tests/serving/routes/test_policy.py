@@ -157,6 +157,10 @@ class TestPreview:
         assert mql["precision"]["value"] < sql["precision"]["value"]
         assert mql["precision"]["low"] < mql["precision"]["value"] < mql["precision"]["high"]
 
+    def test_a_threshold_that_nobody_reached_has_no_figures_rather_than_certain_noughts(self, client: Any) -> None:
+        sql = client.post("/v1/policy/preview", json={"mql": 0.1, "sql": 0.999}).json()["sql"]
+        assert sql == {"threshold": 0.999, "reached": False, "volume": None, "precision": None, "caught": None, "usual_weeks": None}
+
     def test_the_page_and_the_preview_agree(self, client: Any) -> None:
         curves = client.get("/v1/policy/curves").json()
         place = len(curves["thresholds"]) // 2
