@@ -8,7 +8,7 @@ aside with their reason when training, and keep their place, with their error, w
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -130,10 +130,12 @@ def scan_flat(
     decimal: str | None = None,
     timezone: str = "UTC",
     where_there: Mapping[str, Kind] | None = None,
+    known: Collection[str] = (),
 ) -> FlatScan:
     """Walk over the file in chunks of at most `chunk_rows` rows; `columns` are the model's inputs and their kinds.
 
-    `where_there` are columns that are read where the file has them and not missed where it has not. `decimal` is the
+    `where_there` are columns that are read where the file has them and not missed where it has not; `known` are neither
+    read nor reported as unknown. `decimal` is the
     sign that is expected, as in training; a file that plainly uses the other one is read by that.
     """
     file = open_rows(path, missing=missing)
@@ -142,7 +144,7 @@ def scan_flat(
     id_column = id_column or ("lead_id" if "lead_id" in file.names else None)
     absent = [name for name in columns if name not in file.names]
     columns = {name: kind for name, kind in (where_there or {}).items() if name in file.names} | dict(columns)
-    unused = [name for name in file.names if name not in columns and name != id_column]
+    unused = [name for name in file.names if name not in columns and name not in known and name != id_column]
     notices = list(file.notices)
     if absent:
         near = {name: nearest(name, unused) for name in absent}

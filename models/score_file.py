@@ -144,16 +144,25 @@ def score_file(
 
 
 def open_scan(
-    bundle: Bundle, leads: Path, id_column: str | None, *, where_there: Mapping[str, Any] | None = None, chunk_rows: int = _CHUNK
+    bundle: Bundle,
+    leads: Path,
+    id_column: str | None,
+    *,
+    where_there: Mapping[str, Any] | None = None,
+    chunk_rows: int = _CHUNK,
+    label: str | None = None,
 ) -> FlatScan:
     """The file, read as the file that the model was trained on was read."""
     reading = bundle.manifest.get("reading", {})
+    # Told neither as missing nor as unknown: training knew them, and the model does without.
+    known = {*bundle.manifest.get("columns", ()), *reading.get("dropped", ()), reading.get("label"), reading.get("order_by"), label}
     options = {
         "chunk_rows": chunk_rows,
         "missing": tuple(reading.get("missing", ())),
         "decimal": reading.get("decimal"),
         "timezone": reading.get("timezone", "UTC"),
         "where_there": where_there,
+        "known": {name for name in known if name},
     }
     trained_id = None if id_column else reading.get("id_column")
     try:
@@ -165,9 +174,14 @@ def open_scan(
 
 
 def needed_columns(bundle: Bundle) -> dict[str, Any]:
-    """The columns of `leads` that the model reads and what each holds, as the reader wants it."""
+    """The columns of `leads` behind the model's inputs and what each holds, as the reader wants it.
+
+    What the audit left out is behind none of them, so nobody has to give it.
+    """
     scorer = bundle.scorer
-    return {name: scorer.kinds[name] for name in sorted(scorer.plan.columns & scorer.kinds.keys())}
+    inputs = {one.name for one in bundle.encoder.inputs}
+    columns = {name for one in scorer.plan.signals if one.name in inputs for name in needs_of(one).columns} | inputs
+    return {name: scorer.kinds[name] for name in sorted(columns & scorer.plan.columns & scorer.kinds.keys())}
 
 
 def refuse_guesses(bundle: Bundle, absent: Sequence[str]) -> None:

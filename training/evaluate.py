@@ -37,7 +37,7 @@ def evaluate_file(
     bundle = Bundle.load(resolve_model(model, home, say=say))
     if bundle.reads_activities:
         raise BadData("this model reads activities, and a flat file has none: measure it with `tamiz train --project` on later data")
-    scan = open_scan(bundle, leads, id_column)
+    scan = open_scan(bundle, leads, id_column, label=label)
     refuse_guesses(bundle, scan.absent)
     labels = _labels(bundle, leads, label, scan.id_column)
     for notice in (*(said for said in scan.notices if said not in labels.notices), *labels.notices):

@@ -19,12 +19,25 @@ import pyarrow.parquet as parquet
 import pytest
 
 from data.errors import BadData, BadUsage
+from data.home import Home
 from models.bundle import Bundle
 from models.score_file import COLUMNS, NeedsActivities, NeedsIds, TooMuchMissing, score_file
-from tests.trained import environment
+from tests.trained import environment, flat_table, train_flat
+from training.dataset import FlatOptions
 
 AS_OF = datetime(2025, 1, 10, 9, 30, tzinfo=UTC)
 TAMIZ = [sys.executable, "-m", "tamiz"]
+
+
+@pytest.fixture(scope="module")
+def careful_bundle(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
+    """Of a file with a column that gives the label away, which the audit leaves out, and one that was dropped."""
+    folder = tmp_path_factory.mktemp("careful")
+    table = flat_table(900)
+    table["invoice"] = np.where(table["won"] == "yes", np.random.default_rng(0).lognormal(5, 1, 900).round(2), np.nan)
+    table.to_csv(folder / "leads.csv", index=False)
+    flat = FlatOptions("won", order_by="day", drop=("member",))
+    return Bundle.load(train_flat(folder / "leads.csv", Home(folder / "var"), flat, drop=("member",)).folder)
 
 
 def rows_of(bundle: Bundle, leads: Path, **options: Any) -> list[dict[str, Any]]:
@@ -132,6 +145,18 @@ class TestRows:
         rows_of(flat_bundle, tmp_path / "fewer.csv", say=said.append)
         assert any("read as missing" in notice and "member" in notice for notice in said)
         assert not any("consent" in notice for notice in said)
+
+    def test_what_training_knew_and_left_out_is_neither_missed_nor_unknown(self, careful_bundle: Bundle, tmp_path: Path) -> None:
+        """The label, the order, a dropped column and one that the audit blocked: given or not, there is nothing to say."""
+        table = flat_table(60, seed=8).assign(invoice=12.5)
+        for left_away in ([], ["won", "day", "invoice", "member"]):
+            table.drop(columns=left_away).to_csv(tmp_path / "leads.csv", index=False)
+            said: list[str] = []
+            score_file(careful_bundle, careful_bundle.policy, tmp_path / "leads.csv", str(tmp_path / "o.csv"), as_of=AS_OF, say=said.append)
+            assert said == []
+        table.assign(colour="red").drop(columns="size").to_csv(tmp_path / "leads.csv", index=False)
+        score_file(careful_bundle, careful_bundle.policy, tmp_path / "leads.csv", str(tmp_path / "o.csv"), as_of=AS_OF, say=said.append)
+        assert [text.rsplit(": ", 1)[1] for text in said] == ["size", "colour"]
 
     def test_chunks_change_nothing(self, flat_bundle: Bundle, flat_file: Path, tmp_path: Path) -> None:
         path = written(tmp_path, head(flat_file, 400))

@@ -111,6 +111,14 @@ def test_columns_without_which_scores_are_guesses(flat_bundle: Bundle, later: Pa
         evaluate_file(str(flat_bundle.folder), later, "won", Home(tmp_path))
 
 
+def test_nothing_is_said_of_the_label_and_the_order(flat_bundle: Bundle, later: Path, tmp_path: Path) -> None:
+    said: list[str] = []
+    evaluate_file(str(flat_bundle.folder), later, "won", Home(tmp_path), say=said.append)
+    pd.read_csv(later).rename(columns={"won": "became_customer"}).to_csv(later, index=False)
+    evaluate_file(str(flat_bundle.folder), later, "became_customer", Home(tmp_path), say=said.append)
+    assert said == []
+
+
 def test_a_model_of_events_says_how_to_measure_it(event_bundle: Bundle, later: Path, tmp_path: Path) -> None:
     with pytest.raises(BadData, match="tamiz train --project"):
         evaluate_file(str(event_bundle.folder), later, "won", Home(tmp_path))
