@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shlex
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -14,6 +15,7 @@ from training.promote_commands import promote, rollback, show_gates
 
 if TYPE_CHECKING:
     from data.home import Home
+    from training.result import TrainingResult
     from training.train import Trained
 
 __all__ = ["evaluate", "promote", "rollback", "train"]
@@ -92,6 +94,7 @@ def train(
         trained = run(lambda say: from_project(chosen, seed=seed, drop=dropped, say=say), home, options, _tell)
     metrics = trained.report.with_name("metrics.json")
     if as_json:
+        _warn(trained, _tell)
         typer.echo(metrics.read_text(encoding="utf-8"), nl=False)
     else:
         _show(trained)
@@ -155,6 +158,7 @@ def _show(trained: Trained) -> None:
     typer.echo(headline(result))
     for sentence in sentences(result):
         typer.echo(f"  {sentence}")
+    _warn(trained, typer.echo)
     typer.echo("")
     typer.echo(f"{'':12}" + "".join(f"{title:>26}" for title, _ in _FIGURES))
     for name, figures in metrics["candidates"].items():
@@ -162,10 +166,32 @@ def _show(trained: Trained) -> None:
         cells = "".join(f"{_cell(figures, key):>26}" for _, key in _FIGURES)
         typer.echo(f"{mark}{name:11}{cells}")
     typer.echo("")
-    for name, one in result.left_out.items():
+    for name, one in result.accused.items():
         typer.echo(f"left out ({one['verdict']}): {name} — {one['evidence']}")
+    _show_undated(result)
     total = sum(metrics["seconds"].values())
     typer.echo(f"{total:.1f} s: " + ", ".join(f"{stage} {seconds:.1f}" for stage, seconds in metrics["seconds"].items()))
+
+
+def _warn(trained: Trained, say: Callable[[str], None]) -> None:
+    """What must be known before a figure is believed; the inputs left out and the rows put aside have lines of their own."""
+    from training.verdict import cautions
+
+    for caution in cautions(trained.result):
+        if caution.kind not in ("leaks", "undated", "aside"):
+            say(f"  ! {caution.title}. {caution.text}")
+
+
+def _show_undated(result: TrainingResult) -> None:
+    """A line for each column, with the inputs made from it: it is the column that is declared static."""
+    if not result.undated:
+        return
+    typer.echo("left out (suspect): columns without a date; what they say today may have been written after the outcome:")
+    for column, inputs in result.undated.items():
+        made = [name for name in inputs if name != column]
+        typer.echo(f"  {column}" + (f" (read by {', '.join(made)})" if made else ""))
+    names = json.dumps(list(result.undated), ensure_ascii=False)
+    typer.echo(f"  those that are true since creation: [leads] static = {names} in tamiz.toml")
 
 
 def _cell(figures: dict[str, Any], key: str) -> str:

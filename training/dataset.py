@@ -82,8 +82,8 @@ class Dataset:
     horizon_days: float | None
     served_like: NDArray[np.bool_]
     """Observed at an instant when the service would look: just after an activity. Everything on a flat table."""
-    undated: frozenset[str]
-    """Inputs made from columns of current state whose date nobody knows (event data only)."""
+    undated: Mapping[str, tuple[str, ...]]
+    """Inputs made from columns of current state whose date nobody knows, and those columns (event data only)."""
     timed: frozenset[str]
     """Inputs that the engine computed from dated rows."""
     sources: tuple[SourceRead, ...]
@@ -145,7 +145,9 @@ def from_flat(path: Path, options: FlatOptions, say: Say = lambda text: None) ->
         order_by_row=options.order_by_row,
         drop=options.drop,
     )
-    return flat_dataset(flat, path.name, options.id_column)
+    data = flat_dataset(flat, path.name, options.id_column)
+    # What a file to be scored may hold without being told that nobody knows it.
+    return replace(data, reading={**data.reading, "order_by": options.order_by, "dropped": list(options.drop)})
 
 
 def flat_dataset(flat: FlatTable, title: str, id_column: str | None = None) -> Dataset:
@@ -178,7 +180,7 @@ def flat_dataset(flat: FlatTable, title: str, id_column: str | None = None) -> D
         order=flat.order,
         horizon_days=None,
         served_like=np.ones(rows, dtype=np.bool_),
-        undated=frozenset(),
+        undated={},
         timed=frozenset(),
         sources=(SourceRead("leads", title, source.rows, len(flat.quarantine), details),),
         notices=tuple(flat.notices),
@@ -220,8 +222,8 @@ def from_project(path: Path, *, seed: int = 0, drop: Sequence[str] = (), say: Sa
     table = evaluate(plan, leads, log, Observations(lead, as_of), colleagues_of(plan, account, log), progress=_now_and_then(len(lead), say))
     dated = set(project.static) | set(leads.changes) | {"created_at"}
     needs = {one.name: needs_of(one) for one in plan.signals}
-    undated = {name for name, need in needs.items() if (need.columns & kinds.keys()) - dated and not need.activities}
-    undated |= {one.name for one in feature_set.attributes if one.name not in dated}
+    undated = {name: tuple(sorted((need.columns & kinds.keys()) - dated)) for name, need in needs.items() if not need.activities}
+    undated |= {one.name: (one.name,) for one in feature_set.attributes if one.name not in dated}
     own = account.max(initial=-1) + 1 + np.arange(len(account))
     frame = tables.leads.iloc[lead]
     return Dataset(
@@ -239,7 +241,7 @@ def from_project(path: Path, *, seed: int = 0, drop: Sequence[str] = (), say: Sa
         order=None,
         horizon_days=project.horizon_days,
         served_like=(seen["kind"] == "activity").to_numpy(),
-        undated=frozenset(undated),
+        undated={name: columns for name, columns in undated.items() if columns},
         timed=frozenset(name for name, need in needs.items() if need.activities),
         written_late=_written_late(tables),
         sources=_sources(project, tables),
@@ -249,7 +251,7 @@ def from_project(path: Path, *, seed: int = 0, drop: Sequence[str] = (), say: Sa
         cohorts=tuple(Cohort(one.month, one.due, one.mature, one.positives) for one in report.cohorts),
         amount=_amounts(tables, lead, seen["y"].to_numpy(np.float64)),
         columns=kinds,
-        reading={"timezone": project.timezone, "missing": list(project.missing), "imported": project.imported},
+        reading={"timezone": project.timezone, "missing": list(project.missing), "imported": project.imported, "dropped": list(drop)},
     )
 
 

@@ -31,7 +31,7 @@ class _Frame:
     left: int = 62
     bottom: int = 46
     top: int = 32
-    right: int = 24
+    right: int = 34
 
     def x(self, value: float) -> float:
         return round(self.left + value / self.x_max * (self.width - self.left - self.right), 1)
@@ -177,9 +177,13 @@ def percent(value: float) -> str:
 
     >>> [percent(value) for value in (0.31, 0.0512, 0.00049, 0.0, 1.0, 0.9996)]
     ['31\\xa0%', '5.1\\xa0%', '0.049\\xa0%', '0\\xa0%', '100\\xa0%', '99.96\\xa0%']
+    >>> [percent(value) for value in (2.8e-17, 3e-6)]
+    ['0\\xa0%', 'under 0.001\\xa0%']
     """
     hundred = 100 * value
-    if hundred in (0, 100) or 10 <= abs(hundred) < 99.5:
+    if 0 < abs(hundred) < 0.001:
+        text = "0" if abs(hundred) < 1e-9 else "under 0.001"
+    elif hundred in (0, 100) or 10 <= abs(hundred) < 99.5:
         text = f"{hundred:.0f}"
     else:
         text = f"{hundred:.2g}" if abs(hundred) < 10 else f"{hundred:.2f}"

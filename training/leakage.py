@@ -70,6 +70,8 @@ class Verdict:
     verdict: Judgement
     evidence: str
     figures: Mapping[str, float] = field(default_factory=dict)
+    undated: tuple[str, ...] = ()
+    """The columns behind it that have no date, where that is all it is accused of."""
 
 
 def audit(
@@ -81,8 +83,7 @@ def audit(
     lead: Ints,
     *,
     forward: bool,
-    undated: Collection[str] = (),
-    static: Collection[str] = (),
+    undated: Mapping[str, tuple[str, ...]] | None = None,
     timed: Collection[str] = (),
     written_late: Mapping[str, tuple[int, int]] | None = None,
     seed: int = 0,
@@ -90,8 +91,8 @@ def audit(
     """A verdict for each input.
 
     `kinds` says `number`, `category` or `boolean`. `forward` tells that tune lies later in time than fit; otherwise
-    both are one period. `undated` are current-state columns of event data, `static` those of them declared true since
-    creation. `timed` are inputs that the engine computed from dated rows: a missing value there says only that nothing
+    both are one period. `undated` are inputs made from current-state columns of event data that nobody declared true since
+    creation, and those columns. `timed` are inputs that the engine computed from dated rows: a missing value there says only that nothing
     happened yet. `written_late` gives (values of converted leads first written after the outcome, values of converted leads).
     """
     sample = _Sample.of(y, fit, tune, lead, forward=forward, seed=seed)
@@ -103,7 +104,7 @@ def audit(
     verdicts = {}
     for name, column in columns.items():
         signs = [
-            *_timing_signs(name, undated, static, written_late or {}),
+            *_timing_signs((undated or {}).get(name, ()), (written_late or {}).get(name, (0, 0))),
             *_shape_signs(column, sample, powers[name], timed=name in timed),
             *_power_signs(name, powers[name], rest, sample),
             *pairs.get(name, []),
@@ -116,6 +117,7 @@ def audit(
 class _Sign:
     judgement: Judgement
     sentence: str
+    undated: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -361,15 +363,14 @@ def _sampled(sample: _Sample, most: int, seed: int) -> Bools:
     return chosen
 
 
-def _timing_signs(
-    name: str, undated: Collection[str], static: Collection[str], written_late: Mapping[str, tuple[int, int]]
-) -> Iterable[_Sign]:
-    late, of = written_late.get(name, (0, 0))
+def _timing_signs(undated: tuple[str, ...], written_late: tuple[int, int]) -> Iterable[_Sign]:
+    late, of = written_late
     if late >= 10 and late >= 0.05 * of:
         yield _Sign("blocked", f"{late:,} of the {of:,} values of converted leads were first written after the conversion.")
-    if name in undated and name not in static:
-        sentence = "It has no date: what it says today may have been written after the outcome."
-        yield _Sign("suspect", f"{sentence} Declare it static if it is true since creation.")
+    if undated:
+        has, says, it, true = ("has", "it says", "it", "it is true") if len(undated) == 1 else ("have", "they say", "them", "they are true")
+        sentence = f"{' and '.join(undated)} {has} no date: what {says} today may have been written after the outcome."
+        yield _Sign("suspect", f"{sentence} If {true} since creation, list {it} in tamiz.toml under [leads] static.", undated)
 
 
 def _shape_signs(column: _Column, sample: _Sample, power: _Power, *, timed: bool) -> Iterable[_Sign]:
@@ -500,9 +501,11 @@ def _verdict(signs: Sequence[_Sign], power: _Power, column: _Column) -> Verdict:
         plain = "It has the same value throughout."
     elif power.p_chance >= 0.05:
         plain = "Alone no better than chance."
+    accusing = [sign for sign in signs if sign.judgement in ("blocked", "suspect")]
+    undated = accusing[0].undated if accusing and all(sign.undated for sign in accusing) else ()
     ranked = sorted(signs, key=lambda sign: order.index(sign.judgement))
     evidence = " ".join(sign.sentence for sign in ranked) or plain
-    return Verdict(worst, evidence, {key: float(value) for key, value in figures.items() if np.isfinite(value)})
+    return Verdict(worst, evidence, {key: float(value) for key, value in figures.items() if np.isfinite(value)}, undated)
 
 
 def _rates(cells: Ints, y: Floats, rows: Bools) -> Floats:

@@ -6,12 +6,14 @@ Nothing here chooses anything.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from features.signal import Signal
 from models.calibration import Calibration
 from models.encoder import Encoder, signals_by_name
 from models.inputs import Floats
@@ -91,8 +93,16 @@ def importance(model: Model, encoder: Encoder, X: Floats) -> tuple[Importance, .
     signals = signals_by_name(encoder.feature_set)
     order = np.argsort(-share, kind="stable").tolist()
     inputs = encoder.inputs
-    meanings = {name: one.meaning for name, one in signals.items()}
+    meanings = {name: _meaning(one) for name, one in signals.items()}
     return tuple(Importance(inputs[i].name, inputs[i].family, float(share[i]), meanings.get(inputs[i].name, "")) for i in order)
+
+
+def _meaning(signal: Signal) -> str:
+    """The signal's sentence as a reader of a table understands it: N for a number, the words it chooses among."""
+    first, last = (signal.words[0], signal.words[-1]) if signal.words else ("", "")
+    choices = f"{first} / {last}" if len(signal.words) <= 2 else f"{first} … {last}"
+    sentence = re.sub(r"\{value[^}]*%\}", "N\N{NO-BREAK SPACE}%", signal.sentence)
+    return re.sub(r"\{word[^}]*\}", f"[{choices}]", re.sub(r"\{value[^}]*\}", "N", sentence))
 
 
 def baseline(data: Dataset, split: Split) -> Figures:

@@ -12,7 +12,7 @@ import math
 import os
 import re
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeGuard
@@ -29,7 +29,13 @@ __all__ = ["report_html", "write_report"]
 Metrics = Mapping[str, Any]
 
 DASH = "\N{EN DASH}"
-SPELT = {"auc": "AUC", "pr_auc": "PR-AUC", "ece": "ECE", "mql": "MQL from", "sql": "SQL from", "se": "standard error", "sha256": "SHA-256"}
+SPELT = {
+    "auc": "AUC", "pr_auc": "PR-AUC", "ece": "ECE", "mql": "MQL from", "sql": "SQL from", "se": "standard error", "sha256": "SHA-256",
+    "positives": "Conversions", "lift_at_10": "Lift, best 10 %", "precision_at_20": "Precision, best 20 %", "delta": "shift in log-odds",
+}  # fmt: skip
+KINDS = {"venn_abers": f"Venn{DASH}Abers", "base_rate": "the base rate for everybody"}
+SHARES = ("base_rate", "mql", "sql", "precision_at_20")
+"""Shown as percentages."""
 
 
 @dataclass(frozen=True)
@@ -80,7 +86,7 @@ def report_html(result: TrainingResult) -> str:
     from jinja2 import Environment, StrictUndefined
 
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    environment.filters |= {"percent": percent, "count": _count, "value": _value, "prose": _prose}
+    environment.filters |= {"percent": percent, "count": _count, "value": _value, "prose": _prose, "breakable": _breakable}
     template = environment.from_string(Path(__file__).with_name("report_template.html").read_text(encoding="utf-8"))
     return template.render(
         result=result,
@@ -119,14 +125,28 @@ def _tiles(result: TrainingResult) -> list[dict[str, str]]:
 
 def _leaks(result: TrainingResult) -> dict[str, Any]:
     """Evidence for each input left out, and the chosen candidate's figures without and with them."""
-    evidence = [(name, entry.get("verdict", ""), _words(entry.get("evidence"))) for name, entry in result.left_out.items()]
+    evidence = [(name, entry.get("verdict", ""), _words(entry.get("evidence"))) for name, entry in result.accused.items()]
     columns: list[Figure] = []
     rows: list[tuple[str, list[tuple[str, str]]]] = []
     if result.with_left_out and result.chosen:
         columns = [figure for figure in FIGURES if figure.key in LEAK_FIGURES and _finite(result.with_left_out.get(figure.key))]
         for name, side in (("without: served", result.metrics["candidates"][result.chosen]), ("with", result.with_left_out)):
             rows.append((name, [(_number(side, figure), _interval(side, figure)) for figure in columns]))
-    return {"evidence": evidence, "columns": columns, "rows": rows}
+    return {
+        "evidence": evidence,
+        "undated": _undated(result),
+        "columns": columns,
+        "rows": rows,
+        "beside": "leaks" if evidence else "undated",
+    }
+
+
+def _undated(result: TrainingResult) -> list[tuple[str, str]]:
+    """Columns without a date, and what the model would make of them."""
+    made = {column: [name for name in inputs if name != column] for column, inputs in result.undated.items()}
+    plain = [column for column, signals in made.items() if not signals]
+    rows = [(column, f"read by {', '.join(signals)}") for column, signals in made.items() if signals]
+    return [*rows, *([(", ".join(plain), "read as it is" if len(plain) == 1 else "read as they are")] if plain else [])]
 
 
 def _charts(result: TrainingResult) -> dict[str, Markup]:
@@ -187,10 +207,13 @@ def _verdicts(result: TrainingResult) -> list[tuple[str, str, str, str]]:
     """(input, verdict, evidence, what became of it), the gravest first."""
     rank = {verdict: place for place, verdict in enumerate(VERDICTS)}
     entries = result.metrics.get("inputs", {})
-    table: list[tuple[str, str, str, str]] = []
+    alike: dict[tuple[str, str, str, str], list[str]] = {}
     for name, entry in sorted(entries.items(), key=lambda item: (rank.get(item[1].get("verdict", "ok"), 9), item[0])):
         fate = "left out" if name in result.left_out else ("allowed" if name in result.allowed else "used")
-        table.append((name, str(entry.get("verdict", "ok")), _words(entry.get("evidence")), fate))
+        # Inputs made of one column without a date have one thing to say; the others have a row each.
+        key = "" if entry.get("undated") else name
+        alike.setdefault((str(entry.get("verdict", "ok")), _words(entry.get("evidence")), fate, key), []).append(name)
+    table = [(", ".join(names), verdict, evidence, fate) for (verdict, evidence, fate, _), names in alike.items()]
     return [*table, *((name, "dropped", "left out by --drop", "left out") for name in result.dropped if name not in entries)]
 
 
@@ -225,8 +248,9 @@ def _pairs(entries: Metrics | None, prefix: str = "") -> list[tuple[str, str]]:
             rows += _pairs(value, f"{name}: ")
             continue
         interval = (entries or {}).get(f"{key}_ci")
-        ends = f" ({_value(interval[0])}{DASH}{_value(interval[1])})" if interval and all(_finite(end) for end in interval) else ""
-        rows.append((name, _value(value) + ends))
+        shown: Callable[[Any], str] = percent if key in SHARES and _finite(value) else _value
+        ends = f" ({shown(interval[0])}{DASH}{shown(interval[1])})" if interval and all(_finite(end) for end in interval) else ""
+        rows.append((name, shown(value) + ends))
     return rows
 
 
@@ -275,12 +299,17 @@ def _value(value: object) -> str:
         return f"{value:,.3f}" if abs(value) < 1000 else f"{value:,.0f}"
     if isinstance(value, (list, tuple)):
         return ", ".join(_value(entry) for entry in value)
-    return str(value)
+    return KINDS.get(str(value), str(value))
 
 
 def _prose(text: str) -> Markup:
     """Plain text in which `a name` between backticks is set as code."""
     return Markup(re.sub(r"`([^`]+)`", r"<code>\1</code>", str(escape(text))))  # noqa: S704 - escaped first
+
+
+def _breakable(name: str) -> Markup:
+    """A long name may break after an underscore, a dot or a colon rather than in the middle of a word."""
+    return Markup(re.sub(r"([_.:])", r"\1<wbr>", str(escape(name))))  # noqa: S704 - escaped first
 
 
 def _count(value: int) -> str:

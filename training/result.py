@@ -43,7 +43,7 @@ class Block:
     leads: int | None = None
     """Distinct leads; None on a flat table, where a row is a lead."""
     first: str = ""
-    """First and last instant (or row number, or value of the order column) as people write it; empty on a random split."""
+    """First and last day of creation (or row number, or value of the order column); empty on a random split."""
     last: str = ""
 
     @property
@@ -166,6 +166,20 @@ class TrainingResult:
         inputs: Mapping[str, Mapping[str, Any]] = self.metrics.get("inputs", {})
         accused = {name: entry for name, entry in inputs.items() if entry.get("verdict") in ("blocked", "suspect")}
         return {name: entry for name, entry in accused.items() if name not in self.allowed}
+
+    @property
+    def undated(self) -> dict[str, list[str]]:
+        """Column without a date → the inputs left out for that alone: what is declared static is a column, not an input."""
+        groups: dict[str, list[str]] = {}
+        for name, entry in self.left_out.items():
+            for column in entry.get("undated", ()):
+                groups.setdefault(column, []).append(name)
+        return dict(sorted(groups.items()))
+
+    @property
+    def accused(self) -> dict[str, Mapping[str, Any]]:
+        """Inputs left out for more than a missing date."""
+        return {name: entry for name, entry in self.left_out.items() if not entry.get("undated")}
 
     def block(self, name: str) -> Block | None:
         return next((block for block in self.blocks if block.name == name), None)

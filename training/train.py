@@ -113,7 +113,7 @@ def train(read: Callable[[Say], Dataset], home: Home, options: Options, say: Say
         encoder = Encoder.fit(data.feature_set, data.table, split.fit, inputs.kept)
         X = encoder.encode(data.table)
         candidates = fit_candidates(X, data.y, data.lead, encoder.inputs, split, folds, seed=seed, trials=options.trials, say=say)
-    with watch.stage("calibrate", "calibrating on later rows"):
+    with watch.stage("calibrate", f"calibrating on {_calibrated_on(split)}"):
         rows = _out_of_fold(split, candidates) if split.small else split.calibrate
         calibrations = {name: calibrate(one.margin, data.y, data.lead, when, rows, seed) for name, one in candidates.items()}
         # Tune stopped the boosted model, calibrate is later and nobody's: judged on both, none has an edge.
@@ -221,6 +221,12 @@ def _out_of_fold(split: Split, candidates: dict[str, Candidate]) -> Ints:
     return rows
 
 
+def _calibrated_on(split: Split) -> str:
+    if split.small:
+        return "margins out of fold"
+    return "rows of their own, drawn at random" if split.description["kind"] == "random" else "later rows"
+
+
 def _audit(data: Dataset, split: Split, seed: int) -> dict[str, Verdict]:
     arrays, kinds = data.audit_inputs()
     forward = split.description["kind"] != "random"
@@ -252,7 +258,8 @@ def _inputs(data: Dataset, split: Split, verdicts: dict[str, Verdict], options: 
             f"no input is left: the audit left out {listed(left_out)}, and {listed(mute)} never vary; "
             "keep one with --allow COLUMN to see what it does, or bring more columns"
         )
-    notices = (f"{len(mute)} inputs never vary before test and are left out: {listed(mute)}.",) if mute else ()
+    never = "1 input never varies before test and is" if len(mute) == 1 else f"{len(mute)} inputs never vary before test and are"
+    notices = (f"{never} left out: {listed(mute)}.",) if mute else ()
     return _Inputs(kept, tuple(name for name in left_out if name not in mute), notices)
 
 
@@ -285,8 +292,8 @@ def _blocks(data: Dataset, split: Split) -> tuple[Block, ...]:
     def ends(rows: Ints) -> tuple[str, str]:
         if not len(rows):
             return "", ""
-        if data.as_of is not None:
-            days = np.array([data.as_of[rows].min(), data.as_of[rows].max()], dtype="datetime64[us]").astype("datetime64[D]")
+        if data.created is not None:  # by creation the blocks follow each other; looks at their leads overlap
+            days = np.array([data.created[rows].min(), data.created[rows].max()], dtype="datetime64[us]").astype("datetime64[D]")
             return str(days[0]), str(days[1])
         if data.order is not None:
             return f"{data.order[rows].min():.15g}", f"{data.order[rows].max():.15g}"
@@ -341,7 +348,9 @@ def _metrics(
         "candidates": figures,
         "against_scorecard": simplest,
         "inputs": {
-            name: {"verdict": one.verdict, "evidence": one.evidence, "figures": dict(one.figures)} for name, one in verdicts.items()
+            name: {"verdict": one.verdict, "evidence": one.evidence, "figures": dict(one.figures)}
+            | ({"undated": list(one.undated)} if one.undated else {})
+            for name, one in verdicts.items()
         },
         "no_signal": no_signal,
         "measured": {**rows, "candidate": chosen, **figures[chosen]},
@@ -358,9 +367,14 @@ def _metrics(
         "feature_set": data.feature_set.fingerprint,
         "data_digest": data.digest(),
         "quarantined": len(data.quarantine),
-        "horizon_days": data.horizon_days,
+        "horizon_days": _whole(data.horizon_days),
         "title": data.title,
     }
+
+
+def _whole(days: float | None) -> float | int | None:
+    """90, not 90.0."""
+    return int(days) if days is not None and days == int(days) else days
 
 
 def _manifest(data: Dataset, result: TrainingResult, *, no_signal: bool) -> dict[str, Any]:
@@ -368,7 +382,7 @@ def _manifest(data: Dataset, result: TrainingResult, *, no_signal: bool) -> dict
         "model_version": result.metrics["model_version"],
         "created_at": result.finished_at,
         "label": data.label,
-        "horizon_days": data.horizon_days,
+        "horizon_days": _whole(data.horizon_days),
         "no_signal": no_signal,
         "data_digest": result.metrics["data_digest"],
         "left_out": sorted(result.left_out),

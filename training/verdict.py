@@ -6,6 +6,7 @@ the report. Nothing here decides anything: the choice of the candidate, the audi
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -29,7 +30,7 @@ class Caution:
     title: str
     text: str
     kind: str = ""
-    """`leaks` lets the page put the evidence and the two sets of figures beside it."""
+    """`leaks` and `undated` let the page put the evidence and the two sets of figures beside it."""
 
 
 def headline(result: TrainingResult) -> str:
@@ -55,7 +56,8 @@ def sentences(result: TrainingResult) -> tuple[str, str, str]:
 def cautions(result: TrainingResult) -> list[Caution]:
     """Most serious first."""
     found = [
-        _leaks(result), _allowed(result), _drifted(result), _random_split(result), _small(result), _offset(result), _quarantined(result),
+        _leaks(result), _undated(result), _allowed(result), _drifted(result), _random_split(result), _small(result), _offset(result),
+        _quarantined(result),
     ]  # fmt: skip
     order = {"stop": 0, "care": 1, "know": 2}
     return sorted((caution for caution in found if caution), key=lambda caution: order[caution.level])
@@ -144,7 +146,7 @@ def _chance(result: TrainingResult) -> float:
 
 
 def _leaks(result: TrainingResult) -> Caution | None:
-    names = list(result.left_out)
+    names = list(result.accused)
     if not names:
         return None
     one = len(names) == 1
@@ -153,8 +155,24 @@ def _leaks(result: TrainingResult) -> Caution | None:
         f"{_listed(names)} {'was' if one else 'were'} left out: known too late, or looks like it",
         f"{'It tells' if one else 'They tell'} more about the outcome than {'an input' if one else 'inputs'} known at scoring time should. "
         "A model that leans on such an input shines here and fails in service, so the served model does without. "
-        f"If you know that {'it is' if one else 'they are'} known before the outcome, train again with --allow.",
+        f"If you know that {'it is' if one else 'they are'} known before the outcome, train again with "
+        f"`--allow {names[0] if one else 'NAME'}`.",
         kind="leaks",
+    )
+
+
+def _undated(result: TrainingResult) -> Caution | None:
+    columns, inputs = list(result.undated), len({name for made in result.undated.values() for name in made})
+    if not columns:
+        return None
+    made = f"{inputs} inputs were" if inputs > 1 else "1 input was"
+    return Caution(
+        "care",
+        f"{made} left out because nobody knows when {'their values were' if inputs > 1 else 'its values were'} written",
+        "Such columns say what is true today, and somebody may have filled them in after the sale. List those that are true since "
+        f"the lead was created in tamiz.toml under `[leads]`, for instance `static = {json.dumps(columns[:3], ensure_ascii=False)}`, "
+        "and train again.",
+        kind="undated",
     )
 
 
@@ -181,7 +199,7 @@ def _drifted(result: TrainingResult) -> Caution | None:
             text += f", which were learned at the old rate and promise {'too little' if gap < 0 else 'too much'}"
         text += "."
     title = f"The base rate moved: {percent(before.base_rate)} → {percent(after.base_rate)}"
-    return Caution("care", title, f"{text} The rates of every block are in the split below.")
+    return Caution("care", title, text, kind="drift")
 
 
 def _random_split(result: TrainingResult) -> Caution | None:
@@ -191,8 +209,8 @@ def _random_split(result: TrainingResult) -> Caution | None:
         "care",
         "Tested on random rows, which flatters",
         "Nothing says which row came first, so test rows were drawn at random from the same time as the training rows. "
-        "In service the model meets later leads, and does worse than here. Give an order (--order-by COLUMN, or "
-        "--order-by-row) to test it forward in time.",
+        "In service the model meets later leads, and does worse than here. Give an order (`--order-by COLUMN`, or "
+        "`--order-by-row`) to test it forward in time.",
     )
 
 
@@ -203,8 +221,9 @@ def _small(result: TrainingResult) -> Caution | None:
     low, high = figures.get("auc_ci") or (None, None)
     if low is None or high is None or (min(test.positives, test.rows - test.positives) >= SMALL_POSITIVES and high - low <= WIDE_INTERVAL):
         return None
+    rows = f"{test.rows:,} rows" + (f" of {test.leads:,} leads" if test.leads else "")
     text = (
-        f"Test holds {test.rows:,} rows with {test.positives:,} conversions. On so few, the AUC may be anything from "
+        f"Test holds {rows}, of which {test.positives:,} converted. On so few, the AUC may be anything from "
         f"{low:.2f} to {high:.2f}: compare intervals, not figures, and expect a retrain to move them."
     )
     return Caution("care", "Small data: how sure we are", text)
@@ -229,9 +248,8 @@ def _quarantined(result: TrainingResult) -> Caution | None:
     if not count:
         return None
     rows = "1 row was" if count == 1 else f"{count:,} rows were"
-    return Caution(
-        "know", f"{rows} put aside", "They could not be read as they stand; each is in the quarantine file with its place and the reason."
-    )
+    text = "They could not be read as they stand; each is in the quarantine file with its place and the reason."
+    return Caution("know", f"{rows} put aside", text, kind="aside")
 
 
 def _changed(before: Block, after: Block) -> bool:

@@ -193,6 +193,42 @@ class TestOutput:
         assert json.loads((report / "metrics.json").read_text())["split"]["kind"] == "random"
         assert "flatters" in (report / "report.html").read_text()
 
+    def test_so_does_the_terminal_and_nothing_is_called_later(self, run: Run, flat_file: Path) -> None:
+        for words in ([], ["--json"]):
+            _, out, err = run("--leads", str(flat_file), "--label", "won", "--quick", *words)
+            warned, other = (err, out) if words else (out, err)
+            assert any(line.startswith("  ! Tested on random rows, which flatters.") for line in warned.splitlines())
+            assert "flatters" not in other or words
+            assert "calibrating on rows of their own, drawn at random" in err
+            assert "later rows" not in err
+
+    def test_what_must_be_known_before_the_figures_is_said_on_the_terminal(self, run: Run, tmp_path: Path) -> None:
+        table = flat_table(1_500)
+        rng, early = np.random.default_rng(1), np.arange(1_500) < 1_000
+        table["won"] = np.where(early & (rng.random(1_500) < 0.7), "no", table["won"])
+        _, out, err = run("--leads", written(tmp_path / "leads.csv", table), "--label", "won", "--order-by-row", "--quick")
+        assert "calibrating on later rows" in err
+        assert re.search(r"^  ! The base rate moved: .* rose from", out, re.MULTILINE)
+        assert re.search(r"^  ! Small data: how sure we are\. Test holds 300 rows", out, re.MULTILINE)
+
+    def test_the_columns_to_declare_static_are_named_not_the_signals_made_of_them(self, run: Run, tmp_path: Path) -> None:
+        path = write_events(tmp_path / "events", leads=300)
+        path.write_text(path.read_text().replace('"employees", ', "").replace('"job_title", ', ""))
+        code, out, _ = run("--project", str(path), "--quick")
+        assert code == 0
+        lines = out.splitlines()
+        start = lines.index("left out (suspect): columns without a date; what they say today may have been written after the outcome:")
+        assert [line.split(" (")[0].strip() for line in lines[start + 1 : start + 3]] == ["employees", "job_title"]
+        assert "seniority" in lines[start + 2]
+        assert lines[start + 3].endswith('[leads] static = ["employees", "job_title"] in tamiz.toml')
+        assert sum("job_title" in line for line in lines) == 2
+        page = (Path(lines[-1]) / "report.html").read_text()
+        assert "nobody knows when their values were written" in page
+        assert page.count("job_title has no date") == 1
+        metrics = json.loads((Path(lines[-1]) / "metrics.json").read_text())
+        assert metrics["inputs"]["seniority"]["undated"] == ["job_title"]
+        assert repr(metrics["horizon_days"]) == "30"
+
     def test_help_explains_every_option(self) -> None:
         for command in ("train", "score", "evaluate"):
             done = subprocess.run(

@@ -125,12 +125,20 @@ def test_identifiers_are_left_out() -> None:
     assert "names the lead" in found["email"].evidence
 
 
-def test_current_state_without_a_date_is_suspect_unless_declared_static() -> None:
+def test_current_state_without_a_date_is_suspect_and_the_column_to_declare_is_named() -> None:
     rng, y = leads()
-    found = judged(honest(rng, y), y, undated={"honest_0", "honest_1"}, static={"honest_1"})
-    assert found["honest_0"].verdict == "suspect"
-    assert "static" in found["honest_0"].evidence
-    assert found["honest_1"].verdict == "ok"
+    found = judged(honest(rng, y), y, undated={"honest_0": ("job_title",), "honest_1": ("company", "phone")})
+    assert [found[name].verdict for name in ("honest_0", "honest_1", "honest_2")] == ["suspect", "suspect", "ok"]
+    assert "job_title has no date" in found["honest_0"].evidence
+    assert "company and phone have no date" in found["honest_1"].evidence
+    assert "[leads] static" in found["honest_0"].evidence
+    assert (found["honest_0"].undated, found["honest_2"].undated) == (("job_title",), ())
+
+
+def test_a_leak_that_has_no_date_either_is_no_matter_of_declaring_it() -> None:
+    rng, y = leads()
+    found = judged(honest(rng, y) | {"closed": y + rng.normal(0, 0.01, len(y))}, y, undated={"closed": ("closed",)})["closed"]
+    assert (found.verdict, found.undated) == ("blocked", ())
 
 
 def test_values_written_after_the_outcome_are_blocked_however_weak() -> None:

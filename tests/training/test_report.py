@@ -103,7 +103,7 @@ class Page(HTMLParser):
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self.tags.append((tag, dict(attrs)))
-        if tag not in ("meta", "br", "img", "link"):
+        if tag not in ("meta", "br", "img", "link", "wbr"):
             self.open.append(tag)
 
     def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
@@ -139,6 +139,17 @@ class TestHardTruths:
         without, leaky = bank.metrics["candidates"]["boosted"]["auc"], (bank.with_left_out or {})["auc"]
         assert f"{without:.3f}" in first
         assert f"{leaky:.3f}" in first
+
+    def test_columns_without_a_date_are_named_once_each_and_no_leak_is_alleged(self, bank: TrainingResult) -> None:
+        entry = {"verdict": "suspect", "evidence": "job_title has no date: what it says may be new.", "undated": ["job_title"]}
+        undated = with_metrics(bank, inputs={"seniority": entry, "decision_maker": entry, "age": {"verdict": "ok", "evidence": "fine"}})
+        page = Page(report_html(undated))
+        assert "2 inputs were left out because nobody knows when their values were written" in page.first_screen
+        assert re.search(r"job_ ?title read by seniority, decision_maker", page.first_screen)
+        assert 'static = ["job_title"]' in page.first_screen
+        assert "known too late" not in page.first_screen
+        assert f"{(bank.with_left_out or {})['auc']:.3f}" in page.first_screen
+        assert page.text.count("job_title has no date") == 1
 
     def test_an_allowed_leak_is_a_warning_instead(self, bank: TrainingResult) -> None:
         titles = [caution.title for caution in cautions(replace(bank, allowed=("duration",)))]
