@@ -104,7 +104,7 @@ async def _lifespan(settings: Settings, app: FastAPI) -> AsyncIterator[None]:
     app.state.metrics = metrics
     app.state.service = Service(settings, store, doorkeeper, models, policies, ledger, decider, metrics, Previews())
     models.refresh()
-    if models.loaded is None:
+    if models.loaded is None and models.last_failure is None:  # a refusal has said so itself
         _log.warning("no model serves yet: run `tamiz promote`, then `tamiz pull`")
     watchers = [
         asyncio.create_task(models.watch(settings.poll_seconds)),

@@ -58,8 +58,7 @@ class ModelNotReady(TamizError, status=503, exit_code=2):
 
 
 class ModelRefused(ModelNotReady):
-    """No model serves, because the champion was refused: {cause} After `tamiz pull` has fetched it again, or `tamiz rollback` has gone
-    back to the one before, this service goes on by itself."""
+    """The champion was refused, so no model serves: {cause} After `tamiz pull` or `tamiz rollback` this service goes on by itself."""
 
 
 class MalformedJson(BadUsage, status=400):
