@@ -183,9 +183,12 @@ class Store:
 
     def __init__(self, url: str, place: str) -> None:
         self.place = place
-        self.engine = sa.create_engine(url, connect_args={"check_same_thread": False} if url.startswith("sqlite") else {})
-        if self.engine.dialect.name == "sqlite":
+        if url.startswith("sqlite"):
+            # A connection to a file opens in microseconds; one that a pool keeps would outlive a store that nobody closed.
+            self.engine = sa.create_engine(url, poolclass=sa.NullPool, connect_args={"check_same_thread": False})
             _sqlite(self.engine)
+        else:
+            self.engine = sa.create_engine(url)
 
     @classmethod
     def open(cls, home: Path, *, migrate: bool = True) -> Store:

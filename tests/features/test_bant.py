@@ -47,7 +47,7 @@ class TestEachDimension:
     def test_old_answers_are_weaker_and_halve(self, dimension: bant.Dimension) -> None:
         half_life = int(bant._HALF_LIFE[dimension])
         fresh, older = (
-            of(activities=[f"{np.datetime64('2026-03-31') - back} answer {dimension}=yes,_this_month"])[dimension].hints[0].weight
+            of(activities=[f"{np.datetime64('2026-03-31') - np.timedelta64(back, 'D')} answer {dimension}=yes,_this_month"])[dimension].hints[0].weight
             for back in (1, 1 + half_life)
         )
         assert older == pytest.approx(fresh / 2)
