@@ -111,6 +111,7 @@ class Aggregator:
         decayed = [need for need in self.needs if need[0] == "decayed"]
         half_lives = sorted({need[2] for need in decayed if need[2] is not None})
         self._decay_rates = (np.log(0.5) / (np.array(half_lives, dtype=np.float64) * DAY))[:, None]
+        self._decay_cells = (np.arange(len(half_lives)) * self.n_cells)[:, None]
         projection = np.zeros((len(half_lives), self.n_cells, len(decayed)))
         for i, need in enumerate(decayed):
             projection[half_lives.index(need[2] or 0.0), member[selector_of(need)], i] = 1.0
@@ -187,14 +188,15 @@ class Aggregator:
         n_cells = self.n_cells
         self._fill_counts(out, cell, age, occurred, segment, n)
         place = cell if n == 1 else segment * n_cells + cell
+        half_lives = len(self._decay_rates)
         if self._last_from > self._decayed_from:
             weights = np.exp(self._decay_rates * age)
             weights *= _FIXED
             np.rint(weights, out=weights)
             rows = self._decay_projection.padded(n)
-            sums = np.empty((rows, len(weights), n_cells))
-            for i, weight in enumerate(weights):
-                sums[:, i] = np.bincount(place, weights=weight, minlength=rows * n_cells).reshape(rows, n_cells)
+            by_rate = place if n == 1 else place + segment * (n_cells * (half_lives - 1))
+            key = self._decay_cells + by_rate
+            sums = np.bincount(key.ravel(), weights=weights.ravel(), minlength=rows * half_lives * n_cells).astype(np.float64, copy=False)
             out[:, self._decayed_from : self._last_from] = self._decay_projection.of(sums, n)
         if len(self._last_starts):
             youngest = np.full(n * n_cells, np.inf)
@@ -230,7 +232,7 @@ class Aggregator:
             out[:, returns:topics] = marks[:, returns - days :]
         if self._decayed_from > topics:
             breadths = found[returns + topics - days :] > 0
-            out[:, topics : self._decayed_from] = breadths.reshape(-1, len(TOPICS), n).sum(axis=1).T
+            out[:, topics : self._decayed_from] = np.add.reduce(breadths.reshape(-1, len(TOPICS), n), axis=1).T
 
     def _bucket(self, age: Ints) -> Ints:
         if self._bucket_of_day is not None:
@@ -246,8 +248,8 @@ class Aggregator:
         for member, wanted in self._runs:
             chosen = member[cell]
             bucket, at, whose = when, occurred, segment
-            if not chosen.all():
-                (rows,) = chosen.nonzero()
+            (rows,) = chosen.nonzero()
+            if len(rows) < len(cell):
                 bucket, at, whose = when[rows], occurred[rows], segment[rows]
             gap = at[1:] - at[:-1]
             other = whose[1:] != whose[:-1] if n > 1 else None

@@ -19,6 +19,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from itertools import pairwise
 from typing import Any, Protocol, Self
 
@@ -223,10 +224,13 @@ class Sigmoid:
     def apply(self, margin: ArrayLike) -> tuple[Floats, Floats, Floats]:
         m = _vector(margin)
         line = self.slope * m + self.intercept
-        left, share = _knots_around(m, self.at)
-        spread = np.array([np.zeros(len(m)), _along(left, share, self.below), _along(left, share, self.above)])
-        p, low, high = sigmoid(line + spread)
+        p, low, high = sigmoid(line + _along(*_knots_around(m, self.at), self._spread))
         return _finish(m, p, low, high, self.offset)
+
+    @cached_property
+    def _spread(self) -> Floats:
+        """How far probability, low and high lie from the line at each knot."""
+        return np.array([np.zeros(len(self.at)), self.below, self.above])
 
     def with_offset(self, delta: float, se: float) -> Self:
         return replace(self, offset=Offset(float(delta), float(se)))
@@ -457,7 +461,8 @@ def _knots_around(x: Floats, at: Floats) -> tuple[NDArray[np.intp], Floats]:
 
 
 def _along(left: NDArray[np.intp], share: Floats, values: Floats) -> Floats:
-    line: Floats = values[left] * (1 - share) + values[1:][left] * share
+    """On straight lines between the knots' values, of which there may be several rows."""
+    line: Floats = values[..., left] * (1 - share) + values[..., 1:][..., left] * share
     return line
 
 

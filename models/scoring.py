@@ -330,8 +330,8 @@ class _Batch:
         if unused:
             notes.append(f"not used by this model: {', '.join(sorted(unused))}")
         i = self.size
-        taken, later = _before(as_of, request.activities)
-        self._own.extend(taken, [i] * len(taken))
+        taken, occurred, later = _before(as_of, request.activities)
+        self._own.extend(taken, occurred, [i] * len(taken))
         if later:
             notes.append(f"{later} activities from as_of or later were ignored")
         name = str(lead.get("lead_id", ""))
@@ -340,9 +340,9 @@ class _Batch:
             if self._scorer.plan.colleagues.needs:
                 notes.append("account_activities not given: what colleagues do is not known")
         else:  # a lead is not its own colleague
-            taken, later = _before(as_of, [one for one in context if not name or one.lead_id != name])
+            taken, occurred, later = _before(as_of, [one for one in context if not name or one.lead_id != name])
             members = self._members
-            self._others.extend(taken, [members.setdefault((i, one.lead_id or ""), len(members)) for one, _ in taken])
+            self._others.extend(taken, occurred, [members.setdefault((i, one.lead_id or ""), len(members)) for one in taken])
             if later:
                 notes.append(f"{later} activities of colleagues from as_of or later were ignored")
         self.ids.append(name)
@@ -377,15 +377,17 @@ class _Batch:
         return Colleagues(log, starts, np.arange(len(members)), own=False), account
 
 
-def _before(as_of: int, activities: Sequence[ActivityLike]) -> tuple[list[tuple[ActivityLike, int]], int]:
-    """Distinct activities that had happened and been recorded before `as_of`, with the instant of each; how many were later."""
+def _before(as_of: int, activities: Sequence[ActivityLike]) -> tuple[list[ActivityLike], list[int], int]:
+    """Distinct activities that had happened and been recorded before `as_of`, the instant of each, and how many were later."""
     distinct = _distinct(activities)
-    taken = [
-        (one, occurred)
-        for one in distinct
-        if (occurred := instant(one.occurred_at)) < as_of and (one.recorded_at is None or instant(one.recorded_at) < as_of)
-    ]
-    return taken, len(distinct) - len(taken)
+    taken: list[ActivityLike] = []
+    occurred: list[int] = []
+    for one in distinct:
+        at = instant(one.occurred_at)
+        if at < as_of and (one.recorded_at is None or instant(one.recorded_at) < as_of):
+            taken.append(one)
+            occurred.append(at)
+    return taken, occurred, len(distinct) - len(taken)
 
 
 def _distinct(activities: Sequence[ActivityLike]) -> Sequence[ActivityLike]:
@@ -424,11 +426,10 @@ class _Activities:
         self._occurred: list[int] = []
         self._whose: list[int] = []
 
-    def extend(self, taken: Sequence[tuple[ActivityLike, int]], whose: Sequence[int]) -> None:
+    def extend(self, taken: Sequence[ActivityLike], occurred: Sequence[int], whose: Sequence[int]) -> None:
         """Adds activities with their instants, and whose each of them is."""
-        for one, occurred in taken:
-            self._rows.append(one)
-            self._occurred.append(occurred)
+        self._rows.extend(taken)
+        self._occurred.extend(occurred)
         self._whose.extend(whose)
 
     def log(self, n: int, reads: Collection[str]) -> ActivityLog:
