@@ -369,7 +369,8 @@ def _timing_signs(undated: tuple[str, ...], written_late: tuple[int, int]) -> It
         yield _Sign("blocked", f"{late:,} of the {of:,} values of converted leads were first written after the conversion.")
     if undated:
         has, says, it, true = ("has", "it says", "it", "it is true") if len(undated) == 1 else ("have", "they say", "them", "they are true")
-        sentence = f"{' and '.join(undated)} {has} no date: what {says} today may have been written after the outcome."
+        columns = " and ".join(filter(None, [", ".join(undated[:-1]), undated[-1]]))
+        sentence = f"{columns} {has} no date: what {says} today may have been written after the outcome."
         yield _Sign("suspect", f"{sentence} If {true} since creation, list {it} in tamiz.toml under [leads] static.", undated)
 
 

@@ -232,7 +232,8 @@ def _small(result: TrainingResult) -> Caution | None:
 def _offset(result: TrainingResult) -> Caution | None:
     served = (result.metrics.get("served") or {}).get("offset")
     said = [
-        f"{whose} probabilities are shifted by {offset['delta']:+.2f} (± {offset['se']:.2f}) on the logit scale, estimated on {rows}."
+        f"{whose} probabilities are shifted {'up' if offset['delta'] > 0 else 'down'}: the odds are multiplied by "
+        f"{math.exp(offset['delta']):.2f} ({offset['delta']:+.2f} ± {offset['se']:.2f} in log-odds), estimated on {rows}."
         for whose, offset, rows in (
             ("The measured model's", result.offset, "mature rows before test"), ("The served model's", served, "the newest mature rows"),
         )
@@ -240,7 +241,11 @@ def _offset(result: TrainingResult) -> Caution | None:
     ]  # fmt: skip
     if not said:
         return None
-    return Caution("know", "Probabilities corrected for a base rate that moved", " ".join([*said, "Corrected: no coverage guarantee."]))
+    return Caution(
+        "know",
+        "Probabilities corrected for a base rate that moved",
+        " ".join([*said, "Corrected: no coverage guarantee, so read the intervals as estimates."]),
+    )
 
 
 def _quarantined(result: TrainingResult) -> Caution | None:

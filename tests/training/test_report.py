@@ -186,6 +186,7 @@ class TestHardTruths:
         served = with_metrics(bank, served={"offset": {"delta": 0.5, "se": 0.1}})
         for corrected in (measured, served):
             assert any("no coverage guarantee" in caution.text for caution in cautions(corrected))
+        assert any("shifted up: the odds are multiplied by 2.23 (+0.80 ± 0.10" in caution.text for caution in cautions(measured))
         assert not any("no coverage guarantee" in caution.text for caution in cautions(bank))
 
 
