@@ -315,9 +315,15 @@ class ScoreScale:
     def grade(self, score: ArrayLike) -> list[str | None]:
         """Grade of each score; None where the score is NaN."""
         s = _vector(score)
-        names, cuts = [name for name, _ in self.cuts], np.array([cut for _, cut in self.cuts])
-        place = np.minimum((s[:, None] < cuts).sum(axis=1), len(names) - 1)
-        return [None if math.isnan(value) else names[at] for value, at in zip(s.tolist(), place.tolist(), strict=True)]
+        names, cuts = self._rising_cuts
+        reached = cuts.searchsorted(s, side="right").tolist()  # NaN is sorted behind all numbers
+        return [names[at] if value == value else None for value, at in zip(s.tolist(), reached, strict=True)]
+
+    @cached_property
+    def _rising_cuts(self) -> tuple[list[str], Floats]:
+        """The grade of a score that reaches none, one, two … of the cut-offs; below the lowest it is still the lowest grade."""
+        rising = self.cuts[::-1]
+        return [rising[0][0], *(name for name, _ in rising)], np.array([cut for _, cut in rising])
 
     def to_json(self) -> dict[str, Any]:
         return {"at": self.at.tolist(), "percentile": self.percentile.tolist(), "cuts": [list(cut) for cut in self.cuts]}
