@@ -159,7 +159,7 @@ class Aggregator:
     def cells(self, log: ActivityLog, machine: NDArray[np.bool_], rows: Rows | None = None) -> Ints:
         """The cell of each activity (of `rows`, or of all): what the selectors can tell of it."""
         types = _table(log.type.values, self._type_place)
-        topics = np.array([*(self._topic_place.get(topic_of(value), 0) for value in log.url.values), 0]) if self._topic_place else None
+        topics = _table([*map(topic_of, log.url.values)], self._topic_place) if self._topic_place else None
         channels = _table(log.channel.values, self._channel_place) if self._channel_place else None
         if rows is not None:
             return self._cells(log, machine, rows, types, topics, channels)
@@ -291,4 +291,4 @@ def _membership(selectors: Sequence[Selector], types: list[str], topics: list[st
 
 def _table(values: Sequence[str], place: dict[str, int]) -> Ints:
     """`place` of each distinct text; code -1, missing, reads the entry appended."""
-    return np.array([*(place.get(value, 0) for value in values), 0], dtype=np.int64)
+    return np.array([place.get(value, 0) for value in values] + [0], dtype=np.int64)

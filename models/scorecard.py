@@ -170,7 +170,7 @@ class Scorecard:
     def explain(self, X: ArrayLike) -> tuple[Floats, float, Floats]:
         """Contributions, base and margin at once."""
         points = self.points(X)
-        total: Floats = points.sum(axis=1)  # whole numbers: exact in any order
+        total: Floats = np.add.reduce(points, axis=1)  # whole numbers: exact in any order
         return (points - self.tables.means) * FACTOR, self.base, total * FACTOR + self.offset
 
     def shap(self, X: ArrayLike) -> tuple[Floats, float]:
