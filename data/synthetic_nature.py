@@ -133,7 +133,7 @@ HEAVY_INDUSTRIES = (1, 2, 4, 5)
 # Daily moves by mood, unworked and worked.
 _UP = np.array([[0.0040, 0.020, 0.024, 0.0], [0.0060, 0.030, 0.040, 0.0]])
 _DOWN = np.array([[0.0, 0.050, 0.026, 0.022], [0.0, 0.048, 0.022, 0.016]])
-_WIN = np.array([[0.0, 0.0, 0.0002, 0.0056], [0.0, 0.0, 0.0006, 0.0144]])
+_WIN = np.array([[0.0, 0.0, 0.0003, 0.0059], [0.0, 0.0, 0.0007, 0.0152]])
 _LOSE = np.array([[0.0004, 0.0008, 0.002, 0.008], [0.0120, 0.0060, 0.005, 0.010]])
 RELEASED = 0.018
 """Chance a day that sales lets go of a worked lead."""
