@@ -23,6 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from data.errors import BadData
+from features.engine import needs_of
 from models.boosted import Boosted
 from models.calibration import Calibration, ScoreScale, calibration_from_json
 from models.encoder import Encoder
@@ -40,6 +41,8 @@ MANIFEST = "manifest.json"
 _TOLERANCE = 1e-9
 """Golden figures may differ by this much: another processor or NumPy build rounds `exp` and `log` differently."""
 _STALE_SECONDS = 86_400
+_MALFORMED = (OSError, ValueError, KeyError, TypeError, AttributeError, IndexError)
+"""What reading JSON of another shape than ours raises."""
 
 Model = Boosted | Logistic | Scorecard
 _KINDS: dict[str, type[Model]] = {"boosted": Boosted, "logistic": Logistic, "scorecard": Scorecard}
@@ -100,11 +103,19 @@ class Bundle:
                 policy=Policy.read((folder / "policy.json").read_bytes()),
                 scorer=_scorer(encoder, manifest),
             )
-        except (OSError, ValueError, KeyError, TypeError) as error:  # every hash is right, so somebody made it so
+        except _MALFORMED as error:  # every hash is right, so somebody made it so
             raise BundleDamaged(folder=str(folder), why=f"its parts cannot be read ({type(error).__name__}: {error})") from error
 
     def verify_golden(self) -> None:
-        """Scores the golden leads. Raises GoldenDiffers."""
+        """Scores the golden leads. Raises GoldenDiffers, and BundleDamaged where they cannot be scored."""
+        try:
+            self._compare_golden()
+        except _MALFORMED as error:
+            raise BundleDamaged(
+                folder=str(self.folder), why=f"its golden leads cannot be scored ({type(error).__name__}: {error})"
+            ) from error
+
+    def _compare_golden(self) -> None:
         golden = _json(self.folder / "golden.json")
         requests = read_golden(golden["leads"])
         for lead, got in zip(golden["leads"], _figures(self, requests), strict=True):
@@ -159,6 +170,14 @@ class Bundle:
     def _columns(self) -> dict[tuple[str, ...], NDArray[np.intp]]:
         return {}
 
+    @cached_property
+    def _weights(self) -> Floats:
+        """Each input's share of the importance where it stands for an attribute: a gap is not known, silence is."""
+        importance: Mapping[str, float] = self.manifest.get("importance", {})
+        known = self.scorer.kinds.keys()
+        reading = known | {one.name for one in self.scorer.plan.signals if needs_of(one).columns & known}
+        return np.array([float(importance.get(one.name, 0.0)) if one.name in reading else 0.0 for one in self.encoder.inputs])
+
     def explain(self, X: Floats, *, exact: bool = False) -> tuple[Floats, Floats]:
         """Contributions and margins; `exact` asks for TreeSHAP where the model is made of trees."""
         if exact and isinstance(self.model, Boosted):
@@ -171,8 +190,10 @@ class Bundle:
         return [(i, one) for i, one in enumerate(self.encoder.inputs) if one.kind == "category" or one.name == "lead_age"]
 
     def unseen(self, row: Floats) -> list[str]:
-        """What is to be said of one lead's inputs: categories that training never saw, and ages beyond those it saw."""
+        """What is to be said of one lead's inputs: too little known, categories that training never saw, ages beyond those it saw."""
         notes: list[str] = []
+        if float(self._weights[np.isnan(row)].sum()) > 0.5:
+            notes.append("over half of what this model goes by is missing: this is little more than the base rate")
         oldest = self.manifest.get("oldest_observed_days")
         for i, one in self._remarkable:
             if one.kind == "category" and row[i] == 0.0:
@@ -245,7 +266,7 @@ def read_manifest(folder: Path) -> dict[str, Any]:
         manifest = json.loads((folder / MANIFEST).read_bytes())
         for stated in manifest["files"].values():
             int(stated["bytes"]), str(stated["sha256"])
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+    except _MALFORMED as error:
         raise BundleDamaged(folder=str(folder), why=f"its {MANIFEST} cannot be read ({type(error).__name__})") from error
     return dict(manifest)
 
