@@ -46,10 +46,8 @@ class TestEachDimension:
 
     def test_old_answers_are_weaker_and_halve(self, dimension: bant.Dimension) -> None:
         half_life = int(bant._HALF_LIFE[dimension])
-        fresh, older = (
-            of(activities=[f"{np.datetime64('2026-03-31') - np.timedelta64(back, 'D')} answer {dimension}=yes,_this_month"])[dimension].hints[0].weight
-            for back in (1, 1 + half_life)
-        )
+        days = [np.datetime64("2026-03-31") - np.timedelta64(back, "D") for back in (1, 1 + half_life)]
+        fresh, older = (of(activities=[f"{day} answer {dimension}=yes,_this_month"])[dimension].hints[0].weight for day in days)
         assert older == pytest.approx(fresh / 2)
 
     def test_a_hint_names_its_source_its_age_and_what_was_said(self, dimension: bant.Dimension) -> None:
