@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from data.errors import TamizError
@@ -15,6 +16,7 @@ from data.home import Home
 from models.registry import CHALLENGER, DatasetRecord, MlflowFailed, ModelNotRegistered, Registered, Registry, RunRecord
 from training.candidates import Recipe
 from training.dataset import Dataset
+from training.report import figure_pages
 from training.result import TrainingResult
 
 __all__ = ["attach_report", "register"]
@@ -44,7 +46,10 @@ def register(
     )
     registered = None
     try:
-        run = registry.log_run(record)
+        with TemporaryDirectory() as drawn:
+            for name, page in figure_pages(result).items():
+                (Path(drawn) / name).write_text(page, encoding="utf-8")
+            run = registry.log_run(record, {"figures": Path(drawn)})
         registered = registry.register_bundle(folder, run, tags={"model_version": str(metrics["model_version"])}, description=_note(result))
         registry.set_alias(CHALLENGER, registered.version)
     except MlflowFailed as failure:  # the model is on disk all the same: say which command brings it there

@@ -24,7 +24,7 @@ from training.figures import percent
 from training.result import Importance, TrainingResult
 from training.verdict import cautions, headline, sentences
 
-__all__ = ["report_html", "write_report"]
+__all__ = ["figure_pages", "report_html", "write_report"]
 
 Metrics = Mapping[str, Any]
 
@@ -79,6 +79,17 @@ def write_report(result: TrainingResult, folder: Path) -> Path:
     _write(folder / "metrics.json", metrics)
     _write(folder / "report.html", report_html(result))
     return folder / "report.html"
+
+
+def figure_pages(result: TrainingResult) -> dict[str, str]:
+    """Each chart as a small page of its own, by file name: what MLflow shows as the run's figures."""
+    template = Path(__file__).with_name("report_template.html").read_text(encoding="utf-8")
+    style = template[template.index("<style>") : template.index("</style>") + len("</style>")]
+    head = '<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">'
+    return {
+        f"{name}.html": f'{head}<title>{name.replace("_", " ")}</title>{style}<body><main class="card">{chart}</main></body></html>\n'
+        for name, chart in _charts(result).items()
+    }
 
 
 def report_html(result: TrainingResult) -> str:

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from training import metrics as measures
-from training.report import report_html, write_report
+from training.report import figure_pages, report_html, write_report
 from training.result import Block, Cohort, Curves, Importance, SourceRead, TrainingResult
 from training.verdict import cautions, drift, headline, sentences
 
@@ -251,3 +251,12 @@ class TestFiles:
         scorecard = json.loads((tmp_path / "metrics.json").read_text())["candidates"]["scorecard"]
         assert (scorecard["auc"], scorecard["brier"]) == (None, 0.1)
         assert not re.search(r"\b(nan|none|inf)\b", Page(path.read_text()).text.lower())
+
+
+def test_each_figure_is_a_page_that_stands_alone() -> None:
+    pages = figure_pages(sample())
+    assert {"gain.html", "lift.html", "calibration.html", "base_rates.html"} <= set(pages)
+    for page in pages.values():
+        assert page.count("<svg") == page.count("</svg>") == 1
+        assert "<style>" in page
+        assert "http" not in page.replace("http://www.w3.org/2000/svg", "")
