@@ -12,7 +12,7 @@ from __future__ import annotations
 import subprocess
 import sys
 
-SPEED = ("engine", "predict", "reading", "score_file", "serve", "train")
+SPEED = ("engine", "predict", "reading", "score_file", "serve", "titles", "train")
 
 
 def main(names: list[str]) -> int:
