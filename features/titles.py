@@ -146,7 +146,7 @@ def _words(title: str, known: _Lexicon) -> list[str]:
     text = title[:_LONGEST]
     if not text.isascii():
         letters = unicodedata.normalize("NFKD", text)
-        text = "".join([letter for letter in letters if not unicodedata.combining(letter)])
+        text = "".join([letter for letter in letters if not unicodedata.combining(letter)])[:_LONGEST]  # one letter may become eighteen
     text = text.casefold()
     if not text.isalnum() and not text.replace(" ", "").isalnum():
         text = _ANY_GENDER.sub(" ", text)
