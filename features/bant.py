@@ -305,13 +305,13 @@ def budget_known(history: History) -> Column:
     return _known(history, "budget")
 
 
-@signal(family="authority", unit="strength", monotone=1)
+@signal(family="authority", unit="strength", monotone=1, revision=2)
 def authority_strength(history: History) -> Column:
     """Authority is supported with strength {value:.2f} of 1."""
     return _strength(history, "authority")
 
 
-@signal(family="authority", unit="yes or no", fill=0.0, words=("Nothing", "Something"))
+@signal(family="authority", unit="yes or no", fill=0.0, revision=2, words=("Nothing", "Something"))
 def authority_known(history: History) -> Column:
     """{word} is known about authority."""
     return _known(history, "authority")
