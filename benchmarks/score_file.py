@@ -45,12 +45,16 @@ class Cost:
 
 def main() -> None:
     arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    arguments.add_argument("leads", type=Path, help="bank_marketing.csv.gz")
+    public = Path(os.environ.get("TAMIZ_DATASETS", ".")) / "bank_marketing.csv.gz"
+    arguments.add_argument("leads", type=Path, nargs="?", default=public, help="bank_marketing.csv.gz; default: the one in TAMIZ_DATASETS")
     arguments.add_argument("--rows", type=int, default=1_000_000)
     arguments.add_argument("--out", default="csv", choices=["csv", "parquet", "jsonl"])
     arguments.add_argument("--repeats", type=int, default=3)
     arguments.add_argument("--bundle", type=Path, help="a boosted bundle trained before, instead of training one")
     given = arguments.parse_args()
+    if not given.leads.exists():
+        print(f"left out: {given.leads} is not there; set TAMIZ_DATASETS to the folder that holds it")
+        return
     with tempfile.TemporaryDirectory() as folder:
         home = Path(folder)
         bundle = Bundle.load(given.bundle or trained(given.leads, home))
