@@ -221,9 +221,12 @@ def _small(result: TrainingResult) -> Caution | None:
     low, high = figures.get("auc_ci") or (None, None)
     if low is None or high is None or (min(test.positives, test.rows - test.positives) >= SMALL_POSITIVES and high - low <= WIDE_INTERVAL):
         return None
-    rows = f"{test.rows:,} rows" + (f" of {test.leads:,} leads" if test.leads else "")
+    if test.leads:  # a lead is observed several times, and its conversion counts in each of them
+        held = f"{test.leads:,} leads, observed {test.rows:,} times; {test.positives:,} of these times the lead went on to convert"
+    else:
+        held = f"{test.rows:,} rows, of which {test.positives:,} converted"
     text = (
-        f"Test holds {rows}, of which {test.positives:,} converted. On so few, the AUC may be anything from "
+        f"Test holds {held}. On so few, the AUC may be anything from "
         f"{low:.2f} to {high:.2f}: compare intervals, not figures, and expect a retrain to move them."
     )
     return Caution("care", "Small data: how sure we are", text)
