@@ -82,7 +82,7 @@ SETTINGS = (
     Setting("debug", "TAMIZ_DEBUG", "", "`1` shows the traceback of an error", in_file=False),
 )
 
-OF_THE_TESTS = frozenset({"TAMIZ_CI_SLOW", "TAMIZ_DATASETS", "TAMIZ_REQUIRE_ALL"})
+OF_THE_TESTS = frozenset({"TAMIZ_DATASETS", "TAMIZ_REQUIRE_ALL"})
 """Variables that only the Makefile and the tests read."""
 
 
