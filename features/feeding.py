@@ -28,6 +28,7 @@ from features.catalogue import catalogue
 from features.catalogue_table import Reads, reads_of
 from features.engine import Colleagues, Plan, evaluate
 from features.history import ActivityLog, Column, History, Leads, Need, Observations, Selector, TextColumn, select
+from features.own_types import MOST_TYPES, leads_enough
 from features.rehearsal import needs_of
 from features.signal import FeatureSet, Signal
 from features.topics import topic_of
@@ -37,9 +38,6 @@ __all__ = ["AnswerField", "Check", "Fed", "OwnType", "Page", "TakenRaw", "Topic"
 T = TypeVar("T")
 
 _TOP_PAGES = 10
-_MOST_OWN_TYPES = 40
-_OWN_TYPE_LEADS = 0.005
-"""As in training: what share of the leads must show an undeclared type before it becomes signals, and how many may."""
 
 
 @dataclass(frozen=True)
@@ -377,9 +375,9 @@ def _own_types(log: ActivityLog, n_leads: int, declared: frozenset[str]) -> tupl
     lead = np.repeat(np.arange(n_leads), np.diff(log.starts))
     pairs = np.unique(codes.astype(np.int64) * n_leads + lead) // n_leads
     activities, leads = np.bincount(codes, minlength=len(values)), np.bincount(pairs, minlength=len(values))
-    enough = max(10.0, _OWN_TYPE_LEADS * n_leads)
+    enough = leads_enough(n_leads)
     theirs = [i for i in np.argsort(-leads, kind="stable").tolist() if activities[i] and values[i] not in declared]
-    taken = {i for i in theirs[:_MOST_OWN_TYPES] if leads[i] >= enough}
+    taken = {i for i in theirs[:MOST_TYPES] if leads[i] >= enough}
     known = sorted(declared)
     return tuple(OwnType(values[i], int(activities[i]), int(leads[i]), i in taken, nearest(values[i], known)) for i in theirs)
 

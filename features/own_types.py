@@ -8,7 +8,15 @@ from __future__ import annotations
 from features.history import Column, History
 from features.signal import Signal
 
-__all__ = ["signals_of_type"]
+__all__ = ["MOST_TYPES", "leads_enough", "signals_of_type"]
+
+MOST_TYPES = 40
+"""How many undeclared types become signals, the commonest first."""
+
+
+def leads_enough(leads: int) -> float:
+    """How many of `leads` must show an undeclared type before it becomes signals: one in two hundred, and never under ten."""
+    return max(10.0, 0.005 * leads)
 
 
 def signals_of_type(name: str) -> tuple[Signal, ...]:

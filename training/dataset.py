@@ -28,6 +28,7 @@ from data.sources import load_tables
 from features.catalogue import catalogue
 from features.engine import Plan, SignalTable, evaluate, needs_of
 from features.history import ActivityLog, Observations
+from features.own_types import MOST_TYPES, leads_enough
 from features.signal import FeatureSet
 from models.tables import account_codes, attributes_of, colleagues_of, flat_leads, leads_of, log_of, signals_that_apply
 from training.result import Cohort, SourceRead
@@ -38,9 +39,6 @@ Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 Say = Callable[[str], None]
 
-_MOST_OWN_TYPES = 40
-_OWN_TYPE_LEADS = 0.005
-"""Share of leads that must show an undeclared activity type before it becomes signals."""
 _SECONDS_OF_SILENCE = 3.0
 _SEGMENTS = ("source", "country", "industry", "medium", "language")
 _MOST_SEGMENT_VALUES = 40
@@ -321,8 +319,8 @@ def _own_types(tables: Tables) -> tuple[str, ...]:
         "answer"
     }
     leads = frame[["lead_row", "type"]].drop_duplicates().groupby("type", observed=True).size().sort_values(ascending=False, kind="stable")
-    enough = max(10.0, _OWN_TYPE_LEADS * len(tables.leads))
-    return tuple(str(name) for name, count in leads.items() if count >= enough and str(name) not in named)[:_MOST_OWN_TYPES]
+    enough = leads_enough(len(tables.leads))
+    return tuple(str(name) for name, count in leads.items() if count >= enough and str(name) not in named)[:MOST_TYPES]
 
 
 def _segments(frame: pd.DataFrame) -> pd.DataFrame:
