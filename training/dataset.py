@@ -33,7 +33,7 @@ from features.signal import FeatureSet
 from models.tables import account_codes, attributes_of, colleagues_of, flat_leads, leads_of, log_of, signals_that_apply
 from training.result import Cohort, SourceRead
 
-__all__ = ["Dataset", "FlatOptions", "flat_dataset", "from_flat", "from_project"]
+__all__ = ["Dataset", "FlatOptions", "flat_dataset", "from_flat", "from_project", "project_dataset"]
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -111,6 +111,27 @@ class Dataset:
         for name, column in self.table.texts.items():
             arrays[name], kinds[name] = column.codes, "category"
         return arrays, kinds
+
+    def take(self, rows: Ints) -> Dataset:
+        """The same data with these observations only; what describes all of it (sources, notices, cohorts) stays."""
+        table = SignalTable(self.table.names, self.table.numbers[rows], {name: one.take(rows) for name, one in self.table.texts.items()})
+
+        def part(values: NDArray[Any] | None) -> NDArray[Any] | None:
+            return None if values is None else values[rows]
+
+        return replace(
+            self,
+            table=table,
+            y=self.y[rows],
+            lead=self.lead[rows],
+            account=self.account[rows],
+            as_of=part(self.as_of),
+            created=part(self.created),
+            order=part(self.order),
+            amount=part(self.amount),
+            served_like=self.served_like[rows],
+            segments=self.segments.iloc[rows].reset_index(drop=True),
+        )
 
     def duplicates(self) -> Ints:
         """Code of each row's inputs: equal rows share one."""
@@ -198,7 +219,19 @@ def flat_dataset(flat: FlatTable, title: str, id_column: str | None = None) -> D
 def from_project(path: Path, *, seed: int = 0, drop: Sequence[str] = (), say: Say = lambda text: None) -> Dataset:
     """Event tables: each lead observed at several ages, labelled within the horizon, immature observations dropped."""
     project = load_project(path)
-    tables = load_tables(project, now=datetime.now(UTC), progress=say)
+    return project_dataset(project, load_tables(project, now=datetime.now(UTC), progress=say), seed=seed, drop=drop, say=say)
+
+
+def project_dataset(
+    project: Project,
+    tables: Tables,
+    *,
+    seed: int = 0,
+    drop: Sequence[str] = (),
+    feature_set: FeatureSet | None = None,
+    say: Say = lambda text: None,
+) -> Dataset:
+    """Tables that have been read. `feature_set` is what another model was trained on; default: what says something on these."""
     say("observing leads at their ages")
     seen, report = observe(
         tables,
@@ -211,8 +244,9 @@ def from_project(path: Path, *, seed: int = 0, drop: Sequence[str] = (), say: Sa
     log = log_of(tables)
     # As on a flat table: what has no values in training, or was dropped, is not read later either.
     kinds = {name: kind for name, kind in tables.kinds.items() if name not in drop and bool(tables.leads[name].notna().any())}
-    applying = signals_that_apply(catalogue(), kinds.keys(), activities=bool(len(log)))
-    feature_set = FeatureSet(tuple(one for one in applying if one.name not in drop), _own_types(tables), attributes_of(kinds))
+    if feature_set is None:
+        applying = signals_that_apply(catalogue(), kinds.keys(), activities=bool(len(log)))
+        feature_set = FeatureSet(tuple(one for one in applying if one.name not in drop), _own_types(tables), attributes_of(kinds))
     plan = Plan(feature_set)
     _refuse_unknown(drop, {*tables.kinds, *catalogue(), *plan.names})
     leads = leads_of(replace(tables, kinds=kinds), account)
@@ -226,7 +260,7 @@ def from_project(path: Path, *, seed: int = 0, drop: Sequence[str] = (), say: Sa
     frame = tables.leads.iloc[lead]
     return Dataset(
         mode="events",
-        title=path.resolve().parent.name if path.name == "tamiz.toml" else path.stem,
+        title=project.folder.name if project.path.name == "tamiz.toml" else project.path.stem,
         label=f"converted within {project.horizon_days:g} days",
         table=table,
         feature_set=feature_set,

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -40,7 +40,7 @@ from training.result import Block, TrainingResult
 from training.served import Served, fit_served, matures, write_served
 from training.splits import Fold, Split, cross_fit_folds, split_by_order, split_forward, split_random
 
-__all__ = ["Options", "Trained", "train"]
+__all__ = ["Learned", "Options", "Trained", "Watch", "learn", "ranking", "serve", "train", "when_of"]
 
 Ints = NDArray[np.int64]
 Say = Callable[[str], None]
@@ -99,52 +99,35 @@ def train(read: Callable[[Say], Dataset], home: Home, options: Options, say: Say
 
     with watch.stage("read", "reading"):
         data = read(say)
-        when = data.order if data.as_of is None else data.as_of.astype(np.float64)
         _check(data, options)
-    with watch.stage("split", f"splitting {len(data):,} rows, of which {data.y.mean():.1%} converted"):
-        split = _split(data, seed)
-        _check_blocks(data, split)
-        folds = _folds(data, split, when, seed)
-    with watch.stage("audit", f"auditing {len(data.input_names)} inputs for leaks"):
-        verdicts = _audit(data, split, seed)
-        inputs = _inputs(data, split, verdicts, options)
-
-    with watch.stage("fit", f"fitting {', '.join(KINDS)} on {len(inputs.kept)} inputs"):
-        encoder = Encoder.fit(data.feature_set, data.table, split.fit, inputs.kept)
-        X = encoder.encode(data.table)
-        candidates = fit_candidates(X, data.y, data.lead, encoder.inputs, split, folds, seed=seed, trials=options.trials, say=say)
-    with watch.stage("calibrate", f"calibrating on {_calibrated_on(split)}"):
-        rows = _out_of_fold(split, candidates) if split.small else split.calibrate
-        calibrations = {name: calibrate(one.margin, data.y, data.lead, when, rows, seed) for name, one in candidates.items()}
-        # Tune stopped the boosted model, calibrate is later and nobody's: judged on both, none has an edge.
-        chosen = choose(candidates, data.y, rows if split.small else np.concatenate([split.tune, split.calibrate]), data.lead)
+    learned = learn(data, options, watch)
+    split, candidates, calibrations, chosen = learned.split, learned.candidates, learned.calibrations, learned.chosen
 
     with watch.stage("measure", f"measuring on {len(split.test):,} test rows"):
         figures = measure(data, split, candidates, calibrations, seed=seed, resamples=resamples)
         simplest = against(data, split, candidates, calibrations, chosen, "scorecard", seed=seed, resamples=resamples)
-        signal = _ranking(data, split, candidates[chosen].margin, seed)
+        signal = ranking(data, learned, seed)
         no_signal = signal.no_signal
         everything = None
-        if inputs.left_out and not options.quick:
-            named = [*inputs.kept, *inputs.left_out]
-            everything = with_left_out(data, split, folds, named, chosen, rows=rows, seed=seed, resamples=resamples)
+        if learned.left_out and not options.quick:
+            named = [*learned.kept, *learned.left_out]
+            everything = with_left_out(data, split, learned.folds, named, chosen, rows=learned.calibrating, seed=seed, resamples=resamples)
     with watch.stage("serve", "fitting the served model on all mature rows"):
-        recipe = candidates[chosen].recipe
-        served = fit_served(data, encoder, X, recipe, _split(data, seed, _SERVED_SHARES), when, no_signal=no_signal, seed=seed)
+        served = serve(data, learned, seed, no_signal=no_signal)
 
     version = f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{data.digest()[:8]}"
-    metrics = _metrics(data, split, verdicts, figures, simplest, served, chosen, no_signal=no_signal, version=version)
+    metrics = _metrics(data, split, learned.verdicts, figures, simplest, served, chosen, no_signal=no_signal, version=version)
     result = TrainingResult(
         metrics=metrics,
         blocks=_blocks(data, split),
         sources=data.sources,
         label=data.label,
         curves=curves(data, split, candidates, calibrations),
-        importance=importance(candidates[chosen].model, encoder, X[split.test]),
+        importance=importance(candidates[chosen].model, learned.encoder, learned.X[split.test]),
         with_left_out=everything,
         allowed=tuple(name for name in options.allow if name in data.input_names),
         dropped=options.drop,
-        notices=(*data.notices, *inputs.notices, *_notices(split)),
+        notices=(*data.notices, *learned.notices, *_notices(split)),
         baseline=baseline(data, split),
         signal_p_value=signal.p_value,
         offset=_offset(calibrations[chosen]),
@@ -155,13 +138,71 @@ def train(read: Callable[[Say], Dataset], home: Home, options: Options, say: Say
         finished_at=f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}",
     )
     with watch.stage("bundle", "proving the bundle on its golden leads"):
-        manifest = _manifest(data, result, no_signal=no_signal)
+        manifest = _manifest(data, result, learned, no_signal=no_signal)
         # The name may be taken by a run of the same second on the same data; the registry gives the folder its own name.
         place = home.bundles / f"{version}-{secrets.token_hex(2)}"
-        bundle = write_served(place, data, split, encoder, served, candidates[chosen], calibrations[chosen], manifest)
+        bundle = write_served(place, data, split, learned.encoder, served, candidates[chosen], calibrations[chosen], manifest)
     with watch.stage("log", "logging to MLflow"):
         registered, failure = register(home, result, data, bundle.folder, {name: one.recipe for name, one in candidates.items()}, say)
     return _report(result, home, options, data, bundle.folder, registered, failure, watch)
+
+
+@dataclass(frozen=True)
+class Learned:
+    """What was learnt and chosen before test was looked at."""
+
+    split: Split
+    folds: Sequence[Fold]
+    verdicts: Mapping[str, Verdict]
+    kept: tuple[str, ...]
+    """The inputs that the model gets."""
+    left_out: tuple[str, ...]
+    """Those that the audit left out."""
+    notices: tuple[str, ...]
+    encoder: Encoder
+    X: Floats
+    candidates: dict[str, Candidate]
+    calibrating: Ints
+    """Rows that the calibrations were fitted on."""
+    calibrations: dict[str, Calibration]
+    chosen: str
+
+
+def learn(data: Dataset, options: Options, watch: Watch, kinds: Sequence[str] = KINDS) -> Learned:
+    """Split, audit, fit, calibrate, choose: everything that comes before test. `backtest` and `compare` learn by the same steps."""
+    seed, when = options.seed, when_of(data)
+    with watch.stage("split", f"splitting {len(data):,} rows, of which {data.y.mean():.1%} converted"):
+        split = _split(data, seed)
+        _check_blocks(data, split)
+        folds = _folds(data, split, when, seed)
+    with watch.stage("audit", f"auditing {len(data.input_names)} inputs for leaks"):
+        verdicts = _audit(data, split, seed)
+        inputs = _inputs(data, split, verdicts, options)
+    with watch.stage("fit", f"fitting {', '.join(kinds)} on {len(inputs.kept)} inputs"):
+        encoder = Encoder.fit(data.feature_set, data.table, split.fit, inputs.kept)
+        X = encoder.encode(data.table)
+        candidates = fit_candidates(
+            X, data.y, data.lead, encoder.inputs, split, folds, seed=seed, trials=options.trials, kinds=kinds, say=watch.say
+        )
+    with watch.stage("calibrate", f"calibrating on {_calibrated_on(split)}"):
+        rows = _out_of_fold(split, candidates) if split.small else split.calibrate
+        calibrations = {name: calibrate(one.margin, data.y, data.lead, when, rows, seed) for name, one in candidates.items()}
+        # Tune stopped the boosted model, calibrate is later and nobody's: judged on both, none has an edge.
+        chosen = choose(candidates, data.y, rows if split.small else np.concatenate([split.tune, split.calibrate]), data.lead)
+    return Learned(split, folds, verdicts, inputs.kept, inputs.left_out, inputs.notices, encoder, X, candidates, rows, calibrations, chosen)
+
+
+def serve(data: Dataset, learned: Learned, seed: int, *, no_signal: bool) -> Served:
+    """The chosen recipe, frozen, on all mature rows."""
+    recipe = learned.candidates[learned.chosen].recipe
+    return fit_served(
+        data, learned.encoder, learned.X, recipe, _split(data, seed, _SERVED_SHARES), when_of(data), no_signal=no_signal, seed=seed
+    )
+
+
+def when_of(data: Dataset) -> Floats | None:
+    """What orders the rows in time; None where nothing does."""
+    return data.order if data.as_of is None else data.as_of.astype(np.float64)
 
 
 @dataclass(frozen=True)
@@ -277,9 +318,9 @@ def _says_nothing(values: NDArray[Any]) -> bool:
     return bool(np.all(same))
 
 
-def _ranking(data: Dataset, split: Split, margin: Floats, seed: int) -> RankingTest:
+def ranking(data: Dataset, learned: Learned, seed: int) -> RankingTest:
     """The test for a signal at all: labels change places between leads of one month, or of one tenth of the order."""
-    rows = split.test
+    rows, margin = learned.split.test, learned.candidates[learned.chosen].margin
     strata = slots = None
     if data.created is not None and data.as_of is not None:
         strata, slots = month_strata(data.created[rows]), age_slots(data.as_of[rows], data.created[rows])
@@ -325,7 +366,7 @@ def _offset(calibration: Calibration) -> dict[str, float] | None:
 def _metrics(
     data: Dataset,
     split: Split,
-    verdicts: dict[str, Verdict],
+    verdicts: Mapping[str, Verdict],
     figures: dict[str, dict[str, Any]],
     simplest: dict[str, Any],
     served: Served,
@@ -377,7 +418,7 @@ def _whole(days: float | None) -> float | int | None:
     return int(days) if days is not None and days == int(days) else days
 
 
-def _manifest(data: Dataset, result: TrainingResult, *, no_signal: bool) -> dict[str, Any]:
+def _manifest(data: Dataset, result: TrainingResult, learned: Learned, *, no_signal: bool) -> dict[str, Any]:
     return {
         "model_version": result.metrics["model_version"],
         "created_at": result.finished_at,
@@ -386,11 +427,20 @@ def _manifest(data: Dataset, result: TrainingResult, *, no_signal: bool) -> dict
         "no_signal": no_signal,
         "data_digest": result.metrics["data_digest"],
         "left_out": sorted(result.left_out),
+        "recipe": asdict(learned.candidates[learned.chosen].recipe),
+        "fitted_until": _fitted_until(data),
         "title": data.title,
         "importance": {one.name: round(one.share, 6) for one in result.importance},
         "metrics": dict(result.metrics),
         "provenance": dict(result.provenance),
     }
+
+
+def _fitted_until(data: Dataset) -> float | None:
+    """When the last label was known, or the last value of the order: rows from after it are new to this model."""
+    known = matures(data)
+    when = when_of(data) if known is None else known.astype(np.float64)
+    return None if when is None or not np.isfinite(when).any() else float(np.nanmax(when))
 
 
 def _report(
