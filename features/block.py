@@ -7,7 +7,7 @@ attribute with dated values (`lead_changes`) has the one in force at `as_of`.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 
@@ -49,6 +49,8 @@ class Known:
     cells_of_colleagues: Ints | None
     merged: dict[str, tuple[TextColumn, TextColumn]]
     """Text attributes with dated values: the dated and the current ones, over one vocabulary."""
+    readings: tuple[Column, Ints]
+    """What signals read out of texts, and where each reading begins: see `Plan`."""
 
 
 class Block:
@@ -160,6 +162,12 @@ class Block:
         begins = history.starts[lead]
         ends = visible_ends(history.starts, history.changed, lead, self._observations.as_of)
         return np.where(ends > begins, ends - 1, -1), history.starts[lead + 1] > begins
+
+    def readings(self, columns: Sequence[str]) -> Column:
+        """(observations, readings) of these text columns, in the order of the plan."""
+        table, first = self._known.readings
+        codes = np.array([self.text(column).codes for column in columns])
+        return table[codes + first].T
 
     def age_of(self, column: str) -> Column:
         times = self._known.leads.times.get(column)

@@ -23,7 +23,7 @@ from features.colleagues import Colleagues
 from features.history import ActivityLog, Column, History, Leads, Observations, TextColumn
 from features.machines import machine_activity
 from features.own_types import signals_of_type
-from features.rehearsal import Needs, needs_of, rehearse
+from features.rehearsal import Needs, Reading, needs_of, rehearse
 from features.segments import runs
 from features.signal import Attribute, FeatureSet, Signal
 
@@ -106,6 +106,9 @@ class Plan:
     _direct_colleagues: tuple[Ints, Ints] = field(init=False)
     _rows: tuple[tuple[Callable[[History], Column], Ints, Ints], ...] = field(init=False)
     """Memos, and which output columns are which of their rows."""
+    _readings: tuple[Reading, ...] = field(init=False)
+    _read: Ints = field(init=False)
+    """Output columns that are readings of text columns, all looked up in one table."""
     _fills: Column = field(init=False)
     _called: tuple[tuple[int, Signal], ...] = field(init=False)
 
@@ -131,7 +134,10 @@ class Plan:
         put(self, "reads", own.reads | colleagues.reads | ({"content", "value"} if self.asked else frozenset()))
         put(self, "_direct", _direct(needs, own))
         put(self, "_direct_colleagues", _direct(needs, colleagues))
-        put(self, "_called", tuple((i, one) for i, one in enumerate(signals) if needs[i].direct is None and needs[i].row is None))
+        put(self, "_called", tuple((i, one) for i, (one, need) in enumerate(zip(signals, needs, strict=True)) if need.computes))
+        read = [(i, need.reading) for i, need in enumerate(needs) if need.reading is not None]
+        put(self, "_readings", tuple(reading for _, reading in read))
+        put(self, "_read", np.array([i for i, _ in read], dtype=np.int64))
         put(self, "_rows", tuple(_memo_rows(needs)))
         put(self, "_fills", np.array([one.fill for one in signals], dtype=np.float64))
 
@@ -144,6 +150,7 @@ class Plan:
             theirs = machine if colleagues.log is log else machine_activity(colleagues.log)
             if self.colleagues.needs:
                 cells_of_colleagues = self.colleagues.cells(colleagues.log, theirs)
+        merged = {name: leads.dated_text(name) for name, one in leads.changes.items() if one.texts is not None and len(one.texts)}
         return Known(
             leads,
             log,
@@ -153,8 +160,21 @@ class Plan:
             colleagues,
             theirs,
             cells_of_colleagues,
-            {name: leads.dated_text(name) for name, one in leads.changes.items() if one.texts is not None and len(one.texts)},
+            merged,
+            self._read_texts(leads, merged),
         )
+
+    def _read_texts(self, leads: Leads, merged: Mapping[str, tuple[TextColumn, TextColumn]]) -> tuple[Column, Ints]:
+        """What all readings make of all texts, one after another, and where each reading's first text stands, after its missing."""
+        known: list[float] = []
+        first: list[int] = []
+        for name, meaning in self._readings:
+            text = merged[name][1] if name in merged else leads.texts.get(name)
+            known.append(np.nan)
+            first.append(len(known))
+            if text is not None:
+                known.extend(map(meaning, text.values))
+        return np.array(known), np.array(first, dtype=np.int64)[:, None]
 
     def fill(self, numbers: NDArray[np.float64], block: Block) -> None:
         """Writes the block's rows of `numbers`."""
@@ -166,6 +186,8 @@ class Plan:
             numbers[:, targets] = block.colleague_aggregates.take(sources, axis=1)
         for compute, targets, sources in self._rows:
             numbers[:, targets] = block.memo(compute).take(sources, axis=0).T
+        if self._readings:
+            numbers[:, self._read] = block.readings([name for name, _ in self._readings])
         whole = History(block)
         for i, one in self._called:
             numbers[:, i] = one.function(whole if one.within is None else whole.within(one.within))

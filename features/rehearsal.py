@@ -15,6 +15,8 @@ __all__ = ["Needs", "needs_of", "rehearse"]
 
 T = TypeVar("T")
 Row = tuple[Callable[[History], Column], int]
+Reading = tuple[str, Callable[[str], float]]
+"""A text column and what is read out of each of its texts."""
 
 
 @dataclass(frozen=True)
@@ -28,6 +30,13 @@ class Needs:
     """The aggregate that the signal returns as it is, if it does nothing else."""
     row: Row | None
     """Likewise the row of a memo."""
+    reading: Reading | None
+    """Likewise the reading of a text column."""
+
+    @property
+    def computes(self) -> bool:
+        """Whether the signal makes something of what it asks for."""
+        return self.direct is None and self.row is None and self.reading is None
 
     @property
     def activities(self) -> bool:
@@ -45,7 +54,21 @@ def rehearse(function: Callable[[History], object], within: float | None = None)
     result = function(History(rehearsal, within))
     direct = next((need for need, column in rehearsal.columns.items() if column is result), None)
     row = next((row for row, column in rehearsal.rows.items() if column is result), None)
-    return Needs(tuple(rehearsal.columns), frozenset(rehearsal.attributes), tuple(rehearsal.asked), direct, row)
+    reading = next((reading for reading, column in rehearsal.readings.items() if column is result), None)
+    return Needs(tuple(rehearsal.columns), frozenset(rehearsal.attributes), tuple(rehearsal.asked), direct, row, reading)
+
+
+class _Text(TextColumn):
+    """A text column without rows that notes what is read out of it."""
+
+    __slots__ = ("_name", "_noted")
+
+    def __init__(self, name: str, noted: dict[Reading, Column]) -> None:
+        super().__init__(np.zeros(0, dtype=np.int32), ())
+        self._name, self._noted = name, noted
+
+    def map(self, meaning: Callable[[str], float]) -> Column:
+        return self._noted.setdefault((self._name, meaning), super().map(meaning))
 
 
 class _Rehearsal:
@@ -58,6 +81,7 @@ class _Rehearsal:
         self.attributes: set[str] = set()
         self.asked: dict[str, None] = {}
         self.rows: dict[Row, Column] = {}
+        self.readings: dict[Reading, Column] = {}
 
     def fetch(self, need: Need) -> Column:
         return self.columns.setdefault(need, np.zeros(0))
@@ -73,7 +97,7 @@ class _Rehearsal:
 
     def text(self, column: str) -> TextColumn:
         self.attributes.add(column)
-        return TextColumn(np.zeros(0, dtype=np.int32), ())
+        return _Text(column, self.readings)
 
     def age_of(self, column: str) -> Column:
         self.attributes.add(column)
