@@ -24,9 +24,13 @@ from data.errors import BadData, BadUsage
 from data.files import nearest
 from data.quarantine import DEFAULT_SHARE
 
-__all__ = ["BadProject", "Project", "load_project"]
+__all__ = ["BadProject", "Project", "load_declared", "load_project"]
 
 _OWN_SECTIONS = ("settings",)
+_DECLARED = ("bant", "topics")
+_DIMENSIONS = ("budget", "authority", "need", "timeline")
+_TOPIC = re.compile(r"[a-z][a-z0-9_]{0,39}")
+_LONGEST_PATTERN = 200
 _VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 
 
@@ -55,6 +59,12 @@ class Project:
     ages_days: tuple[float, ...]
     activity_instants: int
     bant: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    """Dimension → the columns and answers that are evidence on it; those of a dimension that is named here are exactly these."""
+    not_evidence: tuple[str, ...] = ()
+    """Columns and answers that are no evidence, whatever they are called."""
+    topics: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    """Topic → patterns of paths, in the order in which they are tried, before the topics that Tamiz knows."""
+    default_topics: bool = True
 
     @property
     def folder(self) -> Path:
@@ -97,10 +107,11 @@ class _Observations(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class _Bant(msgspec.Struct, forbid_unknown_fields=True):
-    budget: str | list[str] = []
-    authority: str | list[str] = []
-    need: str | list[str] = []
-    timeline: str | list[str] = []
+    budget: str | list[str] | None = None
+    authority: str | list[str] | None = None
+    need: str | list[str] | None = None
+    timeline: str | list[str] | None = None
+    not_evidence: str | list[str] = []
 
 
 class _Document(msgspec.Struct, forbid_unknown_fields=True):
@@ -111,6 +122,7 @@ class _Document(msgspec.Struct, forbid_unknown_fields=True):
     label: _Label = msgspec.field(default_factory=_Label)
     observations: _Observations = msgspec.field(default_factory=_Observations)
     bant: _Bant = msgspec.field(default_factory=_Bant)
+    topics: dict[str, bool | str | list[str]] = {}
 
 
 def load_project(path: str | Path, environ: Mapping[str, str] | None = None) -> Project:
@@ -121,13 +133,9 @@ def load_project(path: str | Path, environ: Mapping[str, str] | None = None) -> 
     until = document["data"].get("until")
     if isinstance(until, date) and not isinstance(until, datetime):
         document["data"]["until"] = datetime(until.year, until.month, until.day)  # noqa: DTZ001 - naive as written, the zone comes later
-    try:
-        read = msgspec.convert(document, _Document)
-    except msgspec.ValidationError as error:
-        problem, _, place = str(error).partition(" - at `$")
-        where = "[" + place.strip("`.").replace(".", "] ", 1) + (" " if "." in place.strip("`.") else "]") if place else ""
-        raise BadProject(path=path, problem=f"{where.strip()} {problem[0].lower()}{problem[1:]}".strip()) from error
+    read = _converted(path, document)
     _sensible(path, read)
+    _sensible_declarations(path, read)
     environ = os.environ if environ is None else environ
     sql = {name: getattr(read.data, name) for name in TABLES}
     return Project(
@@ -145,8 +153,28 @@ def load_project(path: str | Path, environ: Mapping[str, str] | None = None) -> 
         horizon_days=read.label.horizon_days,
         ages_days=tuple(sorted(read.observations.ages_days)),
         activity_instants=read.observations.activity_instants,
-        bant={name: tuple(_listed(columns)) for name, columns in msgspec.structs.asdict(read.bant).items() if columns},
+        **_declared(read),
     )
+
+
+def load_declared(path: str | Path) -> dict[str, Any]:
+    """What `[bant]` and `[topics]` of a file declare, as the members of `Project` that hold it; other sections are left alone."""
+    path = Path(path).resolve()
+    document = {name: table for name, table in _document(path).items() if name in _DECLARED}
+    _known_keys(path, document | {"data": {"leads": ""}})
+    read = _converted(path, document | {"data": {"leads": ""}})
+    _sensible_declarations(path, read)
+    return _declared(read)
+
+
+def _declared(read: _Document) -> dict[str, Any]:
+    own = {name: patterns for name, patterns in read.topics.items() if not isinstance(patterns, bool)}
+    return {
+        "bant": {name: tuple(_listed(found)) for name in _DIMENSIONS if (found := getattr(read.bant, name)) is not None},
+        "not_evidence": tuple(_listed(read.bant.not_evidence)),
+        "topics": {name: tuple(_listed(patterns)) for name, patterns in own.items()},
+        "default_topics": read.topics.get("defaults", True) is True,
+    }
 
 
 def _document(path: Path) -> dict[str, Any]:
@@ -162,6 +190,15 @@ def _document(path: Path) -> dict[str, Any]:
         raise BadProject(path=path, problem=f"this is not TOML: {error}") from error
 
 
+def _converted(path: Path, document: dict[str, Any]) -> _Document:
+    try:
+        return msgspec.convert(document, _Document)
+    except msgspec.ValidationError as error:
+        problem, _, place = str(error).replace("[...]", "").partition(" - at `$")
+        where = "[" + place.strip("`.").replace(".", "] ", 1) + (" " if "." in place.strip("`.") else "]") if place else ""
+        raise BadProject(path=path, problem=f"{where.strip()} {problem[0].lower()}{problem[1:]}".strip()) from error
+
+
 def _known_keys(path: Path, document: dict[str, Any]) -> None:
     """Say which key is unknown before anything else, and which known one it may have meant."""
     sections = {member.name: member.type for member in msgspec.structs.fields(_Document)}
@@ -172,6 +209,8 @@ def _known_keys(path: Path, document: dict[str, Any]) -> None:
             raise BadProject(path=path, problem=f"unknown section [{section}]{_meant(section, [*sections, *_OWN_SECTIONS])}")
         if not isinstance(table, dict):
             raise BadProject(path=path, problem=f"{section} must be a section, written [{section}]")
+        if section == "topics":  # its keys are the installation's own
+            continue
         keys = [member.name for member in msgspec.structs.fields(sections[section])]
         for key in table:
             if key not in keys:
@@ -214,6 +253,39 @@ def _sensible(path: Path, read: _Document) -> None:
         "without [data] outcomes, [stages] won must name the stages of a conversion",
     )
     need(read.data.stage_changes is not None or not (read.stages.won or read.stages.lost), "[stages] needs [data] stage_changes")
+
+
+def _sensible_declarations(path: Path, read: _Document) -> None:
+    def need(right: bool, problem: str) -> None:
+        if not right:
+            raise BadProject(path=path, problem=problem)
+
+    declared = _declared(read)
+    whose: dict[str, str] = {}
+    for dimension, names in [*declared["bant"].items(), ("not_evidence", declared["not_evidence"])]:
+        for name in names:
+            need(bool(name.strip()), f"[bant] {dimension} holds an empty name")
+            other = whose.setdefault(name, dimension)
+            need(other == dimension, f"[bant] {name} is both {other} and {dimension}: one column or answer is evidence on one dimension")
+    defaults = read.topics.get("defaults", True)
+    need(isinstance(defaults, bool), "[topics] defaults is true or false: whether the topics that Tamiz knows apply as well")
+    patterns: dict[str, str] = {}
+    for topic, value in read.topics.items():
+        if topic == "defaults":
+            continue
+        need(bool(_TOPIC.fullmatch(topic)), f"[topics] {topic!r} is no name for a topic: write small letters, digits and _")
+        need(topic != "other", "[topics] other is what a page is about that fits no pattern: choose another name")
+        need(not isinstance(value, bool) and bool(value), f'[topics] {topic} needs patterns of paths, such as ["/precios", "/tarifas/*"]')
+        for pattern in declared["topics"][topic]:
+            right = (
+                pattern.startswith(("/", "*"))
+                and len(pattern) <= _LONGEST_PATTERN
+                and not set(pattern) & set("?#")
+                and "://" not in pattern
+            )
+            need(right, f"[topics] {topic}: {pattern!r} is no pattern of a path: it starts with / or *, and holds neither host nor query")
+            other = patterns.setdefault(pattern, topic)
+            need(other == topic, f"[topics] {pattern!r} stands under both {other} and {topic}")
 
 
 def _expanded(path: Path, name: str, sql: str, environ: Mapping[str, str]) -> str:

@@ -22,7 +22,7 @@ from data.files import nearest, require_columns
 from data.frames import Arrow, Kind, Tables
 from data.project import Project
 from data.quarantine import COLUMNS, collect, stop_above
-from data.times import MISSING, parse_times, to_utc
+from data.times import MISSING, in_zone, parse_times, to_utc
 
 if TYPE_CHECKING:
     import duckdb
@@ -473,7 +473,8 @@ def _events(name: str, check: _Check, known: _LeadIndex, project: Project) -> pd
     if name == "activities":
         _recorded(check, columns, project)
     kept = np.flatnonzero(check.keep)
-    kept = kept[_canonical_order(lead_row[kept], columns[main][kept], [column[kept] for key, column in columns.items() if key != main])]
+    rest = sorted((key for key in columns if key != main), key=lambda key: key == "activity_id")  # ids are coded in the source's order
+    kept = kept[_canonical_order(lead_row[kept], columns[main][kept], [columns[key][kept] for key in rest])]
     if "activity_id" in columns:
         kept = _once(check, kept, lead_row, columns)
     return _event_frame(check, kept, lead_row, known, columns, values)
@@ -546,19 +547,20 @@ def _outcome_kinds(check: _Check, codes: npt.NDArray[Any] | None, values: list[s
 def _once(
     check: _Check, kept: npt.NDArray[np.int64], lead_row: npt.NDArray[np.int32], columns: dict[str, npt.NDArray[Any]]
 ) -> npt.NDArray[np.int64]:
-    """Rows of one lead with the same activity_id are one activity: the one that was recorded first."""
+    """Rows of one lead with the same activity_id are one activity: the one that was known first, whatever comes later."""
     import numpy as np
 
     code = columns["activity_id"][kept]
-    recorded = columns.get("recorded_at", columns["occurred_at"])[kept]
+    occurred = columns["occurred_at"]
+    known = np.maximum(columns.get("recorded_at", occurred), occurred)[kept]
     place = np.arange(len(kept))
-    order = np.lexsort((place, recorded, code, lead_row[kept]))
+    order = np.lexsort((place, known, code, lead_row[kept]))
     same = np.zeros(len(kept), dtype=bool)
     if len(kept):
         first, second = order[:-1], order[1:]
         same[second] = (code[first] == code[second]) & (lead_row[kept][first] == lead_row[kept][second]) & (code[second] >= 0)
     if same.any():
-        check.notices.append(f"activities: {int(same.sum()):,} rows repeat an activity_id of the same lead; the one recorded first counts")
+        check.notices.append(f"activities: {int(same.sum()):,} rows repeat an activity_id of the same lead; the one known first counts")
     return kept[~same]
 
 
@@ -640,13 +642,6 @@ def _empty(contract: TableContract) -> pd.DataFrame:
 # Time ----------------------------------------------------------------------------------------------------------------
 
 
-def _utc(project: Project, instant: datetime) -> pd.Timestamp:
-    import pandas as pd
-
-    stamp = pd.Timestamp(instant).as_unit("us")
-    return (stamp.tz_localize(project.timezone) if stamp.tzinfo is None else stamp).tz_convert("UTC")
-
-
 def _micros(instant: pd.Timestamp) -> int:
     return int(instant.as_unit("us").asm8.astype("int64"))
 
@@ -655,7 +650,7 @@ def _latest_plausible(project: Project, now: datetime | None) -> int:
     """Microseconds after which a time cannot be meant: a day past now or `until`, whichever is later."""
     import pandas as pd
 
-    known = [_utc(project, instant) for instant in (now, project.until) if instant is not None]
+    known = [in_zone(instant, project.timezone) for instant in (now, project.until) if instant is not None]
     if not known:
         return _micros(pd.Timestamp(_LATEST))
     return _micros(max(known) + pd.Timedelta(days=1))
@@ -664,7 +659,7 @@ def _latest_plausible(project: Project, now: datetime | None) -> int:
 def _until(project: Project, times: Sequence[pd.Series | None]) -> pd.Timestamp:
     """The project's own, or the latest time in the tables; implausible ones were put aside before."""
     if project.until is not None:
-        return _utc(project, project.until)
+        return in_zone(project.until, project.timezone)
     latest = [column.max() for column in times if column is not None and column.notna().any()]
     if not latest:
         raise BadData(f"no table of {project.path} holds any time, so nothing says until when outcomes are known: set until in [data]")

@@ -8,6 +8,7 @@ back the first of the two instants is taken, where they went forward the time is
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 from data.errors import BadData
@@ -19,12 +20,12 @@ if TYPE_CHECKING:
 
     from data.frames import Arrow
 
-__all__ = ["MISSING", "AmbiguousDates", "ParsedTimes", "parse_times", "to_utc"]
+__all__ = ["MISSING", "AmbiguousDates", "ParsedTimes", "in_zone", "parse_times", "to_utc"]
 
 MISSING = -(2**63)
 
 _ISO = r"^\s*\d{4}-\d{2}-\d{2}([T ]\d{2}(:?\d{2}){0,2}([.,]\d{1,9})?\s*(Z|z|[+-]\d{2}(:?\d{2})?)?)?\s*$"
-_OFFSET = r"\d{2}([.,]\d+)?\s*(Z|z|[+-]\d{2}(:?\d{2})?)\s*$"
+_WITH_OFFSET = r"^\s*\d{4}-\d{2}-\d{2}[T ]\d{2}.*(Z|z|[+-]\d{2}(:?\d{2})?)\s*$"
 _YEAR_LAST = r"^\s*(\d{1,2})([/.-])(\d{1,2})[/.-](\d{4})(?:[ T]+(\d{1,2}:\d{2}(?::\d{2}(?:\.\d{1,6})?)?))?\s*$"
 
 
@@ -75,12 +76,13 @@ def parse_times(array: Arrow, zone: str = "UTC", column: str = "the column") -> 
 
     blank = _flags(pc.fill_null(pc.equal(pc.utf8_trim_whitespace(array), ""), True))
     iso = _flags(pc.fill_null(pc.match_substring_regex(array, _ISO), False))
-    aware = iso & _flags(pc.fill_null(pc.match_substring_regex(array, r"\d:?" + _OFFSET), False)) & _has_clock(array)
+    aware = iso & _flags(pc.fill_null(pc.match_substring_regex(array, _WITH_OFFSET), False))
     micros = np.full(len(array), MISSING)
     naive = np.full(len(array), MISSING)
     for chosen, target in ((aware, micros), (iso & ~aware, naive)):
         if chosen.any():
-            texts = pd.Series(pc.utf8_trim_whitespace(array.filter(pa.array(chosen))).to_pandas())
+            tidy = pc.replace_substring(pc.utf8_trim_whitespace(array.filter(pa.array(chosen))), ",", ".")
+            texts = pd.Series(tidy.to_pandas())
             target[chosen] = _int64(pd.to_datetime(texts, format="ISO8601", errors="coerce", utc=True))
     rest = ~iso & ~blank
     if rest.any():
@@ -88,6 +90,17 @@ def parse_times(array: Arrow, zone: str = "UTC", column: str = "the column") -> 
     bad = ~blank & (micros == MISSING) & (naive == MISSING)
     local = _localised(naive, bad, zone)
     return ParsedTimes(np.where(aware, micros, local.micros), bad, local.naive, local.ambiguous, local.nonexistent)
+
+
+def in_zone(instant: datetime, zone: str) -> pd.Timestamp:
+    """One instant in UTC, read as `parse_times` reads many."""
+    import pandas as pd
+    import pyarrow as pa
+
+    stamp = pd.Timestamp(instant).as_unit("us")
+    if stamp.tzinfo is not None:
+        return stamp.tz_convert("UTC")
+    return to_utc(parse_times(pa.array([stamp.to_pydatetime()], pa.timestamp("us")), zone).micros)[0]
 
 
 def to_utc(micros: npt.NDArray[np.int64]) -> pd.DatetimeIndex:
@@ -143,12 +156,6 @@ def _year_last(texts: pd.Series, column: str) -> npt.NDArray[np.int64]:
     iso = [f"{y}-{m:02d}-{d:02d}T{t}" for y, m, d, t in zip(year, month, day, clock, strict=True)]
     micros[fits] = _int64(pd.to_datetime(pd.Series(iso), format="ISO8601", errors="coerce", utc=True))
     return micros
-
-
-def _has_clock(array: Arrow) -> npt.NDArray[np.bool_]:
-    import pyarrow.compute as pc
-
-    return _flags(pc.fill_null(pc.match_substring(array, ":"), False))
 
 
 def _flags(mask: Arrow) -> npt.NDArray[np.bool_]:

@@ -15,9 +15,9 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
+from features.declarations import tidy
 from features.history import DAY, ActivityLog, Observations, TextColumn
 from features.segments import visible
-from features.words import plain
 
 __all__ = ["Answers", "Latest", "field_of"]
 
@@ -39,8 +39,8 @@ def field_of(name: str) -> str:
     >>> field_of("Presupuesto "), field_of("¿Quién decide?"), field_of("Favourite colour")
     ('budget', 'authority', 'favourite_colour')
     """
-    tidy = "_".join(plain(name).strip(" ¿?¡!:.").replace("-", " ").replace("_", " ").split())
-    return _FIELD.get(tidy, tidy)
+    known = tidy(name)
+    return _FIELD.get(known, known)
 
 
 @dataclass(frozen=True)

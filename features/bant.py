@@ -16,6 +16,7 @@ from typing import Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from features.declarations import DIMENSIONS, Dimension
 from features.history import DAY, Column, History, Need, select
 from features.intent import HAND_RAISES
 from features.signal import signal
@@ -23,9 +24,6 @@ from features.statements import says_when, says_who, says_yes
 from features.titles import SENIORITY, read_title
 
 __all__ = ["DIMENSIONS", "Dimension", "DimensionEvidence", "Hint", "evidence", "prepare"]
-
-Dimension = Literal["budget", "authority", "need", "timeline"]
-DIMENSIONS: tuple[Dimension, ...] = ("budget", "authority", "need", "timeline")
 
 QUESTIONS: dict[Dimension, str] = {
     "budget": "Is there a budget for this, and what range has been set aside?",

@@ -2,7 +2,7 @@
 
 In: leads, their activities with cells, observations. Out: columns, one entry an observation; NaN and code -1 for what is
 not known. This is where time is cut: a row counts only if it both occurred and was recorded before `as_of`, and an
-attribute with dated values (`lead_changes`) has the one in force at `as_of`.
+attribute with dated values (`lead_changes`) has the one in force at `as_of`, and none before the lead's first.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from features.aggregates import Aggregator, selector_of
 from features.answers import Answers, Latest
 from features.colleagues import Colleagues
+from features.declarations import Declarations
 from features.history import DAY, NEVER, ActivityLog, Column, FieldHistory, History, Leads, Need, Observations, TextColumn
 from features.segments import visible, visible_ends
 
@@ -27,8 +28,10 @@ T = TypeVar("T")
 
 
 class Planned(Protocol):
-    """What a block takes from the plan: the aggregates that are computed together."""
+    """What a block takes from the plan: what is declared, and the aggregates that are computed together."""
 
+    @property
+    def declared(self) -> Declarations: ...
     @property
     def own(self) -> Aggregator: ...
     @property
@@ -47,8 +50,6 @@ class Known:
     colleagues: Colleagues | None
     machine_of_colleagues: NDArray[np.bool_] | None
     cells_of_colleagues: Ints | None
-    merged: dict[str, tuple[TextColumn, TextColumn]]
-    """Text attributes with dated values: the dated and the current ones, over one vocabulary."""
     readings: tuple[Column, Ints]
     """What signals read out of texts, and where each reading begins: see `Plan`."""
 
@@ -59,6 +60,7 @@ class Block:
     def __init__(self, plan: Planned, known: Known, observations: Observations) -> None:
         self._plan, self._known, self._observations = plan, known, observations
         self.size = len(observations)
+        self.declared = plan.declared
         self._rows = observations.rows
         self._everyone = self._rows == slice(0, len(known.leads)) if isinstance(self._rows, slice) else False
         self._memo: dict[Callable[[History], Any], Any] = {}
@@ -131,10 +133,12 @@ class Block:
     def _number(self, column: str) -> Column:
         leads = self._known.leads
         current, history = leads.numbers.get(column), leads.changes.get(column)
-        now = np.full(self.size, np.nan) if current is None else current[self._rows]
-        if history is not None and history.numbers is not None and len(history.numbers):
-            position, changed = self._in_force(history)
-            now = np.where(changed, np.where(position < 0, np.nan, history.numbers[position]), now)
+        now = np.full(self.size, np.nan)
+        if history is not None and history.numbers is not None:
+            place, known = self._in_force(history)
+            now[known] = history.numbers[place[known]]
+        elif current is not None:
+            now = current[self._rows]
         now.flags.writeable = False
         return now
 
@@ -146,22 +150,21 @@ class Block:
 
     def _text(self, column: str) -> TextColumn:
         leads = self._known.leads
-        merged = self._known.merged.get(column)
-        if merged is None:
-            current = leads.texts.get(column)
-            if current is None:
-                return self._no_text
-            return current if self._everyone else current.take(self._rows)
-        dated, now = merged
-        position, changed = self._in_force(leads.changes[column])
-        return now.with_codes(np.where(changed, np.where(position < 0, -1, dated.codes[position]), now.codes[self._rows]))
+        found, history = leads.text(column), leads.changes.get(column)
+        if found is None:
+            return self._no_text
+        if history is None or history.texts is not found:
+            return found if self._everyone else found.take(self._rows)
+        place, known = self._in_force(history)
+        codes = np.full(self.size, -1, dtype=np.int32)
+        codes[known] = found.codes[place[known]]
+        return found.with_codes(codes)
 
     def _in_force(self, history: FieldHistory) -> tuple[Ints, NDArray[np.bool_]]:
-        """Row of the change in force at each observation (-1: before the first), and whether the lead has any change."""
+        """Row of the change in force at each observation, and whether there is one: the lead's first may lie later."""
         lead = self._observations.lead
-        begins = history.starts[lead]
         ends = visible_ends(history.starts, history.changed, lead, self._observations.as_of)
-        return np.where(ends > begins, ends - 1, -1), history.starts[lead + 1] > begins
+        return ends - 1, ends > history.starts[lead]
 
     def readings(self, columns: Sequence[str]) -> Column:
         """(observations, readings) of these text columns, in the order of the plan."""

@@ -20,6 +20,7 @@ from features.aggregates import Aggregator, selector_of
 from features.answers import Answers
 from features.block import Block, Known
 from features.colleagues import Colleagues
+from features.declarations import Declarations
 from features.history import ActivityLog, Column, History, Leads, Observations, TextColumn
 from features.machines import machine_activity
 from features.own_types import signals_of_type
@@ -90,7 +91,10 @@ class Plan:
     feature_set: FeatureSet
     also: Callable[[History], object] | None = None
     """Asks for what is wanted of each block's history besides the signals, so that it comes out of the same pass."""
+    declared: Declarations = field(init=False)
     signals: tuple[Signal, ...] = field(init=False)
+    needs: Mapping[str, Needs] = field(init=False)
+    """What each signal asks for, by name."""
     numeric: tuple[Attribute, ...] = field(init=False)
     names: tuple[str, ...] = field(init=False)
     own: Aggregator = field(init=False)
@@ -117,12 +121,15 @@ class Plan:
         own_types = [one for name in self.feature_set.activity_types for one in signals_of_type(name)]
         signals = (*self.feature_set.signals, *own_types)
         numeric = tuple(one for one in self.feature_set.attributes if one.kind != "category")
-        needs = [needs_of(one) for one in signals]
-        asked = needs if self.also is None else [*needs, rehearse(self.also)]
+        declared = self.feature_set.declared
+        needs = [needs_of(one, declared) for one in signals]
+        asked = needs if self.also is None else [*needs, rehearse(self.also, declared=declared)]
         aggregates = list(dict.fromkeys(need for one in asked for need in one.aggregates))
         own = Aggregator([need for need in aggregates if not selector_of(need).colleagues])
         colleagues = Aggregator([need for need in aggregates if selector_of(need).colleagues])
+        put(self, "declared", declared)
         put(self, "signals", signals)
+        put(self, "needs", {one.name: need for one, need in zip(signals, needs, strict=True)})
         put(self, "numeric", numeric)
         put(self, "names", (*(one.name for one in signals), *(one.name for one in numeric)))
         put(self, "own", own)
@@ -142,7 +149,7 @@ class Plan:
         put(self, "_fills", np.array([one.fill for one in signals], dtype=np.float64))
 
     def prepare(self, leads: Leads, log: ActivityLog, colleagues: Colleagues | None = None) -> Known:
-        """What is the same for all observations: every activity's cell, the answers, one vocabulary a dated attribute."""
+        """What is the same for all observations: every activity's cell and the answers."""
         machine = machine_activity(log)
         theirs: NDArray[np.bool_] | None = None
         cells_of_colleagues: Ints | None = None
@@ -150,7 +157,6 @@ class Plan:
             theirs = machine if colleagues.log is log else machine_activity(colleagues.log)
             if self.colleagues.needs:
                 cells_of_colleagues = self.colleagues.cells(colleagues.log, theirs)
-        merged = {name: leads.dated_text(name) for name, one in leads.changes.items() if one.texts is not None and len(one.texts)}
         return Known(
             leads,
             log,
@@ -160,16 +166,15 @@ class Plan:
             colleagues,
             theirs,
             cells_of_colleagues,
-            merged,
-            self._read_texts(leads, merged),
+            self._read_texts(leads),
         )
 
-    def _read_texts(self, leads: Leads, merged: Mapping[str, tuple[TextColumn, TextColumn]]) -> tuple[Column, Ints]:
+    def _read_texts(self, leads: Leads) -> tuple[Column, Ints]:
         """What all readings make of all texts, one after another, and where each reading's first text stands, after its missing."""
         known: list[float] = []
         first: list[int] = []
         for name, meaning in self._readings:
-            text = merged[name][1] if name in merged else leads.texts.get(name)
+            text = leads.text(name)
             known.append(np.nan)
             first.append(len(known))
             if text is not None:

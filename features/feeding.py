@@ -26,6 +26,7 @@ from features.answers import field_of
 from features.bant import DIMENSIONS
 from features.catalogue import catalogue
 from features.catalogue_table import Reads, reads_of
+from features.declarations import Declarations
 from features.engine import Colleagues, Plan, evaluate
 from features.history import ActivityLog, Column, History, Leads, Need, Observations, Selector, TextColumn, select
 from features.own_types import MOST_TYPES, leads_enough
@@ -189,6 +190,10 @@ class _Ever:
     @property
     def size(self) -> int:
         return self._history.size
+
+    @property
+    def declared(self) -> Declarations:
+        return self._history.declared
 
     def fetch(self, need: Need) -> Column:
         column: Column = self.together((need,))[0]

@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from data.errors import BadData
+from features.declarations import Declarations
 from features.segments import Rows, adjoining
 
 __all__ = [
@@ -122,7 +123,8 @@ class FieldHistory:
     """The dated values of one lead field (`lead_changes`), clustered by lead and ordered by time.
 
     `starts` has one entry a lead and one more; the value since `changed[i]` is row i of `numbers` or `texts`. Before its
-    first change a lead's field is not known; a lead without any change has its current value.
+    first change a lead's field is not known, and a lead without any change has none: what stands in `Leads` today may have
+    been written later, and were it read only until a change comes, that change would be known before it happens.
     """
 
     starts: NDArray[np.int64]
@@ -153,7 +155,7 @@ class FieldHistory:
 
 @dataclass(frozen=True)
 class Leads:
-    """Attributes of leads, a row each: current state, except where `changes` holds a field's dated values."""
+    """Attributes of leads, a row each: current state, except of fields that `changes` holds: those have their dated values only."""
 
     ids: Sequence[str]
     numbers: Mapping[str, Column] = field(default_factory=dict)
@@ -163,18 +165,10 @@ class Leads:
     """Code of the lead's account, -1 for a lead without one; None when accounts are not known at all."""
     changes: Mapping[str, FieldHistory] = field(default_factory=dict)
 
-    def dated_text(self, name: str) -> tuple[TextColumn, TextColumn]:
-        """The dated values of a text field and its current ones, over one vocabulary."""
-        dated, now = self.changes[name].texts, self.texts.get(name)
-        assert dated is not None
-        if now is None:
-            return dated, dated.with_codes(np.full(len(self), -1, dtype=np.int32))
-        if now.values is dated.values:
-            return dated, now
-        code = {value: i for i, value in enumerate(dated.values)}
-        codes = np.array([*(code.setdefault(value, len(code)) for value in now.values), -1], dtype=np.int32)[now.codes]
-        values = list(code)
-        return TextColumn(dated.codes, values), TextColumn(codes, values)
+    def text(self, name: str) -> TextColumn | None:
+        """What a text field is read from: its dated values where it has a history, a row a lead otherwise."""
+        history = self.changes.get(name)
+        return history.texts if history is not None and history.texts is not None else self.texts.get(name)
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -299,6 +293,8 @@ class Evaluates(Protocol):
 
     @property
     def size(self) -> int: ...
+    @property
+    def declared(self) -> Declarations: ...
     def fetch(self, need: Need) -> Column: ...
     def together(self, needs: tuple[Need, ...]) -> Column: ...
     def number(self, column: str) -> Column: ...
@@ -323,6 +319,11 @@ class History:
     def size(self) -> int:
         """How many observations the block holds: the length of every column."""
         return self._block.size
+
+    @property
+    def declared(self) -> Declarations:
+        """What the installation declares: its columns and answers that are BANT evidence, its topics of pages."""
+        return self._block.declared
 
     def within(self, days: float | None) -> History:
         """The same leads, looking back `days` days only (None: ever)."""

@@ -8,6 +8,7 @@ from typing import TypeVar
 
 import numpy as np
 
+from features.declarations import NOTHING, Declarations
 from features.history import Column, History, Need, TextColumn
 from features.signal import Signal
 
@@ -43,14 +44,14 @@ class Needs:
         return bool(self.aggregates or self.answers)
 
 
-def needs_of(signal: Signal) -> Needs:
-    """Rehearses the signal on an empty history."""
-    return rehearse(signal.function, signal.within)
+def needs_of(signal: Signal, declared: Declarations = NOTHING) -> Needs:
+    """Rehearses the signal on an empty history. Of the signals of a plan, `Plan.needs` knows them."""
+    return rehearse(signal.function, signal.within, declared)
 
 
-def rehearse(function: Callable[[History], object], within: float | None = None) -> Needs:
+def rehearse(function: Callable[[History], object], within: float | None = None, declared: Declarations = NOTHING) -> Needs:
     """The same for any function of a history."""
-    rehearsal = _Rehearsal()
+    rehearsal = _Rehearsal(declared)
     result = function(History(rehearsal, within))
     direct = next((need for need, column in rehearsal.columns.items() if column is result), None)
     row = next((row for row, column in rehearsal.rows.items() if column is result), None)
@@ -76,7 +77,8 @@ class _Rehearsal:
 
     size = 0
 
-    def __init__(self) -> None:
+    def __init__(self, declared: Declarations) -> None:
+        self.declared = declared
         self.columns: dict[Need, Column] = {}
         self.attributes: set[str] = set()
         self.asked: dict[str, None] = {}

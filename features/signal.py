@@ -19,6 +19,7 @@ from typing import Literal, get_args
 import numpy as np
 
 from data.errors import TamizError
+from features.declarations import NOTHING, Declarations
 from features.history import Column, History
 
 __all__ = ["FAMILIES", "YES_NO", "Attribute", "Family", "FeatureSet", "Signal", "UnknownSignal", "days", "signal"]
@@ -167,6 +168,8 @@ class FeatureSet:
     activity_types: tuple[str, ...] = ()
     """Types of this installation that no declared signal knows; each gets the signals of `features/own_types.py`."""
     attributes: tuple[Attribute, ...] = ()
+    declared: Declarations = NOTHING
+    """What the installation declares about its signals, which every one of them may ask for."""
     fingerprint: str = field(init=False)
 
     def __post_init__(self) -> None:
@@ -178,6 +181,7 @@ class FeatureSet:
             "signals": [one.describe() for one in self.signals],
             "activity_types": list(self.activity_types),
             "attributes": [one.describe() for one in self.attributes],
+            **({"declared": declared} if (declared := self.declared.to_json()) else {}),
         }
 
     @classmethod
@@ -190,7 +194,8 @@ class FeatureSet:
                 raise UnknownSignal(name=one["name"])
             signals.append(known)
         attributes = tuple(Attribute(one["attribute"], one["kind"]) for one in described["attributes"])  # type: ignore[attr-defined]  # as above
-        return cls(tuple(signals), tuple(described["activity_types"]), attributes)  # type: ignore[arg-type]  # as above
+        declared = Declarations.from_json(described.get("declared", {}))  # type: ignore[arg-type]  # as above
+        return cls(tuple(signals), tuple(described["activity_types"]), attributes, declared)  # type: ignore[arg-type]  # as above
 
 
 def by_name(signals: Iterable[Signal]) -> dict[str, Signal]:

@@ -17,6 +17,7 @@ from datetime import datetime
 import numpy as np
 
 from features.block import Block
+from features.declarations import NOTHING, Declarations
 from features.engine import Colleagues, Plan
 from features.history import ActivityLog, FieldHistory, History, Leads, Observations, TextColumn, instant
 from features.signal import FeatureSet
@@ -45,13 +46,15 @@ def history(
     activities: Iterable[str] = (),
     colleagues: Sequence[Iterable[str]] | None = None,
     changes: Iterable[str] = (),
+    declared: Declarations = NOTHING,
     **attributes: str | float | bool | datetime | None,
 ) -> History:
     """What is known of one lead at `as_of`.
 
     `activities`: "TIME TYPE [/page] [field=value] [via=CHANNEL] [recorded=TIME] [automated]", where TIME is an ISO date or
     time in UTC; spaces in a value are written `_`. `colleagues`: the activities of each of them; left out, the account's
-    context is not known. `changes`: "TIME field=value". A datetime among `attributes` is a time, text is text, the rest
+    context is not known. `changes`: "TIME field=value". `declared`: what the installation
+    declares. A datetime among `attributes` is a time, text is text, the rest
     are numbers; `created_at` may be an ISO text.
     """
     now = _instant(as_of)
@@ -71,7 +74,7 @@ def history(
     if colleagues is not None:
         log = log_of([[told(line) for line in one] for one in colleagues])
         others = Colleagues(log, np.array([0, len(colleagues)]), np.arange(len(colleagues)), own=False)
-    plan = Plan(FeatureSet(()))
+    plan = Plan(FeatureSet((), declared=declared))
     known = plan.prepare(leads, log_of([[told(line) for line in activities]]), others)
     return History(Block(plan, known, Observations(np.array([0]), np.array([now]))))
 

@@ -23,7 +23,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from data.errors import BadData
-from features.engine import needs_of
 from models.boosted import Boosted
 from models.calibration import Calibration, ScoreScale, calibration_from_json
 from models.encoder import Encoder
@@ -175,7 +174,7 @@ class Bundle:
         """Each input's share of the importance where it stands for an attribute: a gap is not known, silence is."""
         importance: Mapping[str, float] = self.manifest.get("importance", {})
         known = self.scorer.kinds.keys()
-        reading = known | {one.name for one in self.scorer.plan.signals if needs_of(one).columns & known}
+        reading = known | {name for name, needs in self.scorer.plan.needs.items() if needs.columns & known}
         return np.array([float(importance.get(one.name, 0.0)) if one.name in reading else 0.0 for one in self.encoder.inputs])
 
     def explain(self, X: Floats, *, exact: bool = False) -> tuple[Floats, Floats]:

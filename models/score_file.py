@@ -26,7 +26,7 @@ from data.errors import BadData, BadUsage, DependencyFailed
 from data.files import MissingColumns, NoRows, RowFile, open_rows, require_columns
 from data.flat import FlatScan, scan_flat
 from features import bant
-from features.engine import Colleagues, needs_of
+from features.engine import Colleagues
 from features.history import ActivityLog, Leads, Observations, instant
 from models.bundle import Bundle
 from models.decision import DECISIONS
@@ -180,7 +180,7 @@ def needed_columns(bundle: Bundle) -> dict[str, Any]:
     """
     scorer = bundle.scorer
     inputs = {one.name for one in bundle.encoder.inputs}
-    columns = {name for one in scorer.plan.signals if one.name in inputs for name in needs_of(one).columns} | inputs
+    columns = {column for name, needs in scorer.plan.needs.items() if name in inputs for column in needs.columns} | inputs
     return {name: scorer.kinds[name] for name in sorted(columns & scorer.plan.columns & scorer.kinds.keys())}
 
 
@@ -188,7 +188,7 @@ def refuse_guesses(bundle: Bundle, absent: Sequence[str]) -> None:
     """Stops where inputs worth over half of the importance cannot be made from the file."""
     importance: Mapping[str, float] = bundle.manifest.get("importance", {})
     gone = set(absent)
-    reads = {one.name: needs_of(one).columns & bundle.scorer.kinds.keys() for one in bundle.scorer.plan.signals}
+    reads = {name: needs.columns & bundle.scorer.kinds.keys() for name, needs in bundle.scorer.plan.needs.items()}
     missing = {name: share for name, share in importance.items() if (columns := reads.get(name, frozenset({name}))) and columns <= gone}
     if (share := sum(missing.values())) > 0.5:
         raise TooMuchMissing(share=share, columns=", ".join(sorted(missing, key=lambda name: -missing[name])[:8]))

@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from data.columns import MISSING_WORDS
-from data.contracts import ACTIVITIES, LEADS
+from data.contracts import LEADS
 from data.errors import BadData, TamizError
 from features import bant
 from features.engine import Colleagues, Plan, evaluate
@@ -263,7 +263,7 @@ def score_requests(
             engagement=engagement[i] if bundle.reads_activities else None,
             reasons=scored.reasons[i] if scored.reasons is not None else [],
             missing=batch.notes[i] + bundle.unseen(scored.X[i]),
-            receipt=Receipt(bundle.model_version, bundle.feature_set, _digest(request)),
+            receipt=Receipt(bundle.model_version, bundle.feature_set, _digest(batch.used[i])),
         )
     return [answer for answer in answers if answer is not None]
 
@@ -293,9 +293,9 @@ def _moment(request: RequestLike) -> datetime:
     return request.as_of if request.as_of.tzinfo else request.as_of.replace(tzinfo=UTC)
 
 
-def _digest(request: RequestLike) -> str:
-    """SHA-256 of what the decision was made from."""
-    return hashlib.sha256(_canonical.encode([request.lead, request.activities, request.account_activities, request.as_of])).hexdigest()
+def _digest(used: object) -> str:
+    """SHA-256 of what the decision was made from: rows that did not count leave no trace in it."""
+    return hashlib.sha256(_canonical.encode(used)).hexdigest()
 
 
 class _Batch:
@@ -306,6 +306,8 @@ class _Batch:
         self.ids: list[str] = []
         self.notes: list[list[str]] = []
         self.consent: list[bool | None] = []
+        self.used: list[tuple[object, ...]] = []
+        """Of each request the lead, the activities that count, those of colleagues, and `as_of`."""
         self._values: dict[str, list[Any]] = {name: [] for name in scorer.kinds}
         self._as_of: list[int] = []
         self._own = _Activities()
@@ -330,12 +332,12 @@ class _Batch:
         if unused:
             notes.append(f"not used by this model: {', '.join(sorted(unused))}")
         i = self.size
-        taken, occurred, later = _before(as_of, request.activities)
-        self._own.extend(taken, occurred, [i] * len(taken))
+        own, occurred, later = _before(as_of, request.activities)
+        self._own.extend(own, occurred, [i] * len(own))
         if later:
             notes.append(f"{later} activities from as_of or later were ignored")
         name = str(lead.get("lead_id", ""))
-        context = request.account_activities
+        context, taken = request.account_activities, None
         if context is None:
             if self._scorer.plan.colleagues.needs:
                 notes.append("account_activities not given: what colleagues do is not known")
@@ -348,6 +350,7 @@ class _Batch:
         self.ids.append(name)
         self.notes.append(notes)
         self.consent.append(None if consent is None else bool(consent))
+        self.used.append((lead, own, taken, request.as_of))
         for column, value in values.items():
             self._values[column].append(value)
         self._as_of.append(as_of)
@@ -391,31 +394,30 @@ def _before(as_of: int, activities: Sequence[ActivityLike]) -> tuple[list[Activi
 
 
 def _distinct(activities: Sequence[ActivityLike]) -> Sequence[ActivityLike]:
-    """Doubles of an `activity_id` of one lead count once: the one recorded first, whatever the order of rows."""
+    """Doubles of an `activity_id` of one lead count once: the one known first, whatever the order of rows and whatever comes later."""
     ids = [(one.lead_id, one.activity_id) for one in activities if one.activity_id is not None]
     if len(set(ids)) == len(ids):
         return activities
-    kept: dict[tuple[str | None, str], ActivityLike] = {}
-    others: list[ActivityLike] = []
-    for one in activities:
-        if one.activity_id is None:
-            others.append(one)
-            continue
-        known = kept.get((one.lead_id, one.activity_id))
-        if known is None or _first_key(one) < _first_key(known):
-            kept[one.lead_id, one.activity_id] = one
-    return [*kept.values(), *others]
+    first: dict[tuple[str | None, str], int] = {}
+    for i, one in enumerate(activities):
+        if one.activity_id is not None:
+            known = first.setdefault((one.lead_id, one.activity_id), i)
+            if _first_key(one) < _first_key(activities[known]):
+                first[one.lead_id, one.activity_id] = i
+    kept = set(first.values())
+    return [one for i, one in enumerate(activities) if one.activity_id is None or i in kept]
 
 
 def _first_key(activity: ActivityLike) -> tuple[Any, ...]:
-    """When it was known, then when it happened, then the rest of the row, nulls first: the order of the tables' rows."""
-    rest = [_text(getattr(activity, name, None)) for name in ACTIVITIES.columns if name not in _TIMES]
+    """When it was known, when it happened, then the rest of the row as the tables order it: text nulls first, others last."""
     happened = instant(activity.occurred_at)
-    known = happened if activity.recorded_at is None else max(happened, instant(activity.recorded_at))
-    return (known, happened, *((text is not None, text or "") for text in rest))
+    recorded = happened if activity.recorded_at is None else instant(activity.recorded_at)
+    texts = [(text is not None, text or "") for text in (_text(getattr(activity, name)) for name in _TEXTS)]
+    automated = 2 if activity.automated is None else int(activity.automated)
+    return (max(happened, recorded), happened, activity.type, recorded, *texts, automated)
 
 
-_TIMES = ("occurred_at", "recorded_at")
+_TEXTS = ("channel", "url", "content", "campaign", "value")
 
 
 class _Activities:

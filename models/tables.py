@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from data.columns import boolean_words, parse_numbers, uses_sign
 from data.contracts import NOT_ATTRIBUTES
+from features.declarations import NOTHING, Declarations
 from features.engine import Colleagues, Plan, needs_of
 from features.history import ActivityLog, Column, FieldHistory, Leads, TextColumn
 from features.signal import Attribute, Signal
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
 __all__ = [
     "account_codes",
     "attributes_of",
+    "changes_of",
     "chunk_leads",
     "colleagues_of",
     "flat_leads",
@@ -44,7 +47,9 @@ def attributes_of(kinds: Mapping[str, str]) -> tuple[Attribute, ...]:
     return tuple(Attribute(name, kinds[name]) for name in names)  # type: ignore[arg-type]  # the kinds were just checked
 
 
-def signals_that_apply(signals: Mapping[str, Signal], columns: Collection[str], *, activities: bool) -> tuple[Signal, ...]:
+def signals_that_apply(
+    signals: Mapping[str, Signal], columns: Collection[str], *, activities: bool, declared: Declarations = NOTHING
+) -> tuple[Signal, ...]:
     """The signals that can say something on this data: activities exist where they read some, else some column they read.
 
     Where there are none in training, what reads them would be learnt as if nobody ever did anything. A column that is
@@ -52,7 +57,7 @@ def signals_that_apply(signals: Mapping[str, Signal], columns: Collection[str], 
     """
     fitting = []
     for one in signals.values():
-        needs = needs_of(one)
+        needs = needs_of(one, declared)
         applies = activities if needs.activities else not needs.columns.isdisjoint(columns)
         if applies and one.name not in columns:
             fitting.append(one)
@@ -93,7 +98,7 @@ def leads_of(tables: Tables, account: NDArray[np.int64] | None = None) -> Leads:
     numbers = {name: frame[name].to_numpy(np.float64) for name, kind in kinds.items() if kind in _NUMBERS}
     texts = {name: text_column(frame[name]) for name, kind in kinds.items() if kind in ("category", "text")}
     times = {name: _micros(frame[name]) for name, kind in kinds.items() if kind == "time"}
-    return Leads(frame["lead_id"].tolist(), numbers, texts, times, account, _changes(tables))
+    return Leads(frame["lead_id"].tolist(), numbers, texts, times, account, changes_of(tables, kinds))
 
 
 def log_of(tables: Tables) -> ActivityLog:
@@ -135,33 +140,39 @@ def colleagues_of(plan: Plan, account: NDArray[np.int64] | None, log: ActivityLo
     return Colleagues.of(account, log)
 
 
-def _changes(tables: Tables) -> dict[str, FieldHistory]:
-    """Field histories, a field each, clustered by lead and in order of time."""
+def changes_of(tables: Tables, kinds: Mapping[str, str]) -> dict[str, FieldHistory]:
+    """Field histories of the columns in `kinds`, a field each, clustered by lead and in order of time."""
     frame, found = tables.lead_changes, dict[str, FieldHistory]()
     if frame.empty:
         return found
     n_leads = len(tables.leads)
     for name, rows in frame.groupby("field", observed=True):
-        column, kind = str(name), tables.kinds.get(str(name))
+        column, kind = str(name), kinds.get(str(name))
         if kind is None:
             continue
         starts = np.zeros(n_leads + 1, dtype=np.int64)
         np.cumsum(np.bincount(rows["lead_row"].to_numpy(np.int64), minlength=n_leads), out=starts[1:])
-        changed = _micros(rows["changed_at"])
+        changed, values = _micros(rows["changed_at"]), text_column(rows["value"])
         if kind in _NUMBERS:
-            found[column] = FieldHistory(starts, changed, _numbers(rows["value"], kind), None)
+            found[column] = FieldHistory(starts, changed, np.append(_as_numbers(values.values, kind), np.nan)[values.codes], None)
         elif kind in ("category", "text"):
-            found[column] = FieldHistory(starts, changed, None, text_column(rows["value"]))
+            found[column] = FieldHistory(starts, changed, None, values)
     return found
 
 
-def _numbers(values: pd.Series[Any], kind: str) -> Column:
-    import pandas as pd
+def _as_numbers(texts: Sequence[str], kind: str) -> Column:
+    """Dated values as their column would hold them, each by itself, so that a later one changes none; what is none is missing."""
+    import pyarrow as pa
 
-    text = values.astype("object")
     if kind == "boolean":
-        text = text.map({"true": 1.0, "yes": 1.0, "1": 1.0, "false": 0.0, "no": 0.0, "0": 0.0}, na_action="ignore")
-    return pd.to_numeric(text, errors="coerce").to_numpy(np.float64)
+        known = {"1": 1.0, "0": 0.0}
+        return np.array([(boolean_words([one]) or {one: known.get(one.strip(), np.nan)})[one] for one in texts], dtype=np.float64)
+    values = np.array(parse_numbers(pa.array(texts, pa.string())).values)
+    for i in np.flatnonzero(np.isnan(values)).tolist():
+        comma = pa.array([texts[i]])
+        if uses_sign(comma, ","):
+            values[i] = parse_numbers(comma, ",").values[0]
+    return values
 
 
 def text_column(values: pd.Series[Any]) -> TextColumn:

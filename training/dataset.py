@@ -27,6 +27,7 @@ from data.project import Project, load_project
 from data.sources import load_tables
 from features.catalogue import catalogue
 from features.engine import Plan, SignalTable, evaluate, needs_of
+from features.evidence_names import declarations_of
 from features.history import ActivityLog, Observations
 from features.own_types import MOST_TYPES, leads_enough
 from features.signal import FeatureSet
@@ -245,16 +246,17 @@ def project_dataset(
     # As on a flat table: what has no values in training, or was dropped, is not read later either.
     kinds = {name: kind for name, kind in tables.kinds.items() if name not in drop and bool(tables.leads[name].notna().any())}
     if feature_set is None:
-        applying = signals_that_apply(catalogue(), kinds.keys(), activities=bool(len(log)))
-        feature_set = FeatureSet(tuple(one for one in applying if one.name not in drop), _own_types(tables), attributes_of(kinds))
+        declared = declarations_of(project)
+        applying = signals_that_apply(catalogue(), kinds.keys(), activities=bool(len(log)), declared=declared)
+        chosen = tuple(one for one in applying if one.name not in drop)
+        feature_set = FeatureSet(chosen, _own_types(tables), attributes_of(kinds), declared)
     plan = Plan(feature_set)
     _refuse_unknown(drop, {*tables.kinds, *catalogue(), *plan.names})
     leads = leads_of(replace(tables, kinds=kinds), account)
     lead, as_of = seen["lead_row"].to_numpy(np.int64), _micros(seen["as_of"])
     table = evaluate(plan, leads, log, Observations(lead, as_of), colleagues_of(plan, account, log), progress=_now_and_then(len(lead), say))
     dated = set(project.static) | set(leads.changes) | {"created_at"}
-    needs = {one.name: needs_of(one) for one in plan.signals}
-    undated = {name: tuple(sorted((need.columns & kinds.keys()) - dated)) for name, need in needs.items() if not need.activities}
+    undated = {name: tuple(sorted((need.columns & kinds.keys()) - dated)) for name, need in plan.needs.items() if not need.activities}
     undated |= {one.name: (one.name,) for one in feature_set.attributes if one.name not in dated}
     own = account.max(initial=-1) + 1 + np.arange(len(account))
     frame = tables.leads.iloc[lead]
@@ -274,7 +276,7 @@ def project_dataset(
         horizon_days=project.horizon_days,
         served_like=(seen["kind"] == "activity").to_numpy(),
         undated={name: columns for name, columns in undated.items() if columns},
-        timed=frozenset(name for name, need in needs.items() if need.activities),
+        timed=frozenset(name for name, need in plan.needs.items() if need.activities),
         written_late=_written_late(tables),
         sources=_sources(project, tables),
         notices=(*tables.notices, *_said(report)),

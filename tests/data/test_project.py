@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from data.errors import BadUsage, TamizError
-from data.project import BadProject, load_project
+from data.project import BadProject, load_declared, load_project
 
 Write = Callable[[str], Path]
 SMALL = "[data]\nleads = \"SELECT * FROM 'leads.csv'\"\noutcomes = \"SELECT * FROM 'outcomes.csv'\"\n"
@@ -51,7 +51,22 @@ def test_a_missing_project_is_bad_usage(tmp_path: Path) -> None:
         (SMALL + "stage_changes = 'SELECT 1'\n[stages]\nwon = ['Over']\nlost = ['Over']\n", "Over is both won and lost"),
         ("[data]\nleads = 'SELECT 1'\n", "nothing says who converted"),
         ("[data]\nleads = 'SELECT 1'\nstage_changes = 'SELECT 1'\n", r"\[stages\] won must name"),
-        (SMALL + "[bant]\nmoney = 'job_title'\n", r"unknown key 'money' in \[bant\]; known are budget, authority, need, timeline"),
+        (
+            SMALL + "[bant]\nmoney = 'job_title'\n",
+            r"unknown key 'money' in \[bant\]; known are budget, authority, need, timeline, not_evidence",
+        ),
+        (SMALL + "[bant]\nbudget = ['spend']\nneed = 'spend'\n", r"\[bant\] spend is both budget and need"),
+        (SMALL + "[bant]\nbudget = 'spend'\nnot_evidence = ['spend']\n", r"\[bant\] spend is both budget and not_evidence"),
+        (SMALL + "[bant]\nbudget = ['']\n", r"\[bant\] budget holds an empty name"),
+        (SMALL + "[topics]\npricing = '/precios?utm=1'\n", r"'/precios\?utm=1' is no pattern of a path"),
+        (SMALL + "[topics]\npricing = 'https://acme.example/precios'\n", "holds neither host nor query"),
+        (SMALL + "[topics]\npricing = []\n", r"\[topics\] pricing needs patterns of paths"),
+        (SMALL + "[topics]\n'our prices' = '/precios'\n", "'our prices' is no name for a topic"),
+        (SMALL + "[topics]\nother = '/precios'\n", "choose another name"),
+        (SMALL + "[topics]\npricing = '/precios'\nplans = '/precios'\n", "stands under both pricing and plans"),
+        (SMALL + "[topics]\ndefaults = 'no'\n", "defaults is true or false"),
+        (SMALL + "[topics]\npricing = 3\n", r"\[topics\]"),
+        ("topics = 3\n" + SMALL, "topics must be a section"),
     ],
 )
 def test_what_is_wrong_is_named_with_its_place(toml: Write, content: str, words: str) -> None:
@@ -97,6 +112,11 @@ ages_days = [7, 0.5]
 [bant]
 authority = "job_title"
 need = ["pain", "use_case"]
+budget = []
+not_evidence = "need_by_region"
+[topics]
+pricing = ["/precios", "/tarifas/*"]
+stores = "*/tiendas"
 [settings]
 home = "elsewhere"
 """
@@ -104,7 +124,18 @@ home = "elsewhere"
     )
     assert project.until == datetime(2026, 6, 30, tzinfo=UTC)
     assert project.ages_days == (0.5, 7)
-    assert project.bant == {"authority": ("job_title",), "need": ("pain", "use_case")}
+    assert project.bant == {"budget": (), "authority": ("job_title",), "need": ("pain", "use_case")}
+    assert project.not_evidence == ("need_by_region",)
+    assert (project.topics, project.default_topics) == ({"pricing": ("/precios", "/tarifas/*"), "stores": ("*/tiendas",)}, True)
     assert project.setup == ("LOAD icu",)
     assert project.imported
     assert project.won == ("Closed won",)
+
+
+def test_what_is_declared_can_be_read_alone(toml: Write) -> None:
+    path = toml("[bant]\nbudget = 'spend'\n[topics]\ndefaults = false\npricing = '/precios'\n")
+    declared = load_declared(path)
+    assert declared["bant"] == {"budget": ("spend",)}
+    assert (declared["topics"], declared["default_topics"]) == ({"pricing": ("/precios",)}, False)
+    with pytest.raises(BadProject, match="did you mean 'budget'"):
+        load_declared(toml("[bant]\nbudgets = 'spend'\n"))

@@ -266,6 +266,16 @@ class TestActivities:
         assert any("1 rows repeat an activity_id" in said for said in tables.notices)
         assert any("2 rows without recorded_at" in said for said in tables.notices)
 
+    def test_of_doubles_the_one_known_first_counts_even_if_another_was_recorded_before_it_happened(self, load: Load) -> None:
+        rows = ["8,2026-01-10T00:00:00Z,call,a1,2026-01-05T00:00:00Z", "8,2026-01-08T00:00:00Z,call,a1,2026-01-08T00:00:00Z"]
+        tables = load(activities="lead_id,occurred_at,type,activity_id,recorded_at\n" + "\n".join(rows) + "\n")
+        assert tables.activities["occurred_at"].dt.day.tolist() == [8]
+
+    def test_without_an_id_equal_rows_are_two_activities(self, load: Load) -> None:
+        """Two visits may share a second; only an id can say that they are one."""
+        tables = load(activities="lead_id,occurred_at,type\n" + "8,2026-01-08T10:00:00Z,page_view\n" * 2)
+        assert len(tables.activities) == 2
+
     def test_a_declared_import_is_known_when_it_happened_and_says_so(self, load: Load) -> None:
         activities = "lead_id,occurred_at,type,recorded_at\n8,2026-01-05T10:00:00Z,page_view,2026-02-20T00:00:00Z\n"
         tables = load(activities=activities, toml="[activities]\nimported = true\n")
@@ -274,7 +284,7 @@ class TestActivities:
 
     def test_the_order_of_the_source_never_shows(self, load: Load) -> None:
         rows = [
-            f"{lead},2026-01-05T10:00:0{second}Z,{kind},{channel}"
+            f"{lead},2026-01-05T10:00:0{second}Z,{kind},{channel},{kind}-{channel}-{second}"
             for lead in ("007", "8")
             for second in (1, 2)
             for kind in ("page_view", "call")
@@ -283,7 +293,7 @@ class TestActivities:
         frames = []
         for seed in range(3):
             shuffled = random.Random(seed).sample(rows, len(rows))
-            frames.append(load(activities="lead_id,occurred_at,type,channel\n" + "\n".join(shuffled) + "\n").activities)
+            frames.append(load(activities="lead_id,occurred_at,type,channel,activity_id\n" + "\n".join(shuffled) + "\n").activities)
         for other in frames[1:]:
             pd.testing.assert_frame_equal(frames[0], other)
         assert frames[0]["lead_row"].is_monotonic_increasing
@@ -292,6 +302,10 @@ class TestActivities:
 class TestUntil:
     def test_it_is_the_latest_time_in_the_tables(self, load: Load) -> None:
         assert load().until == pd.Timestamp("2026-02-01", tz="UTC")
+
+    def test_in_the_hour_that_the_clocks_repeat_the_first_is_meant(self, load: Load) -> None:
+        tables = load(options='until = 2025-10-26T02:30:00\ntimezone = "Europe/Madrid"')
+        assert tables.until == pd.Timestamp("2025-10-26T00:30:00Z")
 
     def test_a_time_after_now_does_not_move_it(self, load: Load) -> None:
         tables = load(**many(200, "L1,2026-05-05T00:00:00Z,page_view\n"))

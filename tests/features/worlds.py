@@ -72,7 +72,7 @@ class World:
             {"job_title": titles, "email": emails, **words},
             {"created_at": np.full(len(rows), self.created)},
             np.array([self.accounts[row] for row in rows], dtype=np.int64),
-            {"job_title": dated},
+            {"job_title": dated} if self.changes else {},
         )
 
     def log(self, which: list[int] | None = None) -> ActivityLog:

@@ -83,7 +83,8 @@ def test_every_key_of_a_project_is_explained() -> None:
     text = (ROOT / "docs" / "data.md").read_text()
     for section in fields(_Document):
         rows = " ".join(line for line in text.splitlines() if line.startswith(f"| `[{section.name}]"))
-        for key in fields(section.type):
+        assert rows, f"[{section.name}]"
+        for key in fields(section.type) if hasattr(section.type, "__struct_fields__") else ():  # [topics] has the installation's own keys
             assert re.search(rf"[` ]{key.name}`", rows), f"[{section.name}] {key.name}"
 
 

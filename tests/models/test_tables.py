@@ -74,6 +74,20 @@ def test_changes_are_typed_as_their_column_is() -> None:
     assert found["origin"].texts.texts() == ["web"]
 
 
+def test_dated_values_are_read_as_their_column_would_be() -> None:
+    told = {"size": ["1e3", "inf", "many", "12,5"], "vip": ["Sí", "TRUE", "0", "perhaps"], "origin": ["Web", "7", None, "x"]}
+    rows = [(field, value, T + pd.Timedelta(days=i)) for field, values in told.items() for i, value in enumerate(values)]
+    changes = pd.DataFrame(rows, columns=["field", "value", "changed_at"]).assign(lead_id="a", lead_row=np.int32(0))
+    frame = pd.DataFrame({"lead_id": ["a"], "size": [1.0], "vip": [0.0], "origin": ["fair"]})
+    found = leads_of(tables(frame, {"size": "number", "vip": "boolean", "origin": "category"}, changes)).changes
+    assert found["size"].numbers is not None
+    assert found["vip"].numbers is not None
+    assert found["origin"].texts is not None
+    assert np.array_equal(found["size"].numbers, [1000, np.nan, np.nan, 12.5], equal_nan=True)
+    assert np.array_equal(found["vip"].numbers, [1, 1, 0, np.nan], equal_nan=True)
+    assert found["origin"].texts.texts() == ["Web", "7", None, "x"]
+
+
 def test_nobodys_name_or_address_becomes_an_input() -> None:
     kinds = dict.fromkeys(("email", "phone", "company", "job_title", "consent", "origin"), "category") | {"size": "number", "when": "time"}
     assert {one.name for one in attributes_of(kinds)} == {"origin", "size"}
