@@ -21,6 +21,7 @@ from features.catalogue import catalogue
 from features.engine import Plan, evaluate
 from features.history import DAY, ActivityLog, Leads, Need, Observations, TextColumn
 from features.machines import machine_activity
+from features.outreach import is_ours
 from features.segments import runs, visible
 from features.signal import FeatureSet
 from features.topics import TOPICS, topic_of
@@ -89,6 +90,8 @@ def in_sql(need: Need) -> str:
     tests = []
     if one.types:
         tests.append(f"type IN ({', '.join(str(TYPES.index(name)) for name in one.types if name in TYPES) or 'NULL'})")
+    elif one.machine is not None:
+        tests.append(f"type NOT IN ({', '.join(str(i) for i, name in enumerate(TYPES) if is_ours(name))})")
     if one.topic:
         tests.append(f"topic = {TOPICS.index(one.topic)}")
     if one.machine is not None:

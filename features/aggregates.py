@@ -14,13 +14,15 @@ That is why one lead alone and the same lead in a batch agree to the last bit, a
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from features.history import DAY, ActivityLog, Need, Selector, select
+from features.outreach import CALL, CALL_ATTEMPT, OUTREACH, is_ours, not_reached
 from features.segments import Rows
-from features.topics import TOPICS, topic_of
+from features.topics import About, about
 
 __all__ = ["Aggregator", "selector_of"]
 
@@ -33,8 +35,13 @@ _SILENCE = 30 * DAY
 _ENCODED_ROWS = 16_384
 _SMALL_PRODUCT = 200_000
 """Multiplications (rows × height × width) that OpenBLAS still does on one thread; its limit is 262,144."""
-_ORDER = ("count", "people", "days", "sessions", "returns", "topics", "decayed", "last")
+_ORDER = ("count", "people", "days", "sessions", "returns", "reactions", "topics", "decayed", "last", "delay")
 """In which order the columns stand, so that each kind is a slice."""
+_REACTION = 3 * DAY
+"""A person's deed later than this after we last sought contact is no reaction to it."""
+_CONTACT = select(OUTREACH, None, None, None, False)
+"""Us seeking contact, whether or not a program pressed the button."""
+_OTHER_OURS = "what we do that no signal names"
 
 
 def selector_of(need: Need) -> Selector:
@@ -42,6 +49,31 @@ def selector_of(need: Need) -> Selector:
     selector = need[1]
     assert isinstance(selector, Selector)
     return selector
+
+
+class _Reaction(NamedTuple):
+    """What is asked of a person's first deeds after we sought contact."""
+
+    deeds: NDArray[np.bool_]
+    """Which cells are of such a deed."""
+    contact: NDArray[np.bool_]
+    """Which are of us seeking contact."""
+    mark: int | None
+    """Where they are counted."""
+    delays: list[int]
+    """The columns of mean delays, and the bucket of each."""
+    buckets: list[int]
+
+
+class _Tables(NamedTuple):
+    """What each distinct text of a log adds to the place of an activity; None where no selector asks."""
+
+    types: Ints
+    topics: Ints | None
+    contents: Ints | None
+    channels: Ints | None
+    missed: NDArray[np.bool_] | None
+    """Which values say of a call that nobody took it; None where there is no such call."""
 
 
 class Projection:
@@ -71,13 +103,16 @@ class Projection:
 class Aggregator:
     """Computes a fixed list of aggregates over segments of activities."""
 
-    def __init__(self, needs: Sequence[Need]) -> None:
+    def __init__(self, needs: Sequence[Need], topics_by: About | None = None) -> None:
+        self._about = topics_by or about()
         self.needs = tuple(sorted(needs, key=lambda need: _ORDER.index(need[0])))
         """In the order of the columns."""
         self.position = {need: i for i, need in enumerate(self.needs)}
         self._columns: dict[tuple[Need, ...], Ints | None] = {}
-        selectors = list(dict.fromkeys(part for need in self.needs for part in _parts(need))) or [select((), None, None, False, False)]
-        types = sorted({name for one in selectors for name in one.types})
+        selectors = list(dict.fromkeys(part for need in self.needs for part in self._parts(need))) or [select((), None, None, False, False)]
+        named = {name for one in selectors for name in one.types}
+        # An answer, a call that nobody took and what we do are told from "any other" type even where no signal names them.
+        types = sorted(named | {"answer", CALL_ATTEMPT} | ({CALL} if CALL_ATTEMPT in named else set())) + [_OTHER_OURS]
         topics = sorted({one.topic for one in selectors if one.topic})
         channels = sorted({one.channel for one in selectors if one.channel})
         member = _membership(selectors, types, topics, channels)
@@ -94,18 +129,18 @@ class Aggregator:
 
     def _compile(self, member: dict[Selector, NDArray[np.bool_]]) -> None:
         windows = sorted({need[2] for need in self.needs if need[0] not in ("decayed", "last") and need[2] is not None})
+        bucket_of: dict[float | None, int] = {window: i for i, window in enumerate(windows, start=1)} | {None: len(windows) + 1}
         self.n_buckets = len(windows) + 1
         self._edges = np.array([round(window * DAY) for window in windows], dtype=np.int64)
         # Ages in whole days look their bucket up; windows of hours need the search.
         whole = bool(windows) and all(float(window).is_integer() for window in windows)
         self._last_day = int(windows[-1]) if whole else 0
         self._bucket_of_day = np.searchsorted(np.array(windows), np.arange(self._last_day + 1), side="right") if whole else None
-        bucket_of: dict[float | None, int] = {window: i for i, window in enumerate(windows, start=1)} | {None: self.n_buckets}
 
         kinds = [need[0] for need in self.needs]
         start = {kind: sum(_ORDER.index(one) < at for one in kinds) for at, kind in enumerate(_ORDER)}
         self._days_from, self._returns_from, self._topics_from = start["days"], start["returns"], start["topics"]
-        self._decayed_from, self._last_from = start["decayed"], start["last"]
+        self._decayed_from, self._last_from, self._delay_from = start["decayed"], start["last"], start["delay"]
         self._compile_counts(member, bucket_of)
 
         decayed = [need for need in self.needs if need[0] == "decayed"]
@@ -127,14 +162,19 @@ class Aggregator:
         mark = {run: self.n_cells + i for i, run in enumerate(runs)}
         self._width = self.n_cells + len(runs)
         self._runs = [
-            (member[selector], [(kind, mark[one, kind]) for one, kind in runs if one is selector])
-            for selector in dict.fromkeys(selector for selector, _ in runs)
+            (member[selector], [(kind, mark[one, kind]) for one, kind in runs if one is selector and kind != "reactions"])
+            for selector in dict.fromkeys(selector for selector, kind in runs if kind != "reactions")
         ]
+        self._reactions = []
+        for selector in dict.fromkeys(selector_of(need) for need in self.needs if need[0] in ("reactions", "delay")):
+            delays = [i for i, need in enumerate(self.needs) if need[0] == "delay" and selector_of(need) is selector]
+            buckets = [bucket_of[self.needs[i][2]] - 1 for i in delays]
+            self._reactions.append(_Reaction(member[selector], member[_CONTACT], mark.get((selector, "reactions")), delays, buckets))
         # The columns that are wanted, each (selector or run, window): counts, then marks, then the topics of each breadth.
         asked: list[tuple[Selector | tuple[Selector, str], float | None]] = []
         asked += [(selector_of(need), need[2]) for need in self.needs[: self._returns_from]]
         asked += [((selector_of(need), need[0]), need[2]) for need in self.needs[self._days_from : self._topics_from]]
-        asked += [(part, need[2]) for need in self.needs if need[0] == "topics" for part in _parts(need)]
+        asked += [(part, need[2]) for need in self.needs if need[0] == "topics" for part in self._parts(need)]
         counted = list(dict.fromkeys(one for one, _ in asked))
         projection = np.zeros((self._width, len(counted)))
         for i, one in enumerate(counted):
@@ -144,10 +184,20 @@ class Aggregator:
         places = [(bucket_of[window] - 1, column[one]) for one, window in asked]
         self._asked = tuple(np.array(places, dtype=np.int64).reshape(-1, 2).T)
 
+    def _parts(self, need: Need) -> list[Selector]:
+        """The selectors whose counts a need is made of: breadth over topics asks for each topic, a reaction for what it is to."""
+        one = selector_of(need)
+        if need[0] in ("reactions", "delay"):
+            return [one, _CONTACT]
+        if need[0] != "topics":
+            return [one]
+        return [select(one.types, topic, one.channel, one.machine, one.colleagues) for topic in self._about.names]
+
     @property
     def reads(self) -> frozenset[str]:
         """The text columns of a log that tell its cells apart; machines are told by the type."""
-        return frozenset({"type", *(["url"] if self._topic_place else []), *(["channel"] if self._channel_place else [])})
+        about_what, channel = {"url", "content"} if self._topic_place else set(), {"channel"} if self._channel_place else set()
+        return frozenset({"type", "value", *about_what, *channel})
 
     def columns_of(self, needs: tuple[Need, ...]) -> Ints | None:
         """Where several needs stand; None when one of them is not computed here."""
@@ -158,27 +208,42 @@ class Aggregator:
 
     def cells(self, log: ActivityLog, machine: NDArray[np.bool_], rows: Rows | None = None) -> Ints:
         """The cell of each activity (of `rows`, or of all): what the selectors can tell of it."""
-        types = _table(log.type.values, self._type_place)
-        topics = _table([*map(topic_of, log.url.values)], self._topic_place) if self._topic_place else None
-        channels = _table(log.channel.values, self._channel_place) if self._channel_place else None
+        tables = self._tables(log)
         if rows is not None:
-            return self._cells(log, machine, rows, types, topics, channels)
+            return self._cells(log, machine, rows, tables)
         if len(log) <= _ENCODED_ROWS:
-            return self._cells(log, machine, slice(None), types, topics, channels)
+            return self._cells(log, machine, slice(None), tables)
         cell = np.empty(len(log), dtype=np.int64)
         for start in range(0, len(log), _ENCODED_ROWS):
             part = slice(start, start + _ENCODED_ROWS)
-            cell[part] = self._cells(log, machine, part, types, topics, channels)
+            cell[part] = self._cells(log, machine, part, tables)
         return cell
 
-    def _cells(
-        self, log: ActivityLog, machine: NDArray[np.bool_], rows: Rows, types: Ints, topics: Ints | None, channels: Ints | None
-    ) -> Ints:
-        place = types[log.type.codes[rows]]
-        if topics is not None:
-            place += topics[log.url.codes[rows]]
-        if channels is not None:
-            place += channels[log.channel.codes[rows]]
+    def _tables(self, log: ActivityLog) -> _Tables:
+        """What each distinct text of a log adds to the place."""
+        types = [self._type_place.get(name) or (self._type_place[_OTHER_OURS] if is_ours(name) else 0) for name in log.type.values]
+        topics = contents = channels = missed = None
+        if self._topic_place:
+            topics = _table([*map(self._about.page, log.url.values)], self._topic_place)
+            contents = _table([*map(self._about.content, log.content.values)], self._topic_place)
+        if self._channel_place:
+            channels = _table(log.channel.values, self._channel_place)
+        if CALL in log.type.values and any(map(not_reached, log.value.values)):
+            missed = np.array([*map(not_reached, log.value.values), False])
+        return _Tables(np.array([*types, 0], dtype=np.int64), topics, contents, channels, missed)
+
+    def _cells(self, log: ActivityLog, machine: NDArray[np.bool_], rows: Rows, tables: _Tables) -> Ints:
+        kind = log.type.codes[rows]
+        place = tables.types[kind]
+        if tables.missed is not None:
+            place[(kind == log.type.values.index(CALL)) & tables.missed[log.value.codes[rows]]] = self._type_place[CALL_ATTEMPT]
+        if tables.topics is not None and tables.contents is not None:
+            page = log.url.codes[rows]
+            place += tables.topics[page]
+            if len(tables.contents) > 1:
+                place += tables.contents[log.content.codes[rows]] * (page < 0)
+        if tables.channels is not None:
+            place += tables.channels[log.channel.codes[rows]]
         place += machine[rows]
         return self._cell_of[place]
 
@@ -205,7 +270,7 @@ class Aggregator:
             last = np.minimum.reduceat(of_cells, self._last_starts, axis=1)
             last[last == np.inf] = np.nan
             last /= DAY
-            out[:, self._last_from :] = last
+            out[:, self._last_from : self._delay_from] = last
         return out
 
     def _fill_counts(self, out: Floats, cell: Ints, age: Ints, occurred: Ints, segment: Ints, n: int) -> None:
@@ -215,8 +280,9 @@ class Aggregator:
             when = when * n + segment
         key = when * self._width
         key += cell
-        if self._runs:
-            key = np.concatenate([key, *self._marks(cell, when, occurred, segment, n)])
+        if self._runs or self._reactions:
+            marks = self._marks(cell, when, occurred, segment, n)
+            key = np.concatenate([key, *marks, *self._reacted(out, cell, when, occurred, segment, n)])
         rows = self.n_buckets * n
         table = np.bincount(key, minlength=self._count_projection.padded(rows) * self._width)
         counts = self._count_projection.of(table.astype(np.float64), rows).reshape(self.n_buckets, n, self._n_counted)
@@ -232,7 +298,7 @@ class Aggregator:
             out[:, returns:topics] = marks[:, returns - days :]
         if self._decayed_from > topics:
             breadths = found[returns + topics - days :] > 0
-            out[:, topics : self._decayed_from] = np.add.reduce(breadths.reshape(-1, len(TOPICS), n), axis=1).T
+            out[:, topics : self._decayed_from] = np.add.reduce(breadths.reshape(-1, len(self._about.names), n), axis=1).T
 
     def _bucket(self, age: Ints) -> Ints:
         if self._bucket_of_day is not None:
@@ -265,13 +331,36 @@ class Aggregator:
                     found &= ~other
                 yield bucket[first : len(bucket) - 1 + first][found] * self._width + mark
 
+    def _reacted(self, out: Floats, cell: Ints, when: Ints, occurred: Ints, segment: Ints, n: int) -> Iterator[Ints]:
+        """Where a person's first deed after we sought contact is counted; writes the mean delays, in hours.
 
-def _parts(need: Need) -> list[Selector]:
-    """The selectors whose counts a need is made of: breadth over topics asks for each topic."""
-    one = selector_of(need)
-    if need[0] != "topics":
-        return [one]
-    return [select(one.types, topic, one.channel, one.machine, one.colleagues) for topic in TOPICS]
+        Delays are whole seconds, so that their sums are exact in any order. Of several deeds at one instant one counts,
+        and what we did at the same instant came before.
+        """
+        for one in self._reactions:
+            deed, contact = one.deeds[cell], one.contact[cell]
+            (rows,) = (deed | contact).nonzero()
+            deed, at, whose, bucket = _contacts_first(occurred[rows], segment[rows], deed[rows], when[rows])
+            gap = at[1:] - at[:-1]
+            found = deed[1:] & ~deed[:-1] & (gap < _REACTION)
+            if n > 1:
+                found &= whose[1:] == whose[:-1]
+            bucket = bucket[1:][found]
+            if one.delays:
+                times = np.bincount(bucket, minlength=self.n_buckets * n).reshape(-1, n).cumsum(axis=0)
+                seconds = np.bincount(bucket, gap[found] // 1_000_000, self.n_buckets * n).reshape(-1, n).cumsum(axis=0)
+                with np.errstate(invalid="ignore"):
+                    out[:, one.delays] = (seconds[one.buckets] / times[one.buckets] / 3600.0).T
+            if one.mark is not None:
+                yield bucket * self._width + one.mark
+
+
+def _contacts_first(at: Ints, whose: Ints, deed: NDArray[np.bool_], *columns: Ints) -> tuple[NDArray[np.bool_], ...]:
+    """Rows in time order with those of one instant so that what we did stands before what a person did."""
+    if len(at) > 1 and (deed[:-1] & ~deed[1:] & (at[1:] == at[:-1])).any():
+        order = np.lexsort((deed, at, whose))
+        return deed[order], at[order], whose[order], *(column[order] for column in columns)
+    return deed, at, whose, *columns
 
 
 def _membership(selectors: Sequence[Selector], types: list[str], topics: list[str], channels: list[str]) -> NDArray[np.bool_]:
@@ -280,7 +369,10 @@ def _membership(selectors: Sequence[Selector], types: list[str], topics: list[st
     for i, one in enumerate(selectors):
         if one.types:
             member[i] &= np.array([False, *(name in one.types for name in types)])[:, None, None, None]
+        elif one.machine is not None:
+            member[i] &= np.array([True, *(name != _OTHER_OURS and not is_ours(name) for name in types)])[:, None, None, None]
         if one.topic:
+            member[i] &= np.array([True, *(name != "answer" for name in types)])[:, None, None, None]
             member[i] &= np.array([False, *(name == one.topic for name in topics)])[None, :, None, None]
         if one.channel:
             member[i] &= np.array([False, *(name == one.channel for name in channels)])[None, None, :, None]

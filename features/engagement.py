@@ -1,13 +1,48 @@
-"""Engagement: how much, how recently and how a lead deals with us. People only; machines are counted apart."""
+"""Engagement: how much, how recently and how a lead deals with us.
+
+Only what a person did: machines are counted apart (`features/machines.py`), and what we do to be heard is only what the
+lead's reactions are measured by (`features/outreach.py`).
+"""
 
 from __future__ import annotations
 
 import numpy as np
 
 from features.history import Column, History
+from features.outreach import CALL_ATTEMPT, OUTREACH
+from features.shares import Shares, number_of
 from features.signal import signal
 
 __all__: list[str] = []  # signals are found by `features.catalogue`, not imported by name
+
+_ANSWERED_MAIL = ("email_click", "email_reply")
+_CHANNELS = {
+    "web": ("page_view", "form_submit", "download"),
+    "mail": ("email_open", *_ANSWERED_MAIL),
+    "phone": ("call",),
+    "meetings": ("meeting",),
+    "chat": ("chat",),
+    "events": ("webinar_attended", "event_attended"),
+}
+"""The ways in which a lead can deal with us, by the types of activity that go over them."""
+_ON_CHANNEL = {name: number_of(*types, within=90.0) for name, types in _CHANNELS.items()}
+
+_SHARES = Shares(
+    {
+        "email_response_90d": (
+            [number_of(*_ANSWERED_MAIL, within=90.0, what="days")],
+            [number_of("email_sent", "email_delivered", machine=None, within=90.0, what="sessions")],
+        ),
+        "call_connect_90d": ([number_of("call", within=90.0)], [number_of("call", CALL_ATTEMPT, machine=None, within=90.0)]),
+        "reaction_share_90d": (
+            [number_of(within=90.0, what="reactions")],
+            [number_of(*OUTREACH, machine=None, within=90.0, what="sessions")],
+        ),
+        "web_share_90d": ([_ON_CHANNEL["web"]], [*_ON_CHANNEL.values()]),
+        "mail_share_90d": ([_ON_CHANNEL["mail"]], [*_ON_CHANNEL.values()]),
+        "spoken_share_90d": ([_ON_CHANNEL[name] for name in ("phone", "meetings", "chat")], [*_ON_CHANNEL.values()]),
+    }
+)
 
 
 @signal(family="engagement", unit="activities", within="1d", fill=0.0)
@@ -100,6 +135,12 @@ def content_views_90d(history: History) -> Column:
     return history.activities("page_view", topic="content").count()
 
 
+@signal(family="engagement", unit="pages", within="90d", fill=0.0)
+def customer_story_views_90d(history: History) -> Column:
+    """Read what {value:.0f} pages say of our customers in the last 90 days."""
+    return history.activities("page_view", topic="customers").count()
+
+
 @signal(family="engagement", unit="opens", within="30d", fill=0.0)
 def email_opens_30d(history: History) -> Column:
     """Opened {value:.0f} mails in the last 30 days."""
@@ -112,18 +153,94 @@ def email_clicks_30d(history: History) -> Column:
     return history.activities("email_click").count()
 
 
-@signal(family="engagement", unit="share")
+@signal(family="engagement", unit="opens", within="30d", fill=0.0)
+def machine_opens_30d(history: History) -> Column:
+    """Privacy proxies and scanners opened {value:.0f} mails in the last 30 days, which says nothing of the person."""
+    return history.activities("email_open", machine=True).count()
+
+
+@signal(family="engagement", unit="clicks", within="30d", fill=0.0)
+def machine_clicks_30d(history: History) -> Column:
+    """Scanners followed {value:.0f} links in mails in the last 30 days, which says nothing of the person."""
+    return history.activities("email_click", machine=True).count()
+
+
+@signal(family="engagement", unit="share", revision=2)
 def email_response_90d(history: History) -> Column:
     """Clicked or replied to {value:.0%} of the mails of the last 90 days.
 
-    Not known while no mail was delivered. Where both sending and delivery are recorded, a mail counts once; several
-    clicks in one mail make no more than all of them.
+    Not known while no mail was delivered. A mail that is both sent and delivered counts once; several clicks on one day
+    are one response.
     """
-    recent = history.within(90)
-    mails = np.maximum(recent.activities("email_delivered", machine=None).count(), recent.activities("email_sent", machine=None).count())
-    answered = recent.activities("email_click", "email_reply").count()
-    share: Column = np.minimum(answered, mails) / np.where(mails > 0, mails, np.nan)
-    return share
+    return _SHARES.of(history, "email_response_90d")
+
+
+@signal(family="engagement", unit="contacts", within="30d", fill=0.0)
+def contacts_30d(history: History) -> Column:
+    """We sought contact {value:.0f} times in the last 30 days, by mail or calls that nobody took."""
+    return history.activities(*OUTREACH, machine=None).sessions()
+
+
+@signal(family="engagement", unit="share")
+def reaction_share_90d(history: History) -> Column:
+    """Reacted within three days to {value:.0%} of our mails and attempted calls of the last 90 days.
+
+    A reaction is whatever the person did first: opened, clicked, visited, took the next call.
+    """
+    return _SHARES.of(history, "reaction_share_90d")
+
+
+@signal(family="engagement", unit="hours", within="90d")
+def reaction_hours_90d(history: History) -> Column:
+    """Reacted to our mails and attempted calls after {value:.1f} hours on average, where within three days."""
+    return history.activities().delay()
+
+
+@signal(family="engagement", unit="calls", within="30d", fill=0.0)
+def unanswered_calls_30d(history: History) -> Column:
+    """Did not take {value:.0f} of our calls in the last 30 days."""
+    return history.activities(CALL_ATTEMPT, machine=None).count()
+
+
+@signal(family="engagement", unit="share")
+def call_connect_90d(history: History) -> Column:
+    """Took {value:.0%} of our calls in the last 90 days.
+
+    Not known while we did not call. What a call's `value` says ("no answer", "voicemail") tells; without it, it was taken.
+    """
+    return _SHARES.of(history, "call_connect_90d")
+
+
+@signal(family="engagement", unit="channels", fill=0.0)
+def channels_90d(history: History) -> Column:
+    """Dealt with us in {value:.0f} of 6 ways in the last 90 days (web, mail, phone, meetings, chat, events)."""
+    return history.row(_channels, 0)
+
+
+def _channels(history: History) -> Column:
+    used: Column = np.add.reduce(history.together(tuple(_ON_CHANNEL.values())) > 0.0, axis=0, dtype=np.float64)
+    return used[None]
+
+
+@signal(family="engagement", unit="share")
+def web_share_90d(history: History) -> Column:
+    """{value:.0%} of what they did with us in the last 90 days was on the website.
+
+    Not known while nothing was done, as with mail and conversations.
+    """
+    return _SHARES.of(history, "web_share_90d")
+
+
+@signal(family="engagement", unit="share")
+def mail_share_90d(history: History) -> Column:
+    """{value:.0%} of what they did with us in the last 90 days was in mails."""
+    return _SHARES.of(history, "mail_share_90d")
+
+
+@signal(family="engagement", unit="share")
+def spoken_share_90d(history: History) -> Column:
+    """{value:.0%} of what they did with us in the last 90 days was by phone, in meetings or in chats."""
+    return _SHARES.of(history, "spoken_share_90d")
 
 
 @signal(family="engagement", unit="mails", within="90d", fill=0.0)
@@ -138,6 +255,24 @@ def forms_90d(history: History) -> Column:
     return history.activities("form_submit").count()
 
 
+@signal(family="engagement", unit="forms", within="90d", fill=0.0)
+def newsletter_forms_90d(history: History) -> Column:
+    """Signed up for the newsletter {value:.0f} times in the last 90 days."""
+    return history.activities("form_submit", topic="newsletter").count()
+
+
+@signal(family="engagement", unit="forms", within="90d", fill=0.0)
+def content_forms_90d(history: History) -> Column:
+    """Asked for {value:.0f} guides, papers or other downloads in the last 90 days."""
+    return history.activities("form_submit", "download", topic="content").count()
+
+
+@signal(family="engagement", unit="answers", within="90d", fill=0.0)
+def answers_90d(history: History) -> Column:
+    """Answered {value:.0f} of our questions in the last 90 days."""
+    return history.activities("answer").count()
+
+
 @signal(family="engagement", unit="webinars", within="90d", fill=0.0)
 def webinars_90d(history: History) -> Column:
     """Attended {value:.0f} webinars in the last 90 days."""
@@ -148,6 +283,12 @@ def webinars_90d(history: History) -> Column:
 def conversations_30d(history: History) -> Column:
     """Spoke with us {value:.0f} times in the last 30 days."""
     return history.activities("call", "meeting", "chat", "email_reply").count()
+
+
+@signal(family="engagement", unit="meetings", within="90d", fill=0.0)
+def meetings_90d(history: History) -> Column:
+    """Met with us {value:.0f} times in the last 90 days."""
+    return history.activities("meeting").count()
 
 
 @signal(family="engagement", unit="conversations", fill=0.0)

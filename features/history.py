@@ -330,7 +330,10 @@ class History:
         return History(self._block, days)
 
     def activities(self, *types: str, topic: str | None = None, channel: str | None = None, machine: bool | None = False) -> Selection:
-        """The lead's own activities of these types (none given: of any type); `machine=None` takes people's and machines'."""
+        """The lead's own activities of these types; none given: all that a person did, which leaves out what we do to be heard.
+
+        `machine=True` takes those of machines, `machine=None` everybody's: without types, ours as well.
+        """
         return Selection(self._block, select(types, topic, channel, machine, False), self._within)
 
     def colleagues(self, *types: str, topic: str | None = None) -> Selection:
@@ -404,6 +407,14 @@ class Selection:
     def returns(self) -> Column:
         """How many times activity resumed after 30 days of silence or more."""
         return self._block.fetch(("returns", self._selector, self._within))
+
+    def reactions(self) -> Column:
+        """How often these were the first deed within three days after we sought contact (`features/outreach.py`)."""
+        return self._block.fetch(("reactions", self._selector, self._within))
+
+    def delay(self) -> Column:
+        """Mean hours from our seeking contact to that first deed, NaN where there was none."""
+        return self._block.fetch(("delay", self._selector, self._within))
 
     def topics(self) -> Column:
         """How many different topics of pages."""

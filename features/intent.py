@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
-import numpy as np
-
 from features.history import Column, History
+from features.shares import Shares, number_of
 from features.signal import signal
 
 __all__ = ["HAND_RAISES"]
 
 HAND_RAISES = ("demo_request", "contact_sales", "trial_start")
 """Activities by which a lead asks for sales."""
+
+_BUYING_PAGES = ("pricing", "demo", "comparison", "trial")
+_SHARES = Shares(
+    {
+        "intent_share_30d": (
+            [number_of("page_view", topic=topic, within=30.0) for topic in _BUYING_PAGES],
+            [number_of("page_view", within=30.0)],
+        )
+    }
+)
 
 
 @signal(family="intent", unit="requests", within="7d", fill=0.0)
@@ -61,6 +70,18 @@ def comparison_visits_30d(history: History) -> Column:
     return history.activities("page_view", topic="comparison").count()
 
 
+@signal(family="intent", unit="visits", fill=0.0)
+def comparison_decayed_14d(history: History) -> Column:
+    """Reading of comparisons with competitors, weighted by freshness (half-life 14 days), comes to {value:.1f}."""
+    return history.activities("page_view", topic="comparison").decayed(14)
+
+
+@signal(family="intent", unit="visits", within="30d", fill=0.0)
+def terms_visits_30d(history: History) -> Column:
+    """Read terms, privacy or security pages {value:.0f} times in the last 30 days, as people do before they sign."""
+    return history.activities("page_view", topic="legal").count()
+
+
 @signal(family="intent", unit="visits", within="30d", fill=0.0)
 def career_visits_30d(history: History) -> Column:
     """Looked at job openings {value:.0f} times in the last 30 days, as people do who look for work."""
@@ -98,15 +119,10 @@ def colleagues_raising_hands_90d(history: History) -> Column:
     return history.colleagues(*HAND_RAISES).people()
 
 
-@signal(family="intent", unit="share")
+@signal(family="intent", unit="share", revision=2)
 def intent_share_30d(history: History) -> Column:
     """{value:.0%} of the pages viewed in the last 30 days were about prices, demos or comparisons.
 
     Not known while no page was viewed.
     """
-    month = history.within(30)
-    pages = month.activities("page_view").count()
-    first, *others = (month.activities("page_view", topic=topic).count() for topic in ("pricing", "demo", "comparison", "trial"))
-    telling = sum(others, first)
-    share: Column = telling / np.where(pages > 0, pages, np.nan)
-    return share
+    return _SHARES.of(history, "intent_share_30d")

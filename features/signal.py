@@ -32,6 +32,9 @@ _SINGLY = {
     "1 mails": "1 mail",
     "1 mailings": "1 mailing",
     "1 forms": "1 form",
+    "1 guides, papers or other downloads": "1 guide, paper or other download",
+    "1 pages say": "1 page says",
+    "1 links": "1 link",
     "1 webinars": "1 webinar",
     "1 days": "1 day",
     "1 different days": "1 day",
@@ -46,7 +49,7 @@ _ONE = re.compile(r"(?<![\d.,])(?:" + "|".join(_SINGLY) + r")\b")
 Family = Literal["fit", "budget", "authority", "need", "timeline", "engagement", "intent"]
 FAMILIES: tuple[Family, ...] = get_args(Family)
 
-ENGINE_REVISION = 1
+ENGINE_REVISION = 2
 """Raised when the engine's arithmetic changes, so that old feature sets are told apart."""
 
 

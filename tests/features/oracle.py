@@ -5,9 +5,10 @@ from __future__ import annotations
 import math
 from itertools import pairwise
 
-from features.history import DAY, Need, Selector
+from features.history import DAY, Need, Selector, select
+from features.outreach import OUTREACH
 from features.testing import Told
-from features.topics import topic_of
+from features.topics import about
 
 REACTIONS, DELIVERIES, BURSTING = {"email_open", "email_click"}, {"email_delivered", "email_sent"}, {"email_click", "page_view"}
 
@@ -28,15 +29,45 @@ def is_machine(one: Told, everything: list[Told]) -> bool:
     return one.type in BURSTING and len(near) >= 4
 
 
+def kind_of(one: Told) -> str:
+    return "call_attempt" if one.type == "call" and one.value in ("no answer", "Buzón de voz") else one.type
+
+
+def ours(one: Told) -> bool:
+    return kind_of(one) in ("call_attempt", "email_sent", "email_delivered", "email_bounce", "note")
+
+
+def topic(one: Told) -> str | None:
+    if one.url is not None:
+        return about().page(one.url)
+    return None if one.content is None else about().content(one.content)
+
+
+def reactions(deeds: list[Told], contacts: list[Told]) -> list[tuple[Told, int]]:
+    """Each first deed within three days after a contact, and the microseconds between."""
+    found = []
+    for when in sorted({one.occurred for one in deeds}):
+        before = [one.occurred for one in contacts if one.occurred <= when]
+        if not before:
+            continue
+        latest = max(before)
+        between = [one for one in deeds if latest <= one.occurred < when]
+        if not between and when - latest < 3 * DAY:
+            found.append((next(one for one in deeds if one.occurred == when), when - latest))
+    return found
+
+
 def chosen(selector: Selector, activities: list[Told], as_of: int) -> list[Told]:
     """Visible activities that the selector takes, oldest first."""
     found = []
     for one in activities:
         if one.occurred >= as_of or recorded(one) >= as_of:
             continue
-        if selector.types and one.type not in selector.types:
+        if selector.types and kind_of(one) not in selector.types:
             continue
-        if selector.topic and (one.url is None or topic_of(one.url) != selector.topic):
+        if not selector.types and selector.machine is not None and ours(one):
+            continue
+        if selector.topic and (one.type == "answer" or topic(one) != selector.topic):
             continue
         if selector.channel and one.channel != selector.channel:
             continue
@@ -62,7 +93,13 @@ def aggregate(need: Need, activities: list[Told], as_of: int) -> float:
     if kind == "people":
         return float(bool(inside))
     if kind == "topics":
-        return len({topic_of(one.url) for one in inside if one.url is not None})
+        return len({topic(one) for one in inside if one.type != "answer"} - {None})
+    if kind in ("reactions", "delay"):
+        contacts = chosen(select(OUTREACH, None, None, None, False), activities, as_of)
+        found = [gap for one, gap in reactions(mine, contacts) if one in inside]
+        if kind == "reactions":
+            return len(found)
+        return sum(gap // 1_000_000 for gap in found) / len(found) / 3600 if found else math.nan
     if kind == "days":
         return len({one.occurred // DAY for one in inside})
     pairs = list(pairwise(mine))

@@ -17,7 +17,10 @@ SECOND = 1_000_000
 MINUTE = 60 * SECOND
 TYPES = ("page_view", "email_open", "email_click", "email_delivered", "email_sent", "email_reply", "form_submit", "webinar_attended")
 TYPES += ("demo_request", "trial_start", "answer", "call", "email_unsubscribe", "nps_survey", "odd {name}")
-PAGES = ("/pricing", "/precios", "/docs/x", "/integrations/y", "/blog/a", "/demo", "/compare", "/careers", "/trial", "/", None)
+TYPES += ("meeting", "chat", "download", "note")
+PAGES = ("/pricing", "/precios", "/docs/x", "/integrations/y", "/blog/a", "/demo", "/compare", "/careers", "/trial", "/clientes", "/aviso-legal", "/", None)
+CONTENTS = (None, "newsletter", "Whitepaper: forecasting", "webinar-ventas", "pricing guide", "Spring")
+CALLS = (None, "connected", "no answer", "Buzón de voz")
 ANSWERS = (
     ("budget", "approved"),
     ("presupuesto", "no"),
@@ -112,7 +115,11 @@ def activities(draw: st.DrawFn, future: bool = True) -> Told:
     occurred = NOW - age if draw(st.booleans()) or not future else NOW
     kind = draw(st.sampled_from(TYPES))
     content, value = draw(st.sampled_from(ANSWERS)) if kind == "answer" else (None, None)
-    url = draw(st.sampled_from(PAGES)) if kind == "page_view" else None
+    if kind in ("form_submit", "download"):
+        content = draw(st.sampled_from(CONTENTS))
+    if kind == "call":
+        value = draw(st.sampled_from(CALLS))
+    url = draw(st.sampled_from(PAGES)) if kind == "page_view" or (kind == "form_submit" and content is None) else None
     delay = draw(st.sampled_from((None, None, 0, 1, SECOND, DAY, 40 * DAY)))
     channel = draw(st.sampled_from(("web", "email", None)))
     return Told(occurred, kind, None if delay is None else occurred + delay, url, content, value, channel, draw(st.integers(0, 9)) == 0)
@@ -148,7 +155,9 @@ def crowd(n: int = 60, per_lead: int = 40, seed: int = 0) -> World:
                 age -= int(rng.choice([0, SECOND // 3, 4 * SECOND, 20 * MINUTE, 31 * MINUTE]))
                 kind = str(rng.choice(TYPES, p=[0.5, *[0.5 / (len(TYPES) - 1)] * (len(TYPES) - 1)]))
                 content, value = ANSWERS[rng.integers(len(ANSWERS))] if kind == "answer" else (None, None)
-                url = PAGES[rng.integers(len(PAGES))] if kind == "page_view" else None
+                content = CONTENTS[rng.integers(len(CONTENTS))] if kind in ("form_submit", "download") else content
+                value = CALLS[rng.integers(len(CALLS))] if kind == "call" else value
+                url = PAGES[rng.integers(len(PAGES))] if kind == "page_view" or (kind == "form_submit" and content is None) else None
                 late = NOW - age + int(rng.choice([0, 0, SECOND, 10 * DAY]))
                 mine.append(Told(NOW - age, kind, late, url, content, value, "web", bool(rng.random() < 0.03)))
         leads.append(tuple(mine))
