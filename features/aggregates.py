@@ -112,7 +112,7 @@ class Aggregator:
         selectors = list(dict.fromkeys(part for need in self.needs for part in self._parts(need))) or [select((), None, None, False, False)]
         named = {name for one in selectors for name in one.types}
         # An answer, a call that nobody took and what we do are told from "any other" type even where no signal names them.
-        types = sorted(named | {"answer", CALL_ATTEMPT} | ({CALL} if CALL_ATTEMPT in named else set())) + [_OTHER_OURS]
+        types = [*sorted(named | {"answer", CALL_ATTEMPT}), _OTHER_OURS]
         topics = sorted({one.topic for one in selectors if one.topic})
         channels = sorted({one.channel for one in selectors if one.channel})
         member = _membership(selectors, types, topics, channels)

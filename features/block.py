@@ -20,6 +20,7 @@ from features.colleagues import Colleagues
 from features.declarations import Declarations
 from features.history import DAY, NEVER, ActivityLog, Column, FieldHistory, History, Leads, Need, Observations, TextColumn
 from features.segments import visible, visible_ends
+from features.topics import about
 
 __all__ = ["Block", "Known", "Planned"]
 
@@ -88,7 +89,8 @@ class Block:
 
     def _unplanned(self, need: Need) -> Column:
         """An aggregate outside the plan: a signal tried on its own, as in a test or a notebook."""
-        known, aggregator = self._known, Aggregator([need])
+        topics = self.declared.topics
+        known, aggregator = self._known, Aggregator([need], about(topics.patterns, topics.defaults))
         if not selector_of(need).colleagues:
             return self._of_own(aggregator, None)[:, 0]
         if known.colleagues is None or known.machine_of_colleagues is None:

@@ -23,10 +23,11 @@ from features.colleagues import Colleagues
 from features.declarations import Declarations
 from features.history import ActivityLog, Column, History, Leads, Observations, TextColumn
 from features.machines import machine_activity
-from features.own_types import signals_of_type
+from features.own_types import own_signals
 from features.rehearsal import Needs, Reading, needs_of, rehearse
 from features.segments import runs
 from features.signal import Attribute, FeatureSet, Signal
+from features.topics import about
 
 __all__ = ["Colleagues", "Needs", "Plan", "SignalTable", "evaluate", "needs_of"]
 
@@ -118,15 +119,15 @@ class Plan:
 
     def __post_init__(self) -> None:
         put = object.__setattr__  # a frozen dataclass derives its fields once, here
-        own_types = [one for name in self.feature_set.activity_types for one in signals_of_type(name)]
-        signals = (*self.feature_set.signals, *own_types)
+        signals = (*self.feature_set.signals, *own_signals(self.feature_set))
         numeric = tuple(one for one in self.feature_set.attributes if one.kind != "category")
         declared = self.feature_set.declared
         needs = [needs_of(one, declared) for one in signals]
         asked = needs if self.also is None else [*needs, rehearse(self.also, declared=declared)]
         aggregates = list(dict.fromkeys(need for one in asked for need in one.aggregates))
-        own = Aggregator([need for need in aggregates if not selector_of(need).colleagues])
-        colleagues = Aggregator([need for need in aggregates if selector_of(need).colleagues])
+        topics_by = about(declared.topics.patterns, declared.topics.defaults)
+        own = Aggregator([need for need in aggregates if not selector_of(need).colleagues], topics_by)
+        colleagues = Aggregator([need for need in aggregates if selector_of(need).colleagues], topics_by)
         put(self, "declared", declared)
         put(self, "signals", signals)
         put(self, "needs", {one.name: need for one, need in zip(signals, needs, strict=True)})

@@ -28,11 +28,12 @@ from features.catalogue import catalogue
 from features.catalogue_table import Reads, reads_of
 from features.declarations import Declarations
 from features.engine import Colleagues, Plan, evaluate
+from features.evidence_names import declarations_of
 from features.history import ActivityLog, Column, History, Leads, Need, Observations, Selector, TextColumn, select
 from features.own_types import MOST_TYPES, leads_enough
 from features.rehearsal import needs_of
 from features.signal import FeatureSet, Signal
-from features.topics import topic_of
+from features.topics import About, about
 
 __all__ = ["AnswerField", "Check", "Fed", "OwnType", "Page", "TakenRaw", "Topic", "Undated", "check"]
 
@@ -146,7 +147,8 @@ def check(project: Project, tables: Tables) -> Check:
     log, n = _log(tables), len(tables.leads)
     signals = list(catalogue().values())
     reads = {one.name: reads_of(one) for one in signals}
-    leads_of, present = _asked(signals, reads, _leads(tables, kinds), log)
+    declared = declarations_of(project)
+    leads_of, present = _asked(signals, reads, _leads(tables, kinds), log, declared)
     types = tuple(log.type.values[i] for i in np.unique(log.type.codes)) if len(log) else ()
     own = _own_types(log, n, _declared(signals))
     hints = _Hints([name for name in kinds if name not in LEADS.columns], [one.name for one in own])
@@ -158,7 +160,7 @@ def check(project: Project, tables: Tables) -> Check:
     )
     changed = {str(name) for name in tables.lead_changes["field"].unique()}
     dated = {*project.static, *changed, "created_at"}
-    topics, pages = _pages(log)
+    topics, pages = _pages(log, about(declared.topics.patterns, declared.topics.defaults))
     return Check(
         leads=n,
         activities=len(log),
@@ -234,7 +236,7 @@ def _opened(need: Need) -> Need:
 
 
 def _asked(
-    signals: Sequence[Signal], reads: Mapping[str, Reads], leads: Leads, log: ActivityLog
+    signals: Sequence[Signal], reads: Mapping[str, Reads], leads: Leads, log: ActivityLog, declared: Declarations
 ) -> tuple[dict[str, int], frozenset[Selector | str]]:
     """How many leads give each signal something, and which selectors and answers occur at all."""
     selectors = list(dict.fromkeys(each for one in reads.values() for each in (*one.activities, *one.colleagues)))
@@ -253,7 +255,7 @@ def _asked(
         texts, _ = history.answers(DIMENSIONS)
         present.update(name for name, codes in zip(DIMENSIONS, texts.codes, strict=True) if (codes >= 0).any())
 
-    plan = Plan(FeatureSet(()), also=ask)
+    plan = Plan(FeatureSet((), declared=declared), also=ask)
     latest = max(int(one.max()) for one in (log.recorded, log.occurred, *leads.times.values(), np.zeros(1, dtype=np.int64)) if len(one))
     observations = Observations(np.arange(len(leads), dtype=np.int64), np.full(len(leads), latest + 1, dtype=np.int64))
     colleagues = None if leads.account is None or not (leads.account >= 0).any() else Colleagues.of(leads.account, log)
@@ -387,14 +389,14 @@ def _own_types(log: ActivityLog, n_leads: int, declared: frozenset[str]) -> tupl
     return tuple(OwnType(values[i], int(activities[i]), int(leads[i]), i in taken, nearest(values[i], known)) for i in theirs)
 
 
-def _pages(log: ActivityLog) -> tuple[tuple[Topic, ...], tuple[Page, ...]]:
+def _pages(log: ActivityLog, topics_by: About) -> tuple[tuple[Topic, ...], tuple[Page, ...]]:
     """Topics of pages by how much was done there, and all pages that are about none, likewise."""
     visits = np.bincount(log.url.codes[log.url.codes >= 0], minlength=len(log.url.values)).tolist()
     activities, pages, unmatched = Counter[str](), dict[str, set[str]](), Counter[str]()
     for url, count in zip(log.url.values, visits, strict=True):
         if not count:
             continue
-        topic, path = topic_of(url), _path(url)
+        topic, path = topics_by.page(url), _path(url)
         activities[topic] += count
         pages.setdefault(topic, set()).add(path)
         if topic == "other":

@@ -21,12 +21,49 @@ OUTREACH = ("email_sent", "email_delivered", "sms_sent", "message_sent", CALL_AT
 _OURS = frozenset({*OUTREACH, "email_bounce", "missed_call", "voicemail", "note", "task"})
 _ENDINGS = ("_sent", "_delivered", "_bounced")
 _NOT_REACHED = frozenset(
-    (
-        "no answer|not answered|unanswered|no response|not reached|unreachable|not connected|no contact|missed|missed call|busy|voicemail|left voicemail"
-        "|answering machine|wrong number|failed|cancelled|canceled"
-        "|no contesta|sin respuesta|no responde|no contestada|perdida|llamada perdida|ocupado|comunica|buzon|buzon de voz|contestador|numero erroneo|fallida"
-        "|pas de reponse|messagerie|occupe|nicht erreicht|keine antwort|besetzt|mailbox|nao atendeu|sem resposta|caixa postal"
-    ).split("|")
+    {
+        "no answer",
+        "not answered",
+        "unanswered",
+        "no response",
+        "not reached",
+        "unreachable",
+        "not connected",
+        "no contact",
+        "missed",
+        "missed call",
+        "busy",
+        "voicemail",
+        "left voicemail",
+        "answering machine",
+        "wrong number",
+        "failed",
+        "cancelled",
+        "canceled",
+        "no contesta",
+        "sin respuesta",
+        "no responde",
+        "no contestada",
+        "perdida",
+        "llamada perdida",
+        "ocupado",
+        "comunica",
+        "buzon",
+        "buzon de voz",
+        "contestador",
+        "numero erroneo",
+        "fallida",
+        "pas de reponse",
+        "messagerie",
+        "occupe",
+        "nicht erreicht",
+        "keine antwort",
+        "besetzt",
+        "mailbox",
+        "nao atendeu",
+        "sem resposta",
+        "caixa postal",
+    }
 )
 
 

@@ -1,14 +1,16 @@
-"""Signals for activity types that only this installation knows: kept, counted and dated, never dropped.
+"""Signals on what only this installation knows: activity types that no signal names, and topics of pages that it declares.
 
-In: the name of a type found in the customer's own activities. Out: three signals on it.
+In: the name of a type found in the customer's own activities, or of a declared topic. Out: signals on it. A type is kept,
+counted and dated, never dropped.
 """
 
 from __future__ import annotations
 
 from features.history import Column, History
-from features.signal import Signal
+from features.signal import FeatureSet, Signal
+from features.topics import TOPICS
 
-__all__ = ["MOST_TYPES", "leads_enough", "signals_of_type"]
+__all__ = ["MOST_TYPES", "leads_enough", "own_signals", "signals_of_topic", "signals_of_type"]
 
 MOST_TYPES = 40
 """How many undeclared types become signals, the commonest first."""
@@ -17,6 +19,33 @@ MOST_TYPES = 40
 def leads_enough(leads: int) -> float:
     """How many of `leads` must show an undeclared type before it becomes signals: one in two hundred, and never under ten."""
     return max(10.0, 0.005 * leads)
+
+
+def own_signals(feature_set: FeatureSet) -> tuple[Signal, ...]:
+    """Those of a feature set, besides the signals that it names: of its types, then of its topics."""
+    types = [one for name in feature_set.activity_types for one in signals_of_type(name)]
+    topics = [one for name, _ in feature_set.declared.topics.patterns if name not in TOPICS for one in signals_of_topic(name)]
+    return (*types, *topics)
+
+
+def signals_of_topic(name: str) -> tuple[Signal, ...]:
+    """Visits to pages about it this month."""
+
+    def month(history: History) -> Column:
+        return history.activities("page_view", topic=name).count()
+
+    return (
+        Signal(
+            f"{name}:visits_30d",
+            "intent",
+            "visits",
+            30.0,
+            0.0,
+            0,
+            f"Visited pages about {name} {{value:.0f}} times in the last 30 days.",
+            month,
+        ),
+    )
 
 
 def signals_of_type(name: str) -> tuple[Signal, ...]:

@@ -9,7 +9,6 @@ an installation declares are tried before those that Tamiz knows, which are Engl
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 from functools import lru_cache
 from urllib.parse import unquote
 
@@ -20,64 +19,86 @@ __all__ = ["TOPICS", "About", "about", "topic_of"]
 _KNOWN: tuple[tuple[str, str], ...] = (
     (
         "pricing",
-        r"pric(?:es?|ing)(?:-[^/]*)?|[^/]*-pricing|(?:lista-de-|nuestros-|ver-)?precios?(?:-[^/]*)?|tarifas?|planes|plans?|costs?|cost[eo]s?"
-        r"|(?:planes|plans)-(?:y|and|e)-[^/]*|(?:get-a-|request-a-)?quote|cotizacion(?:es)?|(?:(?:pedir|solicitar)-)?presupuestos?|cuanto-cuesta",
+        (
+            r"pric(?:es?|ing)(?:-[^/]*)?|[^/]*-pricing|(?:lista-de-|nuestros-|ver-)?precios?(?:-[^/]*)?|tarifas?|planes|plans?|costs?|cost[eo]s?"
+            r"|(?:planes|plans)-(?:y|and|e)-[^/]*|(?:get-a-|request-a-)?quote|cotizacion(?:es)?|(?:(?:pedir|solicitar)-)?presupuestos?|cuanto-cuesta"
+        ),
     ),
     (
         "comparison",
-        r"compar(?:e|ison|isons|ing|ar|ativ[ao]s?|acion(?:es)?|ador)(?:-[^/]*)?|vs|versus|(?:[^/]*-)?vs-[^/]*|[^/]*-versus-[^/]*"
-        r"|competi(?:tors?|dores)|(?:[^/]*-)?alternativ(?:e|es|a|as)(?:-[^/]*)?|switch-from-[^/]*",
+        (
+            r"compar(?:e|ison|isons|ing|ar|ativ[ao]s?|acion(?:es)?|ador)(?:-[^/]*)?|vs|versus|(?:[^/]*-)?vs-[^/]*|[^/]*-versus-[^/]*"
+            r"|competi(?:tors?|dores)|(?:[^/]*-)?alternativ(?:e|es|a|as)(?:-[^/]*)?|switch-from-[^/]*"
+        ),
     ),
     (
         "demo",
-        r"demos?|demostracion(?:es)?|demo-[^/]*|[^/]*-demo|(?:book|schedule)-a-(?:call|meeting|demo)|(?:contact|talk-to)-sales"
-        r"|(?:contacto|contactar|hablar-con|habla-con)-ventas|(?:agendar?|reservar?|solicitar?)-(?:una-)?(?:llamada|reunion|demostracion)",
+        (
+            r"demos?|demostracion(?:es)?|demo-[^/]*|[^/]*-demo|(?:book|schedule)-a-(?:call|meeting|demo)|(?:contact|talk-to)-sales"
+            r"|(?:contacto|contactar|hablar-con|habla-con)-ventas|(?:agendar?|reservar?|solicitar?)-(?:una-)?(?:llamada|reunion|demostracion)"
+        ),
     ),
     (
         "trial",
-        r"trial|(?:free|start)-trial|start-free[^/]*|try(?:-[^/]*)?|get-started|sign-?up|register|registro|registrarse|free"
-        r"|pruebas?(?:-gratis|-gratuitas?)?|probar(?:-gratis)?",
+        (
+            r"trial|(?:free|start)-trial|start-free[^/]*|try(?:-[^/]*)?|get-started|sign-?up|register|registro|registrarse|free"
+            r"|pruebas?(?:-gratis|-gratuitas?)?|probar(?:-gratis)?"
+        ),
     ),
     ("integrations", r"integrations?|integracion(?:es)?|connectors?|conectores|app-?(?:store|directory)|marketplace"),
     (
         "docs",
-        r"docs?|documentation|documentacion|apis?|api-(?:docs|reference)|reference|help|help-cent(?:er|re)|ayuda|centro-de-ayuda|support|soporte"
-        r"|developers?|desarrolladores|knowledge-?base|kb|faqs?|preguntas-frecuentes|tutorial(?:s|es)?|manual(?:es|s)?"
-        r"|getting-started|primeros-pasos",
+        (
+            r"docs?|documentation|documentacion|apis?|api-(?:docs|reference)|reference|help|help-cent(?:er|re)|ayuda|centro-de-ayuda|support|soporte"
+            r"|developers?|desarrolladores|knowledge-?base|kb|faqs?|preguntas-frecuentes|tutorial(?:s|es)?|manual(?:es|s)?"
+            r"|getting-started|primeros-pasos"
+        ),
     ),
     (
         "customers",
-        r"customers?|clientes|(?:customer|success)-stor(?:y|ies)|case-stud(?:y|ies)|casos?|casos?-de-(?:exito|uso)|historias-de-exito"
-        r"|testimonials?|testimonios|reviews",
+        (
+            r"customers?|clientes|(?:customer|success)-stor(?:y|ies)|case-stud(?:y|ies)|casos?|casos?-de-(?:exito|uso)|historias-de-exito"
+            r"|testimonials?|testimonios|reviews"
+        ),
     ),
     (
         "product",
-        r"products?|productos?|features?|funciones|funcionalidades|caracteristicas|solutions?|soluciones|platform|plataforma"
-        r"|how-it-works|como-funciona|tour",
+        (
+            r"products?|productos?|features?|funciones|funcionalidades|caracteristicas|solutions?|soluciones|platform|plataforma"
+            r"|how-it-works|como-funciona|tour"
+        ),
     ),
     (
         "careers",
-        r"careers?|jobs?|hiring|vacanc(?:y|ies)|(?:join|work-with|work-at)-[^/]*|we-are-hiring|open-positions|internships?|empleos?"
-        r"|(?:ofertas?|bolsa)-de-(?:empleo|trabajo)|trabajar?(?:-[^/]*)?|vacantes?|unete(?:-[^/]*)?|practicas|carreras",
+        (
+            r"careers?|jobs?|hiring|vacanc(?:y|ies)|(?:join|work-with|work-at)-[^/]*|we-are-hiring|open-positions|internships?|empleos?"
+            r"|(?:ofertas?|bolsa)-de-(?:empleo|trabajo)|trabajar?(?:-[^/]*)?|vacantes?|unete(?:-[^/]*)?|practicas|carreras"
+        ),
     ),
     (
         "legal",
-        r"legals?|(?:avisos?|nota|informacion)-legal(?:es)?|legal-notice|impressum|imprint|mentions-legales|privacy(?:-[^/]*)?|privacidad"
-        r"|politicas?-[^/]*|terms(?:-[^/]*)?|tos|terminos(?:-[^/]*)?|condiciones(?:-[^/]*)?|cookies?(?:-[^/]*)?|gdpr|rgpd|dpa"
-        r"|proteccion-de-datos|security|seguridad|compliance",
+        (
+            r"legals?|(?:avisos?|nota|informacion)-legal(?:es)?|legal-notice|impressum|imprint|mentions-legales|privacy(?:-[^/]*)?|privacidad"
+            r"|politicas?-[^/]*|terms(?:-[^/]*)?|tos|terminos(?:-[^/]*)?|condiciones(?:-[^/]*)?|cookies?(?:-[^/]*)?|gdpr|rgpd|dpa"
+            r"|proteccion-de-datos|security|seguridad|compliance"
+        ),
     ),
     (
         "login",
-        r"log-?in|sign-?in|log-?out|acceso|acceso-[^/]*|acceder|entrar|iniciar?-sesion|(?:my-|mi-)?(?:account|cuenta)|auth|sso"
-        r"|area-(?:de-)?(?:clientes?|privada)|reset-password|forgot-password|recuperar-contrasena",
+        (
+            r"log-?in|sign-?in|log-?out|acceso|acceso-[^/]*|acceder|entrar|iniciar?-sesion|(?:my-|mi-)?(?:account|cuenta)|auth|sso"
+            r"|area-(?:de-)?(?:clientes?|privada)|reset-password|forgot-password|recuperar-contrasena"
+        ),
     ),
     ("newsletter", r"newsletters?|boletin(?:es)?|subscribe|subscription|suscri(?:bete|birse|pcion)"),
     ("webinar", r"webinars?|webinarios?|events?|eventos?|workshops?|talleres|on-demand"),
     (
         "content",
-        r"blogs?|resources?|recursos|e-?books?|libros?|white-?papers?|guides?|guias?|checklists?|plantillas?|templates?|reports?|informes?"
-        r"|calculators?|calculadoras?|news|noticias|articulos?|articles?|podcasts?|videos?|library|biblioteca|insights|learn|academy|academia"
-        r"|downloads?|descargas?",
+        (
+            r"blogs?|resources?|recursos|e-?books?|libros?|white-?papers?|guides?|guias?|checklists?|plantillas?|templates?|reports?|informes?"
+            r"|calculators?|calculadoras?|news|noticias|articulos?|articles?|podcasts?|videos?|library|biblioteca|insights|learn|academy|academia"
+            r"|downloads?|descargas?"
+        ),
     ),
 )
 TOPICS: tuple[str, ...] = (*(name for name, _ in _KNOWN), "other")

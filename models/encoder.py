@@ -7,7 +7,7 @@ the bundle: what it does not list cannot reach the model.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from features.catalogue import catalogue
 from features.engine import SignalTable
-from features.own_types import signals_of_type
+from features.own_types import own_signals
 from features.signal import FeatureSet, Signal
 from models.inputs import Floats, InputSpec
 
@@ -112,6 +112,5 @@ class Encoder:
 
 
 def signals_by_name(feature_set: FeatureSet) -> dict[str, Signal]:
-    """Declared signals and those of own activity types, by name."""
-    own: Sequence[Signal] = [one for name in feature_set.activity_types for one in signals_of_type(name)]
-    return {one.name: one for one in (*feature_set.signals, *own)}
+    """Declared signals and those of own activity types and topics, by name."""
+    return {one.name: one for one in (*feature_set.signals, *own_signals(feature_set))}

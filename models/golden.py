@@ -26,7 +26,19 @@ _TEXTS = {
     "phone": ("+34 961 000 000", "+1 555 0100"),
 }
 _TITLES = ("", "Directora Comercial", "junior software engineer", "CEO", "Jefe de compras")
-_VISITS = ("/pricing", "/precios", "/docs/start", "/integrations/erp", "/blog/a", "/demo", "/comparison/x", "/careers", "/")
+_VISITS = (
+    "/pricing",
+    "/precios",
+    "/docs/start",
+    "/integrations/erp",
+    "/blog/a",
+    "/demo",
+    "/comparison/x",
+    "/careers",
+    "/legal",
+    "/customers",
+    "/",
+)
 _ANSWERS = (
     ("approved", "I decide", "must replace our tool", "this month"),
     ("no", "no", "none", "not planned"),
@@ -93,6 +105,7 @@ def _activities(variant: int, own_types: Sequence[str]) -> list[dict[str, Any]]:
         did("email_delivered", sent + timedelta(days=mail), "email", campaign=f"golden {mail}")
     if variant > 1:
         did("email_open", sent - timedelta(seconds=1), "email", campaign="golden 0", automated=True)
+        did("email_click", sent - timedelta(seconds=1), "email", campaign="golden 0", automated=True)
         for hours in range(variant):
             did("email_open", sent - timedelta(hours=3 + hours), "email", campaign="golden 0")
         did("email_click", sent - timedelta(hours=4), "email", campaign="golden 0")
@@ -101,7 +114,11 @@ def _activities(variant: int, own_types: Sequence[str]) -> list[dict[str, Any]]:
     if variant > 2:
         for what in ("form_submit", "webinar_attended", "meeting", "email_reply", "demo_request", "trial_start"):
             did(what, timedelta(days=variant))
+        did("form_submit", timedelta(days=variant, hours=1), content="newsletter")
+        did("form_submit", timedelta(days=variant, hours=1), content="ebook")
         did("call", timedelta(days=2), "phone", recorded_at=(_AS_OF - timedelta(hours=1)).isoformat())
+        for days in range(variant - 2):
+            did("call", timedelta(days=4 + days), "phone", value="no answer")
     if variant > 3:
         did("email_unsubscribe", timedelta(hours=2), "email")
     for i, name in enumerate(own_types):

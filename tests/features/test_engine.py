@@ -12,9 +12,10 @@ from hypothesis import strategies as st
 
 from features import engine
 from features.catalogue import catalogue
+from features.declarations import Declarations, Topics
 from features.engine import Colleagues, Plan, evaluate, needs_of
 from features.history import DAY, ActivityLog, Column, History, Leads, Observations, TextColumn
-from features.own_types import signals_of_type
+from features.own_types import own_signals, signals_of_type
 from features.signal import Attribute, FeatureSet, Signal, signal
 from features.testing import Told, history
 from tests.features.oracle import aggregate, of_colleagues
@@ -23,7 +24,7 @@ from tests.features.worlds import NOW, PAGES, World, activities, ask, ask_alone,
 OWN = ("nps_survey", "odd {name}")
 SIGNALS = {**catalogue(), **{one.name: one for name in OWN for one in signals_of_type(name)}}
 PLAN = Plan(FeatureSet(tuple(catalogue().values()), OWN))
-CROWD = crowd()
+CROWD = crowd(per_lead=60)
 INSTANTS = [(lead, NOW - days * DAY) for lead in range(CROWD.n) for days in (0, 9)]
 
 
@@ -236,6 +237,60 @@ class TestWindows:
         assert response(history("ana", as_of="2026-03-31", activities=[*mail, "2026-03-20T09:01 email_click"])) == [1.0]
         assert response(history("ana", as_of="2026-03-31", activities=[*mail, *["2026-03-20T09:01 email_click"] * 3])) == [1.0]
         assert response(history("ana", as_of="2026-03-31", activities=mail)) == [0.0]
+
+
+class TestWhatIsOurs:
+    """What we do to be heard is no sign of the lead's interest; how the lead answers it is."""
+
+    OURS = ("2026-03-20T08:01 email_sent", "2026-03-20T08:02 email_delivered", "2026-03-24T09:01 call value=no_answer", "2026-03-25 note")
+
+    def say(self, name: str, *activities: str) -> float:
+        return float(SIGNALS[name](history("ana", as_of="2026-03-31", activities=[*self.OURS, *activities]))[0])
+
+    def test_mails_we_send_and_calls_nobody_takes_are_no_activity_of_the_lead(self) -> None:
+        for name in ("activities_30d", "active_days_30d", "conversations_30d", "channels_90d", "machine_activities_90d"):
+            assert self.say(name) == 0.0, name
+        assert np.isnan(self.say("days_since_last_activity"))
+        assert np.isnan(self.say("spoken_share_90d"))
+
+    def test_a_mail_sent_and_delivered_is_one_contact_and_a_call_another(self) -> None:
+        assert self.say("contacts_30d") == 2.0
+        assert self.say("unanswered_calls_30d") == 1.0
+
+    def test_a_reaction_is_the_first_deed_within_three_days(self) -> None:
+        assert self.say("reaction_share_90d") == 0.0
+        assert np.isnan(self.say("reaction_hours_90d"))
+        opened = ("2026-03-20T14:02 email_open", "2026-03-20T14:03 email_click", "2026-03-27T09:01:01 page_view /")
+        assert self.say("reaction_share_90d", *opened) == 0.5, "the visit comes a second too late"
+        assert self.say("reaction_hours_90d", *opened) == 6.0
+
+    def test_a_call_is_taken_unless_it_says_otherwise(self) -> None:
+        calls = ("2026-03-26 call", "2026-03-27 call value=connected", "2026-03-28 call value=Buzón_de_voz", "2026-03-29 call_attempt")
+        assert self.say("call_connect_90d", *calls) == 2 / 5
+        assert self.say("conversations_30d", *calls) == 2.0
+        assert np.isnan(SIGNALS["call_connect_90d"](history("ana", as_of="2026-03-31")))
+
+    def test_ways_of_dealing_with_us_are_shares_of_what_the_person_did(self) -> None:
+        mixed = ("2026-03-26 page_view /", "2026-03-27 page_view /", "2026-03-27 email_click", "2026-03-28 meeting")
+        assert self.say("channels_90d", *mixed) == 3.0
+        assert [self.say(f"{way}_share_90d", *mixed) for way in ("web", "mail", "spoken")] == [0.5, 0.25, 0.25]
+
+    def test_a_form_is_about_what_it_is_called_and_an_answer_about_its_field(self) -> None:
+        forms = ("2026-03-26 form_submit newsletter=", "2026-03-27 form_submit whitepaper=", "2026-03-27 answer newsletter=yes")
+        assert self.say("newsletter_forms_90d", *forms) == 1.0
+        assert self.say("content_forms_90d", *forms) == 1.0
+        assert self.say("answers_90d", *forms) == 1.0
+
+
+def test_topics_that_an_installation_declares_are_read_and_counted() -> None:
+    declared = Declarations(topics=Topics((("stores", ("*/tiendas",)), ("pricing", ("/lo-que-vale",)))))
+    told = ["2026-03-30 page_view /es/tiendas/madrid", "2026-03-30 page_view /lo-que-vale", "2026-03-29 page_view /pricing"]
+    lead = history("ana", as_of="2026-03-31", activities=told, declared=declared)
+    assert SIGNALS["pricing_visits_30d"](lead) == [2.0]
+    assert SIGNALS["topics_30d"](lead) == [2.0]
+    own = {one.name: one for one in own_signals(FeatureSet((), declared=declared))}
+    assert list(own) == ["stores:visits_30d"]
+    assert own["stores:visits_30d"](lead) == [1.0]
 
 
 class TestColleagues:

@@ -18,7 +18,21 @@ MINUTE = 60 * SECOND
 TYPES = ("page_view", "email_open", "email_click", "email_delivered", "email_sent", "email_reply", "form_submit", "webinar_attended")
 TYPES += ("demo_request", "trial_start", "answer", "call", "email_unsubscribe", "nps_survey", "odd {name}")
 TYPES += ("meeting", "chat", "download", "note")
-PAGES = ("/pricing", "/precios", "/docs/x", "/integrations/y", "/blog/a", "/demo", "/compare", "/careers", "/trial", "/clientes", "/aviso-legal", "/", None)
+PAGES = (
+    "/pricing",
+    "/precios",
+    "/docs/x",
+    "/integrations/y",
+    "/blog/a",
+    "/demo",
+    "/compare",
+    "/careers",
+    "/trial",
+    "/clientes",
+    "/aviso-legal",
+    "/",
+    None,
+)
 CONTENTS = (None, "newsletter", "Whitepaper: forecasting", "webinar-ventas", "pricing guide", "Spring")
 CALLS = (None, "connected", "no answer", "Buzón de voz")
 ANSWERS = (
