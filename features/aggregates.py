@@ -281,8 +281,8 @@ class Aggregator:
         key = when * self._width
         key += cell
         if self._runs or self._reactions:
-            marks = self._marks(cell, when, occurred, segment, n)
-            key = np.concatenate([key, *marks, *self._reacted(out, cell, when, occurred, segment, n)])
+            of_runs = self._marks(cell, when, occurred, segment, n)
+            key = np.concatenate([key, *of_runs, *self._reacted(out, cell, when, occurred, segment, n)])
         rows = self.n_buckets * n
         table = np.bincount(key, minlength=self._count_projection.padded(rows) * self._width)
         counts = self._count_projection.of(table.astype(np.float64), rows).reshape(self.n_buckets, n, self._n_counted)
@@ -340,12 +340,14 @@ class Aggregator:
         for one in self._reactions:
             deed, contact = one.deeds[cell], one.contact[cell]
             (rows,) = (deed | contact).nonzero()
-            deed, at, whose, bucket = _contacts_first(occurred[rows], segment[rows], deed[rows], when[rows])
-            gap = at[1:] - at[:-1]
+            rows = _contacts_first(rows, deed, occurred, segment)
+            at, deed = occurred[rows], deed[rows]
+            gap: Ints = at[1:] - at[:-1]
             found = deed[1:] & ~deed[:-1] & (gap < _REACTION)
             if n > 1:
+                whose = segment[rows]
                 found &= whose[1:] == whose[:-1]
-            bucket = bucket[1:][found]
+            bucket = when[rows[1:]][found]
             if one.delays:
                 times = np.bincount(bucket, minlength=self.n_buckets * n).reshape(-1, n).cumsum(axis=0)
                 seconds = np.bincount(bucket, gap[found] // 1_000_000, self.n_buckets * n).reshape(-1, n).cumsum(axis=0)
@@ -355,12 +357,12 @@ class Aggregator:
                 yield bucket * self._width + one.mark
 
 
-def _contacts_first(at: Ints, whose: Ints, deed: NDArray[np.bool_], *columns: Ints) -> tuple[NDArray[np.bool_], ...]:
-    """Rows in time order with those of one instant so that what we did stands before what a person did."""
-    if len(at) > 1 and (deed[:-1] & ~deed[1:] & (at[1:] == at[:-1])).any():
-        order = np.lexsort((deed, at, whose))
-        return deed[order], at[order], whose[order], *(column[order] for column in columns)
-    return deed, at, whose, *columns
+def _contacts_first(rows: Ints, deed: NDArray[np.bool_], occurred: Ints, segment: Ints) -> Ints:
+    """Rows in time order, those of one instant so that what we did stands before what a person did."""
+    at, done = occurred[rows], deed[rows]
+    if len(rows) > 1 and (done[:-1] & ~done[1:] & (at[1:] == at[:-1])).any():
+        return rows[np.lexsort((done, at, segment[rows]))]
+    return rows
 
 
 def _membership(selectors: Sequence[Selector], types: list[str], topics: list[str], channels: list[str]) -> NDArray[np.bool_]:
