@@ -33,6 +33,7 @@ from features.own_types import MOST_TYPES, leads_enough
 from features.signal import FeatureSet
 from models.tables import account_codes, attributes_of, colleagues_of, flat_leads, leads_of, log_of, signals_that_apply
 from training.result import Cohort, SourceRead
+from training.undated import undated_inputs
 
 __all__ = ["Dataset", "FlatOptions", "flat_dataset", "from_flat", "from_project", "project_dataset"]
 
@@ -254,10 +255,10 @@ def project_dataset(
     _refuse_unknown(drop, {*tables.kinds, *catalogue(), *plan.names})
     leads = leads_of(replace(tables, kinds=kinds), account)
     lead, as_of = seen["lead_row"].to_numpy(np.int64), _micros(seen["as_of"])
-    table = evaluate(plan, leads, log, Observations(lead, as_of), colleagues_of(plan, account, log), progress=_now_and_then(len(lead), say))
-    dated = set(project.static) | set(leads.changes) | {"created_at"}
-    undated = {name: tuple(sorted((need.columns & kinds.keys()) - dated)) for name, need in plan.needs.items() if not need.activities}
-    undated |= {one.name: (one.name,) for one in feature_set.attributes if one.name not in dated}
+    observations = Observations(lead, as_of)
+    table = evaluate(plan, leads, log, observations, colleagues_of(plan, account, log), progress=_now_and_then(len(lead), say))
+    dated = {*project.static, *leads.changes, "created_at"}
+    undated = undated_inputs(plan, table, replace(tables, kinds=kinds), leads, log, observations, dated)
     own = account.max(initial=-1) + 1 + np.arange(len(account))
     frame = tables.leads.iloc[lead]
     return Dataset(
@@ -275,17 +276,18 @@ def project_dataset(
         order=None,
         horizon_days=project.horizon_days,
         served_like=(seen["kind"] == "activity").to_numpy(),
-        undated={name: columns for name, columns in undated.items() if columns},
+        undated=undated,
         timed=frozenset(name for name, need in plan.needs.items() if need.activities),
         written_late=_written_late(tables),
         sources=_sources(project, tables),
-        notices=(*tables.notices, *_said(report)),
+        notices=(*tables.notices, *_said(report), *_without_dates(tables, leads.changes)),
         quarantine=tables.quarantine,
         segments=_segments(frame),
         cohorts=tuple(Cohort(one.month, one.due, one.mature, one.positives) for one in report.cohorts),
         amount=_amounts(tables, lead, seen["y"].to_numpy(np.float64)),
         columns=kinds,
-        reading={"timezone": project.timezone, "missing": list(project.missing), "imported": project.imported, "dropped": list(drop)},
+        reading={"timezone": project.timezone, "missing": list(project.missing), "imported": project.imported, "dropped": list(drop)}
+        | {"dated": sorted(leads.changes)},
     )
 
 
@@ -308,6 +310,20 @@ def _now_and_then(total: int, say: Say) -> Callable[[int], None]:
             say(f"signals: {done:,} of {total:,} observations")
 
     return progress
+
+
+def _without_dates(tables: Tables, fields: Collection[str]) -> list[str]:
+    """Of fields with a history, the leads that have a value today but none with a date."""
+    said = []
+    for name in sorted(fields):
+        told = tables.lead_changes.loc[tables.lead_changes["field"] == name, "lead_row"].unique()
+        count = int(tables.leads[name].notna().to_numpy().sum() - tables.leads[name].notna().to_numpy()[told].sum())
+        if count:
+            said.append(
+                f"{name}: {count:,} leads have a value, but none in lead_changes, which says since when: there it is not known. "
+                "Give the first value as a change at the lead's creation."
+            )
+    return said
 
 
 def _written_late(tables: Tables) -> dict[str, tuple[int, int]]:
