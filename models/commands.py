@@ -29,6 +29,12 @@ def score(
     activities: Annotated[
         Path | None, typer.Option("--activities", metavar="FILE", help="What the leads did: lead_id, occurred_at, type, …")
     ] = None,
+    lead_changes: Annotated[
+        Path | None,
+        typer.Option(
+            "--lead-changes", metavar="FILE", help="What fields of the leads were, and since when: lead_id, field, value, changed_at."
+        ),
+    ] = None,
     as_of: Annotated[
         str | None, typer.Option("--as-of", metavar="TIME", help="The instant at which to look; default now. UTC unless it says otherwise.")
     ] = None,
@@ -47,6 +53,7 @@ def score(
     Example:
       tamiz score --leads new.csv --out scored.csv
       tamiz score --leads leads.parquet --activities activities.parquet --as-of 2026-06-30 --out scored.jsonl
+      tamiz score --leads leads.csv --activities activities.csv --lead-changes lead_changes.csv --as-of 2026-06-30T09:00:00Z --out then.csv
     """
     from data.errors import BadUsage
     from data.home import Home
@@ -63,12 +70,15 @@ def score(
         when = when if when.tzinfo else when.replace(tzinfo=UTC)
     home = Home.from_environment()
     bundle = Bundle.load(resolve_model(model, home, say=_tell))
+    if as_of is not None and lead_changes is None and (dated := bundle.manifest.get("reading", {}).get("dated")):
+        _tell(f"{', '.join(dated)}: read as they stand in {leads}; to read them as they were at --as-of, give --lead-changes FILE")
     scored = score_file(
         bundle,
         policy_in_force(home, bundle),
         leads,
         out,
         activities=activities,
+        lead_changes=lead_changes,
         as_of=when,
         id_column=id_column,
         reasons=reasons,

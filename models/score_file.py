@@ -21,18 +21,18 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from data.contracts import ACTIVITIES
+from data.contracts import TABLES
 from data.errors import BadData, BadUsage, DependencyFailed
 from data.files import MissingColumns, NoRows, RowFile, open_rows, require_columns
 from data.flat import FlatScan, scan_flat
 from features import bant
 from features.engine import Colleagues
-from features.history import ActivityLog, Leads, Observations, instant
+from features.history import ActivityLog, FieldHistory, Leads, Observations, TextColumn, instant
 from models.bundle import Bundle
 from models.decision import DECISIONS
 from models.qualification import Policy, decide_many
 from models.scoring import score_columns
-from models.tables import account_codes, chunk_leads, colleagues_of, joined_leads, log_of
+from models.tables import account_codes, changes_of, chunk_leads, colleagues_of, joined_leads, log_of
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -108,6 +108,7 @@ def score_file(
     out: str,
     *,
     activities: Path | None = None,
+    lead_changes: Path | None = None,
     as_of: datetime,
     id_column: str | None = None,
     reasons: int = 3,
@@ -117,7 +118,8 @@ def score_file(
 ) -> int:
     """Scores every row and returns how many there were. Raises TooMuchMissing, BadUsage, BadData, DependencyFailed.
 
-    A model that reads activities holds the leads' columns and the activities in memory; any other, one chunk.
+    A model that reads activities holds the leads' columns and the activities in memory; any other, one chunk. With
+    `lead_changes`, fields that had a history in training are read from theirs here, as of the instant; without, as they stand in `leads`.
     """
     task = _Task(bundle, policy, as_of, reasons)
     ending = _ending(out)
@@ -126,14 +128,18 @@ def score_file(
     if not bundle.reads_activities and activities is not None:
         say("this model reads no activities: the file of activities is not used")
         activities = None
-    where_there = dict(_ALWAYS if activities is None else _OF_ACCOUNTS)
+    if lead_changes is not None and not _dated(bundle):
+        say("no field that this model reads had a history in training: the file of lead changes is not used")
+        lead_changes = None
+    dated = {name: path for name, path in (("activities", activities), ("lead_changes", lead_changes)) if path is not None}
+    where_there = dict(_OF_ACCOUNTS if dated else _ALWAYS)
     if task.asks_bant:
         where_there |= bundle.scorer.kinds
     scan = open_scan(bundle, leads, id_column, where_there=where_there, chunk_rows=chunk_rows)
     for notice in scan.notices:
         say(notice)
     refuse_guesses(bundle, scan.absent)
-    chunks = _flat_chunks(task, scan) if activities is None else _event_chunks(task, scan, leads, activities, say)
+    chunks = _event_chunks(task, scan, leads, dated, say) if dated else _flat_chunks(task, scan)
     done = 0
     with _writer(out, ending) as write:
         for rows in chunks:
@@ -205,8 +211,8 @@ def _flat_chunks(task: _Task, scan: FlatScan) -> Iterator[_Rows]:
         yield _score(task, chunk_leads(chunk), ActivityLog.empty(len(chunk)), rows, None, chunk.lead_id.tolist(), faults(chunk))
 
 
-def _event_chunks(task: _Task, scan: FlatScan, leads: Path, activities: Path, say: Callable[[str], None]) -> Iterator[_Rows]:
-    """Leads with their activities: attributes as the scan reads them, activities and accounts as training validates them."""
+def _event_chunks(task: _Task, scan: FlatScan, leads: Path, dated: Mapping[str, Path], say: Callable[[str], None]) -> Iterator[_Rows]:
+    """Leads with files of dated rows, by table: attributes as the scan reads them, the rest and accounts as training validates them."""
     if scan.id_column is None:
         raise NeedsIds(leads=leads)
     chunks = list(scan)
@@ -219,8 +225,8 @@ def _event_chunks(task: _Task, scan: FlatScan, leads: Path, activities: Path, sa
     good = [at for at in range(len(ids)) if at not in errors]
     if good:
         everyone = joined_leads(chunks, np.array(good, dtype=np.int64))
-        log, account = _activities(task, scan, everyone, activities, say)
-        everyone = replace(everyone, account=account)
+        everyone, log = _with_dated_rows(task, scan, everyone, dated, say)
+        account = everyone.account
         colleagues = colleagues_of(task.bundle.scorer.plan, account, log)
     place = np.zeros(len(ids), dtype=np.int64)
     place[good] = np.arange(len(good))
@@ -235,32 +241,56 @@ def _starts(chunks: Sequence[FlatChunk]) -> list[int]:
     return [0, *np.cumsum([len(chunk) for chunk in chunks[:-1]]).tolist()]
 
 
-def _activities(
-    task: _Task, scan: FlatScan, leads: Leads, activities: Path, say: Callable[[str], None]
-) -> tuple[ActivityLog, NDArray[np.int64]]:
-    """The activities of these leads and the leads' accounts, through the same tables as in training."""
+def _with_dated_rows(
+    task: _Task, scan: FlatScan, leads: Leads, files: Mapping[str, Path], say: Callable[[str], None]
+) -> tuple[Leads, ActivityLog]:
+    """The leads with their accounts and field histories, and their activities, through the same tables as in training."""
     with tempfile.TemporaryDirectory(prefix="tamiz-score-") as folder:
         queries = {"leads": _as_parquet(_account_columns(leads), Path(folder) / "leads.parquet")}
-        try:
-            file = open_rows(activities)
-        except NoRows:
-            say(f"{activities} holds no rows: every lead is scored as one that did nothing")
-        else:
-            require_columns(file.names, list(ACTIVITIES.required), str(activities))
-            queries["activities"] = f"SELECT * FROM {_literal(activities)}"
+        for name, path in files.items():
+            try:
+                file = open_rows(path)
+            except NoRows:
+                say(f"{path} holds no rows: " + _NOTHING[name])
+                continue
+            require_columns(file.names, list(TABLES[name].required), str(path))
+            queries[name] = f"SELECT * FROM {_literal(path)}"
             if file.source.format != "parquet":  # by our own reader, which keeps ids and encodings as they are
-                queries["activities"] = _as_parquet(_batches(file, activities, say), Path(folder) / "activities.parquet")
+                queries[name] = _as_parquet(_batches(file, name, path, say), Path(folder) / f"{name}.parquet")
         tables = _load(task, scan, queries)
     if tables.leads["lead_id"].tolist() != list(leads.ids):
         raise BadData("the ids of the leads could not be kept as they are; please report this file")
     for notice in tables.notices:
         say(notice)
-    for reason, count in tables.quarantine["reason"].str.split(": ").str[0].value_counts().items():
-        say(f"{count:,} rows of activities are left out: {reason}")
+    for table, aside in tables.quarantine.groupby("table", sort=False):
+        for reason, count in aside["reason"].str.split(": ").str[0].value_counts().items():
+            say(f"{count:,} rows of {table} are left out: {reason}")
     log = log_of(tables)
     if later := int((log.occurred >= instant(task.as_of)).sum()):
         say(f"{later:,} activities from as_of or later were ignored")
-    return log, account_codes(tables)
+    changes = _changes(task.bundle, tables) if "lead_changes" in files else {}
+    return replace(leads, account=account_codes(tables), changes=changes), log
+
+
+_NOTHING = {
+    "activities": "every lead is scored as one that did nothing",
+    "lead_changes": "of fields that had a history in training, nothing is known",
+}
+
+
+def _dated(bundle: Bundle) -> dict[str, str]:
+    """Columns that the model reads and that had a history in training, and what each holds."""
+    return {name: bundle.scorer.kinds[name] for name in bundle.manifest.get("reading", {}).get("dated", ()) if name in bundle.scorer.kinds}
+
+
+def _changes(bundle: Bundle, tables: Tables) -> dict[str, FieldHistory]:
+    """The histories of those fields; one without any row here has nothing that is known."""
+    kinds, found = _dated(bundle), changes_of(tables, _dated(bundle))
+    nobody, never = np.zeros(0, dtype=np.int32), np.zeros(0, dtype=np.int64)
+    for name in kinds.keys() - found.keys():
+        nothing = {"numbers": np.zeros(0)} if kinds[name] in ("number", "boolean") else {"texts": TextColumn(nobody, ())}
+        found[name] = FieldHistory.build(len(tables.leads), nobody, never, **nothing)
+    return found
 
 
 def _account_columns(leads: Leads) -> Iterator[pa.Table]:
@@ -275,13 +305,14 @@ def _account_columns(leads: Leads) -> Iterator[pa.Table]:
     )
 
 
-def _batches(file: RowFile, path: Path, say: Callable[[str], None]) -> Iterator[pa.Table]:
-    """The rows of a text file with the columns that activities may have, as text."""
+def _batches(file: RowFile, table: str, path: Path, say: Callable[[str], None]) -> Iterator[pa.Table]:
+    """The rows of a text file with the columns that the table may have, as text."""
     import pyarrow as pa
 
-    names = [name for name in file.names if name in ACTIVITIES.columns]
-    if ignored := [name for name in file.names if name not in ACTIVITIES.columns]:
-        say(f"activities: columns that no signal reads are ignored: {', '.join(ignored)}")
+    known = TABLES[table].columns
+    names = [name for name in file.names if name in known]
+    if ignored := [name for name in file.names if name not in known]:
+        say(f"{table}: columns that no signal reads are ignored: {', '.join(ignored)}")
     for batch in file.batches(names):
         if batch.bad:
             say(f"{path}: {len(batch.bad):,} rows are left out, the first is row {batch.bad[0][0]}: {batch.bad[0][1]}")
