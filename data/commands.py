@@ -83,7 +83,8 @@ def upgrade() -> None:
     from data.home import Home
     from data.store import Store
 
-    store = Store.open(Home.from_environment().root, migrate=False)
+    home = Home.from_environment()
+    store = Store.open(home.root, home.database, migrate=False)
     try:
         before = store.migrate()
         typer.echo(f"{store.place}: " + (f"schema {store.schema_version()}, from {before}" if before else "up to date"))

@@ -72,6 +72,14 @@ SETTINGS = (
         ("required", "dev"),
     ),
     Setting(
+        "database",
+        "TAMIZ_DATABASE_URL",
+        "",
+        "PostgreSQL to keep leads, decisions and policies in; by default tamiz.db under the home folder",
+        secret=True,
+        in_file=False,
+    ),
+    Setting(
         "tracking",
         "MLFLOW_TRACKING_URI",
         "",
@@ -91,12 +99,15 @@ class Home:
     """The folder of one installation and the places in it."""
 
     root: Path
+    database: str = ""
+    """Address of a PostgreSQL database; empty: the SQLite file under the root."""
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str] | None = None, folder: Path | None = None) -> Home:
         """The home in force: `TAMIZ_HOME`, or `home` in `tamiz.toml`, or `./var`. Always absolute."""
         folder = (folder or Path.cwd()).absolute()
-        return cls(folder / Path(resolve("home", environ, folder).value).expanduser())
+        settings = {found.setting.key: found.value for found in resolve_all(environ, folder)}
+        return cls(folder / Path(settings["home"]).expanduser(), settings["database"])
 
     @property
     def db_path(self) -> Path:

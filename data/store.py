@@ -1,12 +1,12 @@
-"""What an installation keeps: policies, API keys, and the ledger of decisions.
+"""The database of an installation: opening it, its transactions, its policies, keys and single decisions.
 
-One SQLite file, `TAMIZ_HOME/tamiz.db`, in WAL mode with `synchronous=FULL`: what was committed survives a power cut.
-Writers begin with BEGIN IMMEDIATE and wait for each other (`busy_timeout`); readers never wait. Instants are integers,
-microseconds since 1970 UTC; null means "never" or "none". Nothing here interprets a policy.
+By default one SQLite file, `TAMIZ_HOME/tamiz.db`, in WAL mode with `synchronous=FULL`: what was committed survives a power
+cut. Writers begin with BEGIN IMMEDIATE and wait for each other (`busy_timeout`); readers never wait. With
+`TAMIZ_DATABASE_URL` a PostgreSQL database instead. Instants are integers, microseconds since 1970 UTC. Nothing here
+interprets a policy.
 
-`Store` is SQLAlchemy Core, for whatever may take a millisecond. The scoring path may not: `Quick` runs the same
-statements, compiled once, on the driver's own connection. Statements and schema are written for any database that
-SQLAlchemy knows; only `_sqlite` knows that there are pragmas.
+`Store` is SQLAlchemy Core, for whatever may take a millisecond; the scoring path has `data/quick.py`. Tables stand in
+`data/schema.py`; what is known about leads is in `data/crm.py`.
 """
 
 from __future__ import annotations
@@ -14,120 +14,52 @@ from __future__ import annotations
 import json
 import sqlite3
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
-from itertools import chain
 from pathlib import Path
 from types import EllipsisType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 from sqlalchemy import event
 from sqlalchemy.engine import Connection, Engine
 
 from data.errors import BadUsage, DependencyFailed, TamizError
+from data.schema import SCHEMA_VERSION, api_keys, decisions, metadata, policies, runtimes
+
+if TYPE_CHECKING:
+    from data.quick import Quick
 
 __all__ = [
-    "SCHEMA_VERSION",
     "ApiKey",
+    "BadDatabaseUrl",
     "NothingBefore",
     "PolicyRow",
     "PolicyUnknown",
-    "Quick",
+    "RowRefused",
     "Store",
     "StoreNewer",
     "StoreUnavailable",
     "VersionConflict",
-    "api_keys",
-    "decisions",
-    "metadata",
     "now",
-    "policies",
-    "runtimes",
 ]
 
-SCHEMA_VERSION = "0002"
-"""The newest revision in data/migrations/versions; a test holds the two together."""
-
-metadata = sa.MetaData(
-    naming_convention={
-        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
-        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
-        "pk": "pk_%(table_name)s",
-    }
-)
-_Instant = sa.BigInteger
-_Sequence = sa.BigInteger().with_variant(sa.Integer, "sqlite")
-
-policies = sa.Table(
-    "policies",
-    metadata,
-    sa.Column("version", sa.Integer, primary_key=True, autoincrement=False),
-    sa.Column("json", sa.Text, nullable=False),
-    sa.Column("author", sa.Text, nullable=False),
-    sa.Column("note", sa.Text, nullable=False),
-    sa.Column("created_at", _Instant, nullable=False),
-    sa.Column("restores", sa.Integer),
-)
-
-api_keys = sa.Table(
-    "api_keys",
-    metadata,
-    sa.Column("prefix", sa.Text, primary_key=True),
-    sa.Column("sha256", sa.Text, nullable=False),
-    sa.Column("scopes", sa.Text, nullable=False),
-    sa.Column("note", sa.Text, nullable=False),
-    sa.Column("created_at", _Instant, nullable=False),
-    sa.Column("expires_at", _Instant),
-    sa.Column("revoked_at", _Instant),
-    sa.Column("last_used_at", _Instant),
-)
-
-runtimes = sa.Table(
-    "runtimes",
-    metadata,
-    sa.Column("fingerprint", sa.Text, primary_key=True),
-    sa.Column("versions", sa.Text, nullable=False),
-)
-
-decisions = sa.Table(
-    "decisions",
-    metadata,
-    sa.Column("sequence", _Sequence, primary_key=True, autoincrement=True),
-    sa.Column("decision_id", sa.Text, nullable=False, unique=True),
-    sa.Column("lead_id", sa.Text, nullable=False),
-    sa.Column("scored_at", _Instant, nullable=False),
-    sa.Column("as_of", _Instant, nullable=False),
-    sa.Column("decision", sa.Text, nullable=False),
-    sa.Column("previous_decision", sa.Text),
-    sa.Column("probability", sa.Double, nullable=False),
-    sa.Column("model_version", sa.Text, nullable=False),
-    sa.Column("policy_version", sa.Text, nullable=False),
-    sa.Column("feature_set", sa.Text, nullable=False),
-    sa.Column("input_hash", sa.Text, nullable=False),
-    sa.Column("input", sa.LargeBinary, nullable=False),
-    sa.Column("answer", sa.LargeBinary, nullable=False),
-    sa.Column("runtime", sa.Text, sa.ForeignKey("runtimes.fingerprint", name="fk_decisions_runtime"), nullable=False),
-    sa.Column("idempotency_key", sa.Text),
-    sa.Column("request_hash", sa.Text),
-    # The decision rides in the index, so that the latest one of a lead is read without touching its wide row.
-    sa.Index(None, "lead_id", "sequence", "decision"),
-    # Only what has a key is in this index: most decisions have none, and a page saved is a page not written.
-    sa.Index(
-        None,
-        "idempotency_key",
-        unique=True,
-        sqlite_where=sa.text("idempotency_key IS NOT NULL"),
-        postgresql_where=sa.text("idempotency_key IS NOT NULL"),
-    ),
-    sqlite_autoincrement=True,
-)
+_SCHEMA_LOCK = 7_264_901
+"""Of PostgreSQL's advisory locks, the one that whoever changes the schema or the policy holds."""
 
 
 class StoreUnavailable(DependencyFailed):
     """The store at {place} did not take it ({cause}): nothing of this was kept.
     Free some disk space, end whatever locks the file, or restore it from a backup; then try again."""
+
+
+class RowRefused(DependencyFailed, status=409):
+    """The store refused a row that contradicts what it holds ({cause}): nothing of this was kept."""
+
+
+class BadDatabaseUrl(BadUsage):
+    """TAMIZ_DATABASE_URL is not an address that Tamiz can use: {why}. It looks like postgresql://user:password@host:5432/tamiz"""
 
 
 class StoreNewer(BadUsage):
@@ -176,6 +108,10 @@ class ApiKey:
     expires_at: int | None = None
     revoked_at: int | None = None
     last_used_at: int | None = None
+    rate: int | None = None
+    """Requests a minute; None: as many as the installation allows."""
+    replaces: str | None = None
+    """The key that this one was made to take over from."""
 
 
 class Store:
@@ -183,34 +119,45 @@ class Store:
 
     def __init__(self, url: str, place: str) -> None:
         self.place = place
+        self._quick: list[Quick] = []
         if url.startswith("sqlite"):
             # A connection to a file opens in microseconds; one that a pool keeps would outlive a store that nobody closed.
             self.engine = sa.create_engine(url, poolclass=sa.NullPool, connect_args={"check_same_thread": False})
             _sqlite(self.engine)
         else:
-            self.engine = sa.create_engine(url)
+            self.engine = _postgresql(url)
+
+    @property
+    def is_sqlite(self) -> bool:
+        return self.engine.dialect.name == "sqlite"
 
     @classmethod
-    def open(cls, home: Path, *, migrate: bool = True) -> Store:
-        """The store under this TAMIZ_HOME, created or migrated to the current schema first."""
-        try:
-            home.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise StoreUnavailable(place=home, cause=error.strerror) from None
-        path = (home / "tamiz.db").resolve()
-        store = cls(f"sqlite:///{path}", str(path))
+    def open(cls, home: Path, url: str = "", *, migrate: bool = True) -> Store:
+        """The store of this TAMIZ_HOME, or the database at `url`; created or migrated to the current schema first.
+
+        Raises BadDatabaseUrl, StoreUnavailable, StoreNewer.
+        """
+        if url:
+            store = cls(url, sa.engine.make_url(url).render_as_string(hide_password=True) if "://" in url else url)
+        else:
+            try:
+                home.mkdir(parents=True, exist_ok=True)
+            except OSError as error:
+                raise StoreUnavailable(place=home, cause=error.strerror) from None
+            path = (home / "tamiz.db").resolve()
+            store = cls(f"sqlite:///{path}", str(path))
         if migrate:
             store.migrate()
         return store
 
     def migrate(self) -> str | None:
         """Brings the schema up to date; the revision it came from, or None where nothing was to do."""
-        with self._mapped():
+        with self.mapped():
             found = self.schema_version()
             if found == SCHEMA_VERSION:
                 return None
             if found is None:
-                with self.engine.begin() as connection:
+                with self.alone() as connection:
                     # Another process may have been faster between the look and the lock.
                     if (found := _version_in(connection)) is None:
                         _create(connection)
@@ -226,7 +173,7 @@ class Store:
 
     def schema_version(self) -> str | None:
         """The schema's revision, or None for an empty database."""
-        with self._mapped(), self.reading() as connection:
+        with self.mapped(), self.reading() as connection:
             return _version_in(connection)
 
     @contextmanager
@@ -238,7 +185,15 @@ class Store:
     @contextmanager
     def writing(self) -> Iterator[Connection]:
         """One transaction, holding the write lock from its first statement."""
-        with self._mapped(), self.engine.begin() as connection:
+        with self.mapped(), self.engine.begin() as connection:
+            yield connection
+
+    @contextmanager
+    def alone(self) -> Iterator[Connection]:
+        """One transaction beside which no other of its kind runs: for what is read, judged and then written."""
+        with self.writing() as connection:
+            if not self.is_sqlite:  # there any writer is alone
+                connection.execute(sa.text("SELECT pg_advisory_xact_lock(:key)"), {"key": _SCHEMA_LOCK})
             yield connection
 
     def publish(self, policy_json: str, *, author: str, note: str, expected: int | EllipsisType | None = ...) -> PolicyRow:
@@ -246,17 +201,17 @@ class Store:
 
         What says the same as the newest version is not published again: the answer is then that version.
         """
-        with self.writing() as connection:
+        with self.alone() as connection:
             return _append(connection, _newest(connection, expected), policy_json, author=author, note=note)
 
     def policy(self, version: int | None = None) -> PolicyRow | None:
         """This version of the policy, or the newest; None where there is none."""
-        with self._mapped(), self.reading() as connection:
+        with self.mapped(), self.reading() as connection:
             return _policy(connection, version)
 
     def policy_history(self, limit: int = 200) -> list[PolicyRow]:
         """The newest versions, newest first."""
-        with self._mapped(), self.reading() as connection:
+        with self.mapped(), self.reading() as connection:
             rows = connection.execute(sa.select(policies).order_by(policies.c.version.desc()).limit(limit)).mappings().all()
         return [PolicyRow(**row) for row in rows]
 
@@ -265,7 +220,7 @@ class Store:
 
         Going back twice goes back two steps: what was left by going back is not returned to. Raises NothingBefore.
         """
-        with self.writing() as connection:
+        with self.alone() as connection:
             newest = _newest(connection, expected)
             old = _before(connection, newest) if to is None else _policy(connection, to)
             if old is None:
@@ -283,12 +238,14 @@ class Store:
                     note=key.note,
                     created_at=key.created_at,
                     expires_at=key.expires_at,
+                    rate=key.rate,
+                    replaces=key.replaces,
                 )
             )
 
     def keys(self) -> list[ApiKey]:
         """Every key ever made, oldest first."""
-        with self._mapped(), self.reading() as connection:
+        with self.mapped(), self.reading() as connection:
             rows = connection.execute(sa.select(api_keys).order_by(api_keys.c.created_at)).mappings().all()
         return [ApiKey(**(dict(row) | {"scopes": frozenset(row["scopes"].split())})) for row in rows]
 
@@ -306,112 +263,55 @@ class Store:
 
     def note_runtime(self, fingerprint: str, versions: Mapping[str, str]) -> None:
         """Keeps the library versions that decisions refer to by fingerprint."""
-        with self.writing() as connection:
+        with self.alone() as connection:
             known = connection.execute(sa.select(runtimes.c.fingerprint).where(runtimes.c.fingerprint == fingerprint)).first()
             if known is None:
                 connection.execute(runtimes.insert().values(fingerprint=fingerprint, versions=json.dumps(dict(versions), sort_keys=True)))
 
     def decision(self, decision_id: str) -> dict[str, Any] | None:
         """The whole ledger entry of a decision."""
-        with self._mapped(), self.reading() as connection:
+        with self.mapped(), self.reading() as connection:
             row = connection.execute(sa.select(decisions).where(decisions.c.decision_id == decision_id)).mappings().first()
         return dict(row) if row else None
 
     def quick(self) -> Quick:
         """A connection of its own for the scoring path; close it when done."""
-        return Quick(self)
+        from data.quick import Quick
+
+        quick = Quick(self)
+        self._quick.append(quick)
+        return quick
 
     def close(self) -> None:
+        """Closes every connection, those of the scoring path included."""
+        while self._quick:
+            self._quick.pop().close()
         self.engine.dispose()
 
     @contextmanager
-    def _mapped(self) -> Iterator[None]:
+    def mapped(self) -> Iterator[None]:
         try:
             yield
-        except sa.exc.DatabaseError as error:
-            if isinstance(error, (sa.exc.IntegrityError, sa.exc.ProgrammingError)):
+        except sa.exc.IntegrityError as error:
+            raise RowRefused(cause=error.orig) from error
+        except sa.exc.DBAPIError as error:
+            if not self.is_sqlite and refused(error.orig):
+                raise RowRefused(cause=cause_of(error.orig)) from error
+            if isinstance(error, sa.exc.ProgrammingError) and self.is_sqlite:
                 raise
-            raise StoreUnavailable(place=self.place, cause=str(error.orig)) from error
+            raise StoreUnavailable(place=self.place, cause=cause_of(error.orig)) from error
 
 
-class Quick:
-    """The few statements of the scoring path on one driver connection, microseconds each.
+def refused(error: BaseException | None) -> bool:
+    """Whether PostgreSQL reports that a row breaks a rule of the schema (SQLSTATE class 23)."""
+    told = error.args[0] if error is not None and error.args else None
+    return isinstance(told, dict) and str(told.get("C", "")).startswith("23")
 
-    Not for two threads at once. Raises StoreUnavailable like the store; `sqlite3` is the only driver so far.
-    """
 
-    def __init__(self, store: Store) -> None:
-        self.place = store.place
-        self._pooled = store.engine.raw_connection()
-        driver = self._pooled.driver_connection
-        assert isinstance(driver, sqlite3.Connection)
-        self.connection: sqlite3.Connection = driver
-        dialect = store.engine.dialect
-
-        def sql(statement: sa.ClauseElement) -> str:
-            return str(statement.compile(dialect=dialect))
-
-        key = sa.select(api_keys.c.sha256, api_keys.c.scopes, api_keys.c.expires_at, api_keys.c.revoked_at)
-        self._key = sql(key.where(api_keys.c.prefix == sa.bindparam("prefix")))
-        self._policy = sql(sa.select(sa.func.max(policies.c.version)))
-        latest = sa.select(decisions.c.decision).where(decisions.c.lead_id == sa.bindparam("lead_id"))
-        self._latest = sql(latest.order_by(decisions.c.sequence.desc()))  # only the first row is fetched
-        repeated = sa.select(decisions.c.request_hash, decisions.c.answer)
-        self._repeated = sql(repeated.where(decisions.c.idempotency_key == sa.bindparam("key")))
-        self.columns: tuple[str, ...] = tuple(c.name for c in decisions.columns if c.name != "sequence")
-        one = sql(decisions.insert().values({name: sa.bindparam(name) for name in self.columns}))
-        into, _, values = one.partition(" VALUES ")
-        # Many rows in one statement: each statement gives the interpreter lock away and has to wait to get it back.
-        self._inserts = [(size, f"{into} VALUES {', '.join([values] * size)}") for size in (64, 16, 4, 1)]
-
-    def key(self, prefix: str) -> tuple[str, str, int | None, int | None] | None:
-        """SHA-256, scopes, expiry and end of a key."""
-        found: tuple[str, str, int | None, int | None] | None = self._one(self._key, prefix)
-        return found
-
-    def policy_version(self) -> int | None:
-        """The newest published version."""
-        row = self._one(self._policy)
-        return row[0] if row else None
-
-    def latest_decision(self, lead_id: str) -> str | None:
-        """What was decided last about a lead."""
-        row = self._one(self._latest, lead_id)
-        return row[0] if row else None
-
-    def answered(self, idempotency_key: str) -> tuple[str, bytes] | None:
-        """The hash of the request that this key came with first, and its answer."""
-        found: tuple[str, bytes] | None = self._one(self._repeated, idempotency_key)
-        return found
-
-    def append(self, rows: Sequence[tuple[Any, ...]]) -> None:
-        """Enters decisions (values in the order of `columns`) in one durable transaction: all of them or none."""
-        connection = self.connection
-        try:
-            connection.execute("BEGIN IMMEDIATE")
-            place = 0
-            for size, insert in self._inserts:
-                while len(rows) - place >= size:
-                    connection.execute(insert, list(chain.from_iterable(rows[place : place + size])))
-                    place += size
-            connection.execute("COMMIT")
-        except sqlite3.Error as error:
-            if connection.in_transaction:
-                connection.execute("ROLLBACK")
-            if isinstance(error, sqlite3.IntegrityError):
-                raise
-            raise StoreUnavailable(place=self.place, cause=str(error)) from error
-
-    def close(self) -> None:
-        self._pooled.close()
-
-    def _one(self, statement: str, *values: object) -> Any:  # noqa: ANN401 - each caller knows what its statement selects
-        try:
-            return self.connection.execute(statement, values).fetchone()
-        except sqlite3.DatabaseError as error:
-            if isinstance(error, (sqlite3.IntegrityError, sqlite3.ProgrammingError)):
-                raise
-            raise StoreUnavailable(place=self.place, cause=str(error)) from error
+def cause_of(error: BaseException | None) -> str:
+    """What a driver's error says; pg8000 tells it in a dictionary."""
+    told = error.args[0] if error is not None and error.args else error
+    return str(told.get("M", told)) if isinstance(told, dict) else str(told)
 
 
 def now() -> int:
@@ -478,6 +378,35 @@ def _sqlite(engine: Engine) -> None:
     @event.listens_for(engine, "begin")
     def begin(connection: Connection) -> None:
         connection.exec_driver_sql("BEGIN" if connection.get_execution_options().get("reading") else "BEGIN IMMEDIATE")
+
+
+def _postgresql(url: str) -> Engine:
+    """By pg8000, whatever driver the address names; `host` and `sslmode` may stand in its query as libpq allows."""
+    try:
+        address = sa.engine.make_url(url)
+    except sa.exc.ArgumentError:
+        raise BadDatabaseUrl(why="it does not read as one") from None
+    if address.get_backend_name() not in ("postgresql", "postgres"):
+        raise BadDatabaseUrl(why=f"{address.get_backend_name()} is not a database that Tamiz knows, SQLite and PostgreSQL are")
+    query, arguments = dict(address.query), dict[str, Any]()
+    host = query.pop("host", None)
+    if isinstance(host, str):
+        if host.startswith("/"):
+            arguments["unix_sock"] = f"{host}/.s.PGSQL.{address.port or 5432}"
+        else:
+            address = address.set(host=host)
+    mode = query.pop("sslmode", "prefer")
+    if mode in ("require", "verify-ca", "verify-full"):
+        import ssl
+
+        context = ssl.create_default_context()
+        if mode == "require":  # encrypted, whoever it is: what libpq means by it
+            context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+        arguments["ssl_context"] = context
+    if query:
+        raise BadDatabaseUrl(why=f"`{next(iter(query))}` in its query is not understood, only host and sslmode are")
+    address = address.set(drivername="postgresql+pg8000", query={}, username=address.username or "postgres")
+    return sa.create_engine(address, connect_args=arguments, pool_pre_ping=True)
 
 
 def _version_in(connection: Connection) -> str | None:

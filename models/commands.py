@@ -93,9 +93,9 @@ def policy_in_force(home: Home, bundle: Bundle) -> Policy:
     from data.store import Store
     from models.qualification import Policy
 
-    if not home.db_path.exists():
+    if not home.database and not home.db_path.exists():
         return bundle.policy
-    store = Store.open(home.root)  # one that an older Tamiz wrote is migrated first
+    store = Store.open(home.root, home.database)  # one that an older Tamiz wrote is migrated first
     try:
         row = store.policy()
     finally:

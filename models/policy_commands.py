@@ -134,13 +134,15 @@ def _store() -> Store:
     from data.home import Home
     from data.store import Store
 
-    return Store.open(Home.from_environment().root)
+    home = Home.from_environment()
+    return Store.open(home.root, home.database)
 
 
 def _default_of_champion(store: Store) -> Policy | None:
+    from data.home import Home
     from models.qualification import Policy
 
-    bundles = Path(store.place).parent / "bundles"
+    bundles = Home.from_environment().bundles
     try:
         name = json.loads((bundles / "champion.json").read_text(encoding="utf-8"))["bundle"]
         return Policy.read((bundles / Path(name).name / "policy.json").read_text(encoding="utf-8"))

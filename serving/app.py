@@ -92,7 +92,7 @@ def from_environment() -> FastAPI:
 
 @contextlib.asynccontextmanager
 async def _lifespan(settings: Settings, app: FastAPI) -> AsyncIterator[None]:
-    store = Store.open(settings.home)
+    store = Store.open(settings.home, settings.database)
     quick = store.quick()
     ledger = Ledger(store)
     ledger.start()

@@ -70,7 +70,7 @@ def serve(
     from serving.settings import Settings
 
     settings = Settings.from_environment()
-    store = Store.open(settings.home)
+    store = Store.open(settings.home, settings.database)
     try:
         _may_listen(settings, host, store)
     finally:
@@ -232,7 +232,8 @@ class _Opened:
         from data.home import Home
         from data.store import Store
 
-        self._store = Store.open(Home.from_environment().root)
+        home = Home.from_environment()
+        self._store = Store.open(home.root, home.database)
         return self._store
 
     def __exit__(self, *_: object) -> None:

@@ -190,6 +190,8 @@ class Decider:
             self._runtime,
             key,
             request_hash,
+            None,
+            None,
         )
 
 

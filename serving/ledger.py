@@ -1,6 +1,6 @@
 """The ledger: every decision is on the disk before it is answered.
 
-In: ledger rows in the order of `Quick.columns`. Out: a future that resolves once they are durable, or fails with the
+In: ledger rows in the order of `data.quick.COLUMNS`. Out: a future that resolves once they are durable, or fails with the
 problem that kept them out; what failed left nothing behind. Requests that wait at the same time share one transaction
 (group commit): one writer thread drains a queue, writes, and wakes the event loop once per group.
 
@@ -12,13 +12,13 @@ from __future__ import annotations
 import asyncio
 import logging
 import queue
-import sqlite3
 import threading
 from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
 from data.errors import DependencyFailed
-from data.store import Quick, Store, StoreUnavailable
+from data.quick import COLUMNS, Quick
+from data.store import RowRefused, Store, StoreUnavailable
 from models.decision import Outcome
 
 __all__ = ["AlreadyAnswered", "Entry", "Ledger", "LedgerClosed", "Row"]
@@ -73,7 +73,7 @@ class Ledger:
 
     @property
     def columns(self) -> tuple[str, ...]:
-        return self.writer.columns
+        return COLUMNS
 
     def latest(self, lead_id: str) -> Outcome | None:
         """What was decided last about a lead, decisions on their way to the disk included."""
@@ -137,7 +137,7 @@ class Ledger:
         try:
             if sound:
                 self.writer.append([row for entry in sound for row in entry.rows])
-        except sqlite3.IntegrityError:
+        except RowRefused:
             for entry in sound:
                 self._enter_alone(entry)
         except StoreUnavailable as error:
@@ -154,7 +154,7 @@ class Ledger:
             return
         try:
             self.writer.append(entry.rows)
-        except sqlite3.IntegrityError:
+        except RowRefused:
             entry.error = AlreadyAnswered()
         except Exception as error:  # noqa: BLE001 - whatever it was, its caller has to hear of it
             entry.error = error

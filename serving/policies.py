@@ -10,7 +10,8 @@ import hashlib
 import json
 from dataclasses import dataclass
 
-from data.store import PolicyRow, Quick, Store
+from data.quick import Quick
+from data.store import PolicyRow, Store
 from models.qualification import Policy
 from serving.model_store import LoadedModel
 

@@ -18,7 +18,8 @@ from functools import lru_cache
 from starlette.datastructures import Headers
 
 from data.errors import BadUsage
-from data.store import ApiKey, Quick, now
+from data.quick import Quick
+from data.store import ApiKey, now
 from serving.problems import KeyMissing, KeyWrong, ScopeMissing
 from serving.settings import Auth
 

@@ -22,6 +22,8 @@ class Settings:
     """Where things are kept, who may call, and how much one call may bring."""
 
     home: Path
+    database: str = ""
+    """Address of a PostgreSQL database; empty: the SQLite file under the home."""
     auth: Auth = "required"
     body_bytes: int = 1 << 20
     """The largest body of a call, except a batch."""
@@ -33,4 +35,5 @@ class Settings:
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] | None = None) -> Settings:
         auth: Auth = "dev" if resolve("auth", environment).value == "dev" else "required"
-        return cls(home=Home.from_environment(environment).root, auth=auth)
+        home = Home.from_environment(environment)
+        return cls(home=home.root, database=home.database, auth=auth)

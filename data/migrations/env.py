@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from alembic import context
 
-from data.store import metadata
+from data.schema import metadata
 
 context.configure(connection=context.config.attributes["connection"], target_metadata=metadata, transactional_ddl=False)
 with context.begin_transaction():

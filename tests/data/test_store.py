@@ -1,38 +1,44 @@
 from __future__ import annotations
 
-import sqlite3
 import threading
+from collections.abc import Iterator
 from contextlib import closing, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
 
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from data.migrations.upgrade import configuration, upgrade
+from data.schema import SCHEMA_VERSION, metadata
 from data.store import (
-    SCHEMA_VERSION,
     ApiKey,
+    BadDatabaseUrl,
     NothingBefore,
     PolicyRow,
     PolicyUnknown,
+    RowRefused,
     Store,
     StoreNewer,
     StoreUnavailable,
     VersionConflict,
-    metadata,
 )
+
+if TYPE_CHECKING:
+    from tests.postgres import Server
 
 KEY = ApiKey("tmz_1", "00" * 32, frozenset({"score", "read"}), "CRM", 1_000, expires_at=9_000)
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> Store:
-    return Store.open(tmp_path)
+def store(tmp_path: Path, database: str) -> Iterator[Store]:
+    with closing(Store.open(tmp_path, database)) as store:
+        yield store
 
 
 def row(number: int, lead_id: str = "ana", decision: str = "mql", key: str | None = None) -> tuple[object, ...]:
@@ -53,6 +59,8 @@ def row(number: int, lead_id: str = "ana", decision: str = "mql", key: str | Non
         "r1",
         key,
         "hash" if key else None,
+        None,
+        None,
     )
 
 
@@ -68,16 +76,39 @@ class TestSchema:
         with pytest.raises(StoreUnavailable, match="not a database"):
             Store.open(tmp_path)
 
-    def test_opening_twice_changes_nothing(self, tmp_path: Path) -> None:
-        assert Store.open(tmp_path).schema_version() == SCHEMA_VERSION
-        assert Store.open(tmp_path).migrate() is None
+    @pytest.mark.parametrize(
+        ("url", "why"),
+        [("mysql://a@b/c", "mysql is not a database"), ("tamiz", "does not read"), ("postgresql://a@b/c?options=x", "`options`")],
+    )
+    def test_an_address_that_cannot_be_used_says_what_one_looks_like(self, tmp_path: Path, url: str, why: str) -> None:
+        with pytest.raises(BadDatabaseUrl, match=why):
+            Store.open(tmp_path, url)
+
+    def test_a_server_that_is_not_there_is_named_without_its_password(self, tmp_path: Path) -> None:
+        with pytest.raises(StoreUnavailable, match="localhost:1/") as refusal:
+            Store.open(tmp_path, "postgresql://tamiz:secret@localhost:1/tamiz")
+        assert "secret" not in str(refusal.value)
+
+    def test_opening_twice_changes_nothing(self, tmp_path: Path, database: str) -> None:
+        with closing(Store.open(tmp_path, database)) as first:
+            assert first.schema_version() == SCHEMA_VERSION
+        with closing(Store.open(tmp_path, database)) as again:
+            assert again.migrate() is None
+
+    def test_two_that_open_an_empty_database_at_once_both_succeed(self, postgres: Server, tmp_path: Path) -> None:
+        with postgres.database("template0") as url:
+            self._open_together(tmp_path, url)
 
     def test_two_that_open_an_empty_folder_at_once_both_succeed(self, tmp_path: Path) -> None:
+        self._open_together(tmp_path, "")
+
+    @staticmethod
+    def _open_together(tmp_path: Path, url: str) -> None:
         failures: list[BaseException] = []
 
         def open_it() -> None:
             try:
-                Store.open(tmp_path).close()
+                Store.open(tmp_path, url).close()
             except BaseException as error:  # noqa: BLE001 - a thread's failure is the test's
                 failures.append(error)
 
@@ -95,7 +126,14 @@ class TestSchema:
         with migrated.reading() as connection:
             assert compare_metadata(MigrationContext.configure(connection), metadata) == []
 
-    def test_a_created_schema_is_the_migrated_one_to_the_letter(self, tmp_path: Path, store: Store) -> None:
+    def test_the_migrations_build_the_same_in_postgresql(self, postgres: Server) -> None:
+        with postgres.database("template0") as url, closing(Store(url, "migrated")) as migrated:
+            upgrade(migrated.engine)
+            with migrated.reading() as connection:
+                assert compare_metadata(MigrationContext.configure(connection), metadata) == []
+
+    def test_a_created_schema_is_the_migrated_one_to_the_letter(self, tmp_path: Path) -> None:
+        store = Store.open(tmp_path)
         migrated = Store(f"sqlite:///{tmp_path}/migrated.db", "migrated")
         upgrade(migrated.engine)
 
@@ -110,8 +148,8 @@ class TestSchema:
 
         assert shape(migrated) == shape(store)
 
-    def test_what_was_committed_is_synchronised(self, store: Store) -> None:
-        quick = store.quick()
+    def test_what_was_committed_is_synchronised(self, tmp_path: Path) -> None:
+        quick = Store.open(tmp_path).quick()
         asked = ("journal_mode", "synchronous", "foreign_keys", "busy_timeout")
         assert [quick.connection.execute(f"PRAGMA {name}").fetchone()[0] for name in asked] == ["wal", 2, 1, 5000]
 
@@ -170,6 +208,7 @@ class TestPolicies:
         back = store.roll_back(None, author="ana")
         assert (back.version, back.restores, back.json) == (5, 1, '{"a":1}')
 
+    @settings(max_examples=25)  # each makes a database
     @given(st.lists(st.integers(1, 4) | st.none(), max_size=12))
     def test_going_back_ends_at_the_first_whatever_happened_before(self, deeds: list[int | None]) -> None:
         with TemporaryDirectory() as folder, closing(Store.open(Path(folder))) as store:
@@ -231,25 +270,27 @@ class TestKeys:
 
 class TestLedgerRows:
     @pytest.fixture
-    def store(self, tmp_path: Path) -> Store:
-        store = Store.open(tmp_path)
-        store.note_runtime("r1", {"numpy": "2"})
-        store.note_runtime("r1", {"numpy": "2"})
-        return store
+    def store(self, tmp_path: Path, database: str) -> Iterator[Store]:
+        with closing(Store.open(tmp_path, database)) as store:
+            store.note_runtime("r1", {"numpy": "2"})
+            store.note_runtime("r1", {"numpy": "2"})
+            yield store
 
-    def test_a_decision_without_its_runtime_is_refused(self, tmp_path: Path) -> None:
-        with pytest.raises(sqlite3.IntegrityError):
-            Store.open(tmp_path / "other").quick().append([row(1)])
+    def test_a_decision_without_its_runtime_is_refused(self, tmp_path: Path, database: str) -> None:
+        with closing(Store.open(tmp_path / "other", database)) as store, pytest.raises(RowRefused):
+            store.quick().append([row(1)])
 
     def test_one_bad_row_keeps_the_others_of_its_transaction_out(self, store: Store) -> None:
         quick = store.quick()
-        with pytest.raises(sqlite3.IntegrityError):
+        with pytest.raises(RowRefused):
             quick.append([row(1), row(2), row(1)])
         assert store.decision("d2") is None
         quick.append([row(2)])
         assert store.decision("d2") is not None
 
-    def test_a_full_disk_leaves_nothing_and_says_so(self, store: Store) -> None:
+    def test_a_full_disk_leaves_nothing_and_says_so(self, tmp_path: Path) -> None:
+        store = Store.open(tmp_path)
+        store.note_runtime("r1", {"numpy": "2"})
         quick = store.quick()
         pages = quick.connection.execute("PRAGMA page_count").fetchone()[0]
         quick.connection.execute(f"PRAGMA max_page_count = {pages}")
@@ -267,7 +308,19 @@ class TestLedgerRows:
         assert quick.latest_decision("ana") == "sql"
         assert quick.latest_decision("bea") == "mql"
 
-    def test_the_latest_decision_is_found_without_reading_the_row(self, store: Store) -> None:
+    def test_a_server_that_was_restarted_is_asked_again(self, store: Store) -> None:
+        if store.is_sqlite:
+            return  # a file has no server
+        quick = store.quick()
+        quick.append([row(1)])
+        with store.writing() as connection:
+            connection.exec_driver_sql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid()")
+        assert quick.latest_decision("ana") == "mql"
+        quick.append([row(2)])
+        assert store.decision("d2") is not None
+
+    def test_the_latest_decision_is_found_without_reading_the_row(self, tmp_path: Path) -> None:
+        store = Store.open(tmp_path)
         quick = store.quick()
         plan = quick.connection.execute("EXPLAIN QUERY PLAN " + quick._latest, ("ana",)).fetchall()
         assert "COVERING INDEX" in str(plan)

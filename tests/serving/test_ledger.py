@@ -30,6 +30,8 @@ def row(number: int, lead_id: str = "ana", decision: str = "mql", key: str | Non
         "r1",
         key,
         "hash" if key else None,
+        None,
+        None,
     )
 
 

@@ -1,0 +1,157 @@
+"""The few statements of the scoring path, compiled once and run on the driver's own connection: microseconds each.
+
+In and out: plain values. Not for two threads at once. Raises StoreUnavailable, RowRefused; after a failure of the
+connection the next statement opens a new one.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import sqlite3
+from collections.abc import Sequence
+from itertools import chain
+from typing import Any
+
+import sqlalchemy as sa
+
+from data.schema import api_keys, decisions, policies
+from data.store import RowRefused, Store, StoreUnavailable, cause_of, refused
+
+__all__ = ["COLUMNS", "Quick"]
+
+_LATER = ("sequence", "erased_at")
+COLUMNS: tuple[str, ...] = tuple(one.name for one in decisions.columns if one.name not in _LATER)
+"""Of a row that enters the ledger, in order."""
+
+
+class Quick:
+    """A connection of the scoring path."""
+
+    def __init__(self, store: Store) -> None:
+        self.place = store.place
+        self._store = store
+        dialect = store.engine.dialect
+
+        def sql(statement: sa.ClauseElement) -> str:
+            return str(statement.compile(dialect=dialect))
+
+        key = sa.select(api_keys.c.sha256, api_keys.c.scopes, api_keys.c.expires_at, api_keys.c.revoked_at)
+        self._key = sql(key.where(api_keys.c.prefix == sa.bindparam("prefix")))
+        self._policy = sql(sa.select(sa.func.max(policies.c.version)))
+        latest = sa.select(decisions.c.decision).where(decisions.c.lead_id == sa.bindparam("lead_id"))
+        self._latest = sql(latest.order_by(decisions.c.sequence.desc())) + " LIMIT 1"
+        repeated = sa.select(decisions.c.request_hash, decisions.c.answer)
+        self._repeated = sql(repeated.where(decisions.c.idempotency_key == sa.bindparam("key")))
+        one = sql(decisions.insert().values({name: sa.bindparam(name) for name in COLUMNS}))
+        into, _, values = one.partition(" VALUES ")
+        values = values.partition(" RETURNING ")[0]
+        # Many rows in one statement: each statement gives the interpreter lock away and has to wait to get it back.
+        self._inserts = [(size, f"{into} VALUES {', '.join([values] * size)}") for size in (64, 16, 4, 1)]
+        self._sqlite = store.is_sqlite
+        self._connection: Any = None
+        self._connect()
+
+    @property
+    def connection(self) -> Any:  # noqa: ANN401 - the driver's own, of either database
+        return self._connection
+
+    def key(self, prefix: str) -> tuple[str, str, int | None, int | None] | None:
+        """SHA-256, scopes, expiry and end of a key."""
+        found = self._one(self._key, prefix)
+        return None if found is None else tuple(found)
+
+    def policy_version(self) -> int | None:
+        """The newest published version."""
+        row = self._one(self._policy)
+        return row[0] if row else None
+
+    def latest_decision(self, lead_id: str) -> str | None:
+        """What was decided last about a lead."""
+        row = self._one(self._latest, lead_id)
+        return row[0] if row else None
+
+    def answered(self, idempotency_key: str) -> tuple[str, bytes] | None:
+        """The hash of the request that this key came with first, and its answer."""
+        found = self._one(self._repeated, idempotency_key)
+        return None if found is None else tuple(found)
+
+    def append(self, rows: Sequence[tuple[Any, ...]]) -> None:
+        """Enters decisions (values in the order of `COLUMNS`) in one durable transaction: all of them or none."""
+        try:
+            if len(rows) == 1:  # a statement by itself is a transaction
+                self._run(self._inserts[-1][1], rows[0])
+                return
+            self._run("BEGIN IMMEDIATE" if self._sqlite else "BEGIN", ())
+            try:
+                place = 0
+                for size, insert in self._inserts:
+                    while len(rows) - place >= size:
+                        self._run(insert, list(chain.from_iterable(rows[place : place + size])))
+                        place += size
+                self._run("COMMIT", ())
+            except Exception:
+                self._undo()
+                raise
+        except Exception as error:
+            raise self._told(error) from error
+
+    def close(self) -> None:
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            with contextlib.suppress(Exception):
+                connection.close()
+
+    def _undo(self) -> None:
+        if self._sqlite and not self._connection.in_transaction:
+            return
+        with contextlib.suppress(Exception):  # a lost connection has undone it already
+            self._run("ROLLBACK", ())
+
+    def _one(self, statement: str, *values: object) -> Any:  # noqa: ANN401 - each caller knows what its statement selects
+        try:
+            return self._run(statement, values).fetchone()
+        except Exception as error:
+            if self._sqlite or (self._connection is not None and not self._is_lost(error)):
+                raise self._told(error) from error
+        try:  # a server that was restarted meanwhile: what only reads may be asked again
+            self._connect()
+            return self._run(statement, values).fetchone()
+        except Exception as error:
+            raise self._told(error) from error
+
+    def _run(self, statement: str, values: Sequence[object]) -> Any:  # noqa: ANN401 - the driver's cursor
+        if self._sqlite:
+            return self._connection.execute(statement, values)
+        if self._connection is None:
+            self._connect()
+        cursor = self._connection.cursor()
+        cursor.execute(statement, values)
+        return cursor
+
+    def _connect(self) -> None:
+        """A connection of our own, outside the pool and without transactions that begin by themselves."""
+        self.close()
+        with self._store.mapped():
+            pooled = self._store.engine.raw_connection()
+            self._connection = pooled.driver_connection
+            pooled.detach()
+        if not self._sqlite:
+            self._connection.rollback()  # the pool has looked whether it lives
+            self._connection.autocommit = True
+
+    @staticmethod
+    def _is_lost(error: BaseException) -> bool:
+        """Whether the connection itself failed, rather than what was asked over it."""
+        return isinstance(error, OSError) or type(error).__name__ == "InterfaceError"
+
+    def _told(self, error: BaseException) -> Exception:
+        """The error in our own terms."""
+        if isinstance(error, (StoreUnavailable, RowRefused)):
+            return error
+        if isinstance(error, sqlite3.IntegrityError) or refused(error):
+            return RowRefused(cause=cause_of(error))
+        if isinstance(error, sqlite3.ProgrammingError) or (not isinstance(error, (sqlite3.Error, OSError)) and self._sqlite):
+            raise error
+        if not self._sqlite and self._is_lost(error):
+            self.close()
+        return StoreUnavailable(place=self.place, cause=cause_of(error))

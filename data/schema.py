@@ -1,0 +1,386 @@
+"""The tables of an installation's store, for any database that SQLAlchemy knows; revisions of them stand in `migrations/`.
+
+Instants are integers, microseconds since 1970 UTC; null means "never" or "none". JSON is text that the database does not
+look into. What a CRM sends is kept by its natural key, so that sending it twice changes nothing:
+
+- `leads`: the current state, folded from `lead_changes`; `lead_changes`: every dated value of every field
+- `activities`, `stage_changes`, `outcomes`: what happened; rows of one lead lie together
+- `standings`: where each lead stands now, for the queue; `stale`: leads that wait to be scored again
+- `feedback`, `merges`, `erasures`: what sales said, which leads became one, which were erased
+- `decisions` (the ledger) and the `runtimes` that made them; `policies`, `api_keys`, `audit`
+- `jobs`; `endpoints` and the `outbox` of webhooks to deliver; `hooks` and the `inbox` of webhooks received; `promotions`
+"""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+
+__all__ = [
+    "SCHEMA_VERSION",
+    "activities",
+    "api_keys",
+    "audit",
+    "decisions",
+    "endpoints",
+    "erasures",
+    "feedback",
+    "hooks",
+    "inbox",
+    "jobs",
+    "lead_changes",
+    "leads",
+    "merges",
+    "metadata",
+    "outbox",
+    "outcomes",
+    "policies",
+    "promotions",
+    "runtimes",
+    "stage_changes",
+    "stale",
+    "standings",
+]
+
+SCHEMA_VERSION = "0003"
+"""The newest revision in data/migrations/versions; a test holds the two together."""
+
+metadata = sa.MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+_Instant = sa.BigInteger
+_Sequence = sa.BigInteger().with_variant(sa.Integer, "sqlite")
+
+# ------------------------------------------------------------------------------------- what the operator decides
+
+policies = sa.Table(
+    "policies",
+    metadata,
+    sa.Column("version", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("json", sa.Text, nullable=False),
+    sa.Column("author", sa.Text, nullable=False),
+    sa.Column("note", sa.Text, nullable=False),
+    sa.Column("created_at", _Instant, nullable=False),
+    sa.Column("restores", sa.Integer),
+)
+
+api_keys = sa.Table(
+    "api_keys",
+    metadata,
+    sa.Column("prefix", sa.Text, primary_key=True),
+    sa.Column("sha256", sa.Text, nullable=False),
+    sa.Column("scopes", sa.Text, nullable=False),
+    sa.Column("note", sa.Text, nullable=False),
+    sa.Column("created_at", _Instant, nullable=False),
+    sa.Column("expires_at", _Instant),
+    sa.Column("revoked_at", _Instant),
+    sa.Column("last_used_at", _Instant),
+    # Requests a minute; null is the installation's default.
+    sa.Column("rate", sa.Integer),
+    # The key that this one replaced.
+    sa.Column("replaces", sa.Text),
+)
+
+audit = sa.Table(
+    "audit",
+    metadata,
+    sa.Column("sequence", _Sequence, primary_key=True, autoincrement=True),
+    sa.Column("at", _Instant, nullable=False),
+    sa.Column("actor", sa.Text, nullable=False),
+    sa.Column("action", sa.Text, nullable=False),
+    sa.Column("subject", sa.Text, nullable=False),
+    sa.Column("detail", sa.Text, nullable=False),
+    sa.Index(None, "at"),
+    sqlite_autoincrement=True,
+)
+
+promotions = sa.Table(
+    "promotions",
+    metadata,
+    sa.Column("promotion_id", sa.Text, primary_key=True),
+    sa.Column("kind", sa.Text, nullable=False),
+    sa.Column("version", sa.Text),
+    sa.Column("author", sa.Text, nullable=False),
+    sa.Column("why", sa.Text, nullable=False),
+    sa.Column("state", sa.Text, nullable=False),
+    sa.Column("requested_at", _Instant, nullable=False),
+    sa.Column("finished_at", _Instant),
+    sa.Column("message", sa.Text),
+    sa.Index(None, "state", "requested_at"),
+)
+
+# ------------------------------------------------------------------------------------- what is known about leads
+
+leads = sa.Table(
+    "leads",
+    metadata,
+    sa.Column("lead_id", sa.Text, primary_key=True),
+    sa.Column("account", sa.Text),
+    sa.Column("created_at", _Instant),
+    # When the newest of its values was changed, and when the lead was first heard of.
+    sa.Column("changed_at", _Instant),
+    sa.Column("recorded_at", _Instant, nullable=False),
+    sa.Column("attributes", sa.Text, nullable=False),
+    sa.Index(None, "account"),
+)
+
+lead_changes = sa.Table(
+    "lead_changes",
+    metadata,
+    sa.Column("lead_id", sa.Text, primary_key=True),
+    sa.Column("field", sa.Text, primary_key=True),
+    sa.Column("changed_at", _Instant, primary_key=True, autoincrement=False),
+    sa.Column("value", sa.Text),
+    sa.Column("recorded_at", _Instant, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+activities = sa.Table(
+    "activities",
+    metadata,
+    sa.Column("lead_id", sa.Text, primary_key=True),
+    sa.Column("activity_id", sa.Text, primary_key=True),
+    sa.Column("occurred_at", _Instant, nullable=False),
+    sa.Column("recorded_at", _Instant, nullable=False),
+    sa.Column("type", sa.Text, nullable=False),
+    sa.Column("channel", sa.Text),
+    sa.Column("url", sa.Text),
+    sa.Column("content", sa.Text),
+    sa.Column("campaign", sa.Text),
+    sa.Column("duration_seconds", sa.Double),
+    sa.Column("value", sa.Text),
+    # 0, 1, or null: not said.
+    sa.Column("automated", sa.Integer),
+    sqlite_with_rowid=False,  # in the order of the primary key: what belongs to one lead lies together
+)
+
+stage_changes = sa.Table(
+    "stage_changes",
+    metadata,
+    sa.Column("lead_id", sa.Text, primary_key=True),
+    sa.Column("entered_at", _Instant, primary_key=True, autoincrement=False),
+    sa.Column("stage", sa.Text, primary_key=True),
+    sa.Column("recorded_at", _Instant, nullable=False),
+    sa.Column("owner", sa.Text),
+    sa.Column("amount", sa.Double),
+    sa.Column("reason", sa.Text),
+    sqlite_with_rowid=False,
+)
+
+outcomes = sa.Table(
+    "outcomes",
+    metadata,
+    sa.Column("lead_id", sa.Text, primary_key=True),
+    sa.Column("converted_at", _Instant, primary_key=True, autoincrement=False),
+    sa.Column("kind", sa.Text, primary_key=True),
+    sa.Column("recorded_at", _Instant, nullable=False),
+    sa.Column("amount", sa.Double),
+    sqlite_with_rowid=False,
+)
+
+feedback = sa.Table(
+    "feedback",
+    metadata,
+    sa.Column("feedback_id", sa.Text, primary_key=True),
+    sa.Column("lead_id", sa.Text, nullable=False),
+    sa.Column("decision_id", sa.Text),
+    sa.Column("verdict", sa.Text, nullable=False),
+    sa.Column("reason", sa.Text),
+    sa.Column("note", sa.Text),
+    sa.Column("author", sa.Text, nullable=False),
+    sa.Column("given_at", _Instant, nullable=False),
+    sa.Index(None, "lead_id", "given_at"),
+)
+
+merges = sa.Table(
+    "merges",
+    metadata,
+    sa.Column("merge_id", sa.Text, primary_key=True),
+    sa.Column("lead_id", sa.Text, nullable=False),
+    # The lead that ceased to be: whoever asks for it is told of the other.
+    sa.Column("merged", sa.Text, nullable=False, unique=True),
+    sa.Column("merged_at", _Instant, nullable=False),
+    sa.Column("author", sa.Text, nullable=False),
+    sa.Column("moved", sa.Text, nullable=False),
+    sa.Index(None, "lead_id"),
+)
+
+erasures = sa.Table(
+    "erasures",
+    metadata,
+    sa.Column("erasure_id", sa.Text, primary_key=True),
+    # A digest, keyed by a secret of this installation: it proves, and tells nobody who it was.
+    sa.Column("lead_digest", sa.Text, nullable=False),
+    sa.Column("erased_at", _Instant, nullable=False),
+    sa.Column("author", sa.Text, nullable=False),
+    sa.Column("removed", sa.Text, nullable=False),
+    sa.Index(None, "lead_digest"),
+)
+
+# ------------------------------------------------------------------------------------- what was decided about them
+
+runtimes = sa.Table(
+    "runtimes",
+    metadata,
+    sa.Column("fingerprint", sa.Text, primary_key=True),
+    sa.Column("versions", sa.Text, nullable=False),
+)
+
+decisions = sa.Table(
+    "decisions",
+    metadata,
+    sa.Column("sequence", _Sequence, primary_key=True, autoincrement=True),
+    sa.Column("decision_id", sa.Text, nullable=False, unique=True),
+    sa.Column("lead_id", sa.Text, nullable=False),
+    sa.Column("scored_at", _Instant, nullable=False),
+    sa.Column("as_of", _Instant, nullable=False),
+    sa.Column("decision", sa.Text, nullable=False),
+    sa.Column("previous_decision", sa.Text),
+    sa.Column("probability", sa.Double, nullable=False),
+    sa.Column("model_version", sa.Text, nullable=False),
+    sa.Column("policy_version", sa.Text, nullable=False),
+    sa.Column("feature_set", sa.Text, nullable=False),
+    sa.Column("input_hash", sa.Text, nullable=False),
+    sa.Column("input", sa.LargeBinary, nullable=False),
+    sa.Column("answer", sa.LargeBinary, nullable=False),
+    sa.Column("runtime", sa.Text, sa.ForeignKey("runtimes.fingerprint", name="fk_decisions_runtime"), nullable=False),
+    sa.Column("idempotency_key", sa.Text),
+    sa.Column("request_hash", sa.Text),
+    # What it was made from: null a request's body, otherwise `store`; and, where chance had a part, with which probability.
+    sa.Column("origin", sa.Text),
+    sa.Column("propensity", sa.Double),
+    sa.Column("erased_at", _Instant),
+    # The decision rides in the index, so that the latest one of a lead is read without touching its wide row.
+    sa.Index(None, "lead_id", "sequence", "decision"),
+    # Only what has a key is in this index: most decisions have none, and a page saved is a page not written.
+    sa.Index(
+        None,
+        "idempotency_key",
+        unique=True,
+        sqlite_where=sa.text("idempotency_key IS NOT NULL"),
+        postgresql_where=sa.text("idempotency_key IS NOT NULL"),
+    ),
+    sqlite_autoincrement=True,
+)
+
+standings = sa.Table(
+    "standings",
+    metadata,
+    sa.Column("lead_id", sa.Text, primary_key=True),
+    sa.Column("decision", sa.Text, nullable=False),
+    # Since when it stands so, and the ledger's entry that says why.
+    sa.Column("since", _Instant, nullable=False),
+    sa.Column("decision_id", sa.Text, nullable=False),
+    sa.Column("probability", sa.Double, nullable=False),
+    sa.Column("probability_low", sa.Double, nullable=False),
+    sa.Column("probability_high", sa.Double, nullable=False),
+    sa.Column("score", sa.Double),
+    sa.Column("grade", sa.Text),
+    sa.Column("expected_value", sa.Double),
+    sa.Column("as_of", _Instant, nullable=False),
+    sa.Column("model_version", sa.Text, nullable=False),
+    sa.Column("policy_version", sa.Text, nullable=False),
+    # The whole of it as JSON, for a page of the queue: reasons, evidence, notes.
+    sa.Column("answer", sa.LargeBinary, nullable=False),
+    sa.Index(None, "decision", "probability", "lead_id"),
+    sa.Index(None, "probability", "lead_id"),
+    sa.Index(None, "as_of"),
+)
+
+stale = sa.Table(
+    "stale",
+    metadata,
+    sa.Column("lead_id", sa.Text, primary_key=True),
+    sa.Column("since", _Instant, nullable=False),
+    sa.Column("changed", sa.Integer, nullable=False),
+    sa.Column("claimed_until", _Instant),
+    sa.Index(None, "since"),
+)
+
+# ------------------------------------------------------------------------------------- work, and who is told of it
+
+jobs = sa.Table(
+    "jobs",
+    metadata,
+    sa.Column("job_id", sa.Text, primary_key=True),
+    sa.Column("kind", sa.Text, nullable=False),
+    sa.Column("state", sa.Text, nullable=False),
+    sa.Column("spec", sa.Text, nullable=False),
+    sa.Column("author", sa.Text, nullable=False),
+    sa.Column("created_at", _Instant, nullable=False),
+    sa.Column("started_at", _Instant),
+    sa.Column("finished_at", _Instant),
+    sa.Column("total", sa.BigInteger),
+    sa.Column("done", sa.BigInteger, nullable=False),
+    sa.Column("failed", sa.BigInteger, nullable=False),
+    # Where the next chunk begins: everything before it is done and kept.
+    sa.Column("checkpoint", sa.Text),
+    sa.Column("leased_by", sa.Text),
+    sa.Column("lease_until", _Instant),
+    sa.Column("attempts", sa.Integer, nullable=False),
+    sa.Column("cancel_asked", sa.Integer, nullable=False),
+    sa.Column("error", sa.Text),
+    sa.Index(None, "state", "created_at"),
+)
+
+endpoints = sa.Table(
+    "endpoints",
+    metadata,
+    sa.Column("endpoint_id", sa.Text, primary_key=True),
+    sa.Column("url", sa.Text, nullable=False),
+    sa.Column("secret", sa.Text, nullable=False),
+    sa.Column("filters", sa.Text, nullable=False),
+    sa.Column("note", sa.Text, nullable=False),
+    sa.Column("author", sa.Text, nullable=False),
+    sa.Column("created_at", _Instant, nullable=False),
+    sa.Column("disabled_at", _Instant),
+)
+
+outbox = sa.Table(
+    "outbox",
+    metadata,
+    sa.Column("sequence", _Sequence, primary_key=True, autoincrement=True),
+    sa.Column("message_id", sa.Text, nullable=False, unique=True),
+    sa.Column("endpoint_id", sa.Text, nullable=False),
+    sa.Column("lead_id", sa.Text, nullable=False),
+    sa.Column("body", sa.LargeBinary, nullable=False),
+    sa.Column("state", sa.Text, nullable=False),
+    sa.Column("created_at", _Instant, nullable=False),
+    sa.Column("due_at", _Instant, nullable=False),
+    sa.Column("attempts", sa.Integer, nullable=False),
+    sa.Column("leased_until", _Instant),
+    sa.Column("delivered_at", _Instant),
+    sa.Column("last_error", sa.Text),
+    sa.Index(None, "state", "due_at"),
+    sa.Index(None, "endpoint_id", "lead_id", "sequence"),
+    sqlite_autoincrement=True,
+)
+
+hooks = sa.Table(
+    "hooks",
+    metadata,
+    sa.Column("hook_id", sa.Text, primary_key=True),
+    sa.Column("secret_sha256", sa.Text, nullable=False, unique=True),
+    sa.Column("mapping", sa.Text, nullable=False),
+    sa.Column("note", sa.Text, nullable=False),
+    sa.Column("author", sa.Text, nullable=False),
+    sa.Column("created_at", _Instant, nullable=False),
+    sa.Column("revoked_at", _Instant),
+)
+
+inbox = sa.Table(
+    "inbox",
+    metadata,
+    # SHA-256 of hook and body: what is sent twice is taken once.
+    sa.Column("digest", sa.Text, primary_key=True),
+    sa.Column("hook_id", sa.Text, nullable=False),
+    sa.Column("body", sa.LargeBinary, nullable=False),
+    sa.Column("received_at", _Instant, nullable=False),
+    sa.Column("taken_at", _Instant),
+    sa.Column("attempts", sa.Integer, nullable=False),
+    sa.Column("error", sa.Text),
+    sa.Index(None, "taken_at", "received_at"),
+)

