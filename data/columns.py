@@ -11,13 +11,26 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from data.sizes import Scale, read_size
+
 if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
     from data.frames import Arrow, Kind
 
-__all__ = ["MISSING_WORDS", "TypedColumn", "as_objects", "as_text", "boolean_words", "encode", "parse_numbers", "type_columns", "uses_sign"]
+__all__ = [
+    "MISSING_WORDS",
+    "TypedColumn",
+    "as_objects",
+    "as_text",
+    "boolean_words",
+    "encode",
+    "parse_numbers",
+    "parse_sizes",
+    "type_columns",
+    "uses_sign",
+]
 
 MISSING_WORDS = ("", "NULL", "null", "Null", "NaN", "nan", "NAN")
 """Missing is empty, NULL or NaN; other tokens only where declared."""
@@ -100,6 +113,16 @@ def parse_numbers(array: Arrow, decimal: str = ".") -> ParsedNumbers:
     if count:
         values = np.where(infinite, np.nan, values)
     return ParsedNumbers(values, bad, count)
+
+
+def parse_sizes(array: Arrow, scale: Scale) -> ParsedNumbers:
+    """Sizes of companies out of an Arrow column of text, as `data/sizes.py` reads them; what is none becomes NaN and is marked."""
+    import numpy as np
+
+    codes, uniques = encode(array)
+    values = np.array([*(read_size(text, scale) for text in uniques.to_pylist()), np.nan])[codes]
+    bad = np.isnan(values) & (codes >= 0)
+    return ParsedNumbers(values, bad if bad.any() else None, 0)
 
 
 def uses_sign(array: Arrow, sign: str) -> bool:

@@ -13,12 +13,13 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from data.columns import TypedColumn, as_objects, as_text, encode, parse_numbers, type_columns, uses_sign
+from data.columns import TypedColumn, as_objects, as_text, encode, parse_numbers, parse_sizes, type_columns, uses_sign
 from data.contracts import LEADS, NOT_ATTRIBUTES
 from data.errors import BadData, BadUsage
 from data.files import RowBatch, RowFile, nearest, open_rows, require_columns
 from data.frames import Arrow, FileSource, FlatChunk, FlatTable, Kind
 from data.quarantine import DEFAULT_SHARE, collect, stop_above
+from data.sizes import SIZES
 from data.times import MISSING, parse_times, to_utc
 
 if TYPE_CHECKING:
@@ -442,6 +443,8 @@ def _scan_numbers(
     array: Arrow, name: str, decimal: str | None, decimals: dict[str, str]
 ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.bool_] | None]:
     """Under the expected decimal sign, or under the other one where the file proves that it uses that."""
+    import numpy as np
+
     sign = decimals.get(name) or decimal or "."
     parsed = parse_numbers(array, sign)
     if parsed.bad is not None and name not in decimals:
@@ -450,6 +453,9 @@ def _scan_numbers(
         if (0 if again.bad is None else int(again.bad.sum())) < int(parsed.bad.sum()) and uses_sign(array, other):
             decimals[name] = other
             return again.values, again.bad
+    if parsed.bad is not None and name in SIZES:
+        sizes = parse_sizes(array, SIZES[name])
+        return np.where(parsed.bad, sizes.values, parsed.values), None if sizes.bad is None else parsed.bad & sizes.bad
     return parsed.values, parsed.bad
 
 

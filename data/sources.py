@@ -15,13 +15,14 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from data.columns import MISSING_WORDS, as_objects, as_text, boolean_words, encode, parse_numbers, type_columns
+from data.columns import MISSING_WORDS, as_objects, as_text, boolean_words, encode, parse_numbers, parse_sizes, type_columns
 from data.contracts import LEADS, NOT_ATTRIBUTES, TABLES, TableContract
 from data.errors import BadData, DependencyFailed, TamizError
 from data.files import nearest, require_columns
 from data.frames import Arrow, Kind, Tables
 from data.project import Project
 from data.quarantine import COLUMNS, collect, stop_above
+from data.sizes import SIZES
 from data.times import MISSING, in_zone, parse_times, to_utc
 
 if TYPE_CHECKING:
@@ -331,6 +332,8 @@ class _Check:
             wrong: Mask | None = np.isnan(numbers) & (codes >= 0)
         else:
             parsed = parse_numbers(array)
+            if parsed.bad is not None and self.contract is LEADS and name in SIZES:
+                parsed = parse_sizes(array, SIZES[name])
             numbers, wrong = parsed.values, parsed.bad
             if parsed.infinite:
                 self.notices.append(f"{self.contract.name}.{name}: {parsed.infinite:,} infinite values were read as missing")

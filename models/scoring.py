@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from data.columns import MISSING_WORDS
 from data.contracts import LEADS
 from data.errors import BadData, TamizError
+from data.sizes import SIZES, read_size
 from features import bant
 from features.engine import Colleagues, Plan, evaluate
 from features.history import NEVER, ActivityLog, History, Leads, Observations, TextColumn, instant
@@ -329,6 +330,9 @@ class _Batch:
         absent, unused = kinds.keys() - lead.keys(), lead.keys() - self._scorer.expected
         if absent:
             notes.append(f"not given: {', '.join(sorted(absent))}")
+        for column in SIZES:
+            if values.get(column, 0.0) is None and isinstance(text := lead.get(column), str) and text.strip() and text not in missing:
+                notes.append(f"{column} {text[:40]!r} tells of no size")
         if unused:
             notes.append(f"not used by this model: {', '.join(sorted(unused))}")
         i = self.size
@@ -461,7 +465,7 @@ def _value(name: str, kind: str, value: object, missing: Collection[str]) -> Any
         if kind in _TEXTUAL:
             return value
     if kind == "number":
-        return _number(name, value)
+        return _size(name, value) if name in SIZES and isinstance(value, str) else _number(name, value)
     if kind == "boolean":
         known = value if isinstance(value, (bool, int, float)) else _BOOLEANS.get(str(value).strip().casefold())
         if known not in (0, 1):
@@ -476,6 +480,12 @@ def _value(name: str, kind: str, value: object, missing: Collection[str]) -> Any
     if isinstance(value, (dict, list)):
         raise BadValue(column=name, value=value, expected="a text or a number")
     return _text(value)
+
+
+def _size(name: str, text: str) -> float | None:
+    """A company's size as its form or CRM words it; what tells of none is not known, as in a file."""
+    size = read_size(text, SIZES[name])
+    return size if size == size else None  # NaN is not equal to itself
 
 
 def _number(name: str, value: object) -> float | None:

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from data.columns import boolean_words, parse_numbers, uses_sign
 from data.contracts import NOT_ATTRIBUTES
+from data.sizes import SIZES, read_size
 from features.declarations import NOTHING, Declarations
 from features.engine import Colleagues, Plan, needs_of
 from features.history import ActivityLog, Column, FieldHistory, Leads, TextColumn
@@ -154,19 +155,21 @@ def changes_of(tables: Tables, kinds: Mapping[str, str]) -> dict[str, FieldHisto
         np.cumsum(np.bincount(rows["lead_row"].to_numpy(np.int64), minlength=n_leads), out=starts[1:])
         changed, values = _micros(rows["changed_at"]), text_column(rows["value"])
         if kind in _NUMBERS:
-            found[column] = FieldHistory(starts, changed, np.append(_as_numbers(values.values, kind), np.nan)[values.codes], None)
+            found[column] = FieldHistory(starts, changed, np.append(_as_numbers(column, values.values, kind), np.nan)[values.codes], None)
         elif kind in ("category", "text"):
             found[column] = FieldHistory(starts, changed, None, values)
     return found
 
 
-def _as_numbers(texts: Sequence[str], kind: str) -> Column:
+def _as_numbers(name: str, texts: Sequence[str], kind: str) -> Column:
     """Dated values as their column would hold them, each by itself, so that a later one changes none; what is none is missing."""
     import pyarrow as pa
 
     if kind == "boolean":
         known = {"1": 1.0, "0": 0.0}
         return np.array([(boolean_words([one]) or {one: known.get(one.strip(), np.nan)})[one] for one in texts], dtype=np.float64)
+    if name in SIZES:
+        return np.array([read_size(one, SIZES[name]) for one in texts], dtype=np.float64)
     values = np.array(parse_numbers(pa.array(texts, pa.string())).values)
     for i in np.flatnonzero(np.isnan(values)).tolist():
         comma = pa.array([texts[i]])

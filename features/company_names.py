@@ -1,0 +1,81 @@
+"""Whether a company's name and a domain are the same company's: "Acme Logística, S.L." and `acme-logistica.es`.
+
+In: a name as a CRM or a form holds it, and a domain. Out: 1 or 0; NaN where the name has nothing to compare. Legal forms of
+many countries, accents, case and what joins words make no difference; initials and the name's beginning are taken, too.
+
+>>> same_company("Acme Logística, S.L.", "acme-logistica.es"), same_company("Banco Bilbao Vizcaya Argentaria", "bbva.com")
+(1.0, 1.0)
+>>> same_company("Acme GmbH", "contoso.example"), same_company("S.L.", "acme.es")
+(0.0, nan)
+"""
+
+from __future__ import annotations
+
+import math
+import re
+import unicodedata
+
+from data.mail_domains import company_part
+
+__all__ = ["same_company"]
+
+_LEGAL_FORMS = frozenset(
+    """
+    sl slu sll slne slp sa sau sas sad scoop sc scp cb aie ltd limited plc llp llc lp inc incorporated corp corporation co company
+    gmbh mbh ag kg kgaa ohg ug ek ev se gbr eg sarl sasu eurl snc sci spa srl srls sapa bv nv cv vof bvba sprl as asa ab oy oyj aps
+    ivs hf ehf sp zoo spzoo kft zrt doo dd ad ood eood sro ltda lda eireli mei me epp sapi rl saa eirl sac spr cia cv pty pte pvt
+    kk holding holdings group grupo groupe gruppe international internacional
+    """.split()
+)
+_SMALL = frozenset("de del la el los las y e and et und the of of for du des d l i do da dos das van von der".split())
+_DOTTED = re.compile(r"\b\w(?:\.\s?\w)+\b\.?")
+_SLASHED = re.compile(r"\b([a-z])/([a-z])\b")
+_WORD = re.compile(r"[^\W_]+")
+_LONGEST = 120
+
+
+def same_company(company: str, domain: str) -> float:
+    """Whether the name is the domain's owner's, as far as letters tell."""
+    words = _words(company)
+    label = "".join(_WORD.findall(_readable(company_part(domain).partition(".")[0])))
+    if not words or not label:
+        return math.nan
+    large = [word for word in words if word not in _SMALL]
+    return float(any(_agree(name, label) for name in {"".join(words), "".join(large)}) or _short_for(large, label))
+
+
+def _agree(name: str, label: str) -> bool:
+    """One begins with the other, if what they share is long enough to mean something."""
+    short, long = sorted((name, label), key=len)
+    return bool(short) and (short == long or (len(short) >= 4 and long.startswith(short)))
+
+
+def _short_for(words: list[str], label: str) -> bool:
+    """The first word or the longest stands for the name, or its initials do: `telefonica`, `mango` for "Punto Fa Mango", `ibm`."""
+    if any(len(word) >= 5 and word in label for word in words):
+        return True
+    initials = "".join(word[0] for word in words)
+    return (len(initials) >= 2 and label == initials) or (len(initials) >= 3 and label.startswith(initials))
+
+
+def _words(company: str) -> list[str]:
+    """The name's words without accents and legal forms; none where a legal form is all there is."""
+    text = _SLASHED.sub(r"\1\2", _DOTTED.sub(_joined, _plain(company[:_LONGEST])))
+    return [word for word in _WORD.findall(text) if word not in _LEGAL_FORMS]
+
+
+def _joined(found: re.Match[str]) -> str:
+    return re.sub(r"[.\s]", "", found[0]) + " "
+
+
+def _readable(label: str) -> str:
+    """A label of an international domain in its own letters."""
+    try:
+        return _plain(label.encode("ascii").decode("idna") if label.startswith("xn--") else label)
+    except UnicodeError:
+        return label
+
+
+def _plain(text: str) -> str:
+    letters = unicodedata.normalize("NFKD", text.casefold()) if not text.isascii() else text.lower()
+    return "".join([letter for letter in letters if not unicodedata.combining(letter)])
