@@ -20,6 +20,8 @@ import unicodedata
 from functools import lru_cache
 from typing import Literal, NamedTuple
 
+from data.word_lists import words
+
 __all__ = ["KINDS", "MailKind", "company_part", "domain_of", "host_of", "is_role", "kind_of"]
 
 MailKind = Literal["free", "disposable", "education", "government", "corporate"]
@@ -29,7 +31,7 @@ _LONGEST = 320
 """Characters of the longest address that mail can be sent to."""
 _LABEL = re.compile(r"[^\s@/\\,;:()<>\[\]\"']+")
 
-_ROLES = frozenset(
+_ROLES = words(
     """
     info information informacion informacoes kontakt contact contacto contato contactus contactenos mail email correo office
     oficina buro buero bureau accueil reception recepcion recepcao hello hola ola hallo bonjour hi team equipo
@@ -48,23 +50,23 @@ _ROLES = frozenset(
     noreply donotreply nobody mailer mailerdaemon notifications notificaciones alerts system automated bot test prueba
     logistica logistics warehouse almacen shipping operaciones operations calidad quality export import trafico
     reservas booking bookings reservations store tienda shop shipping
-    """.split()
+    """
 )
 """What stands before the @ where a desk reads, not a person; points, hyphens and digits apart."""
 
-_SECOND_LEVEL = frozenset("co com org net gov gob gouv gub go govt ac edu ed sch or ne nom mil gen firm ltd plc me info biz asso".split())
+_SECOND_LEVEL = words("co com org net gov gob gouv gub go govt ac edu ed sch or ne nom mil gen firm ltd plc me info biz asso")
 """Second levels under a country that anybody, or a whole sector, registers below: `acme.co.uk`, `acme.com.mx`."""
-_SHARED = frozenset(
+_SHARED = words(
     """
     onmicrosoft.com sharepoint.com blogspot.com wordpress.com wixsite.com myshopify.com github.io gitlab.io netlify.app vercel.app
     herokuapp.com azurewebsites.net web.app firebaseapp.com weebly.com squarespace.com webflow.io pages.dev workers.dev
     cloudfront.net amazonaws.com appspot.com odoo.com zendesk.com hubspotpagebuilder.com eu.com uk.com us.com de.com br.com
-    """.split()
+    """
 )
 """Domains below which each customer has a name of its own."""
-_EDUCATION_PARTS = frozenset("edu ac sch".split())
+_EDUCATION_PARTS = words("edu ac sch")
 _EDUCATION_LABEL = re.compile(r"universi(?!a[ln])|hochschule|\Auniv?-|\Afh-|\Aalumnos?\Z")
-_EDUCATION = frozenset(
+_EDUCATION = words(
     """
     upm.es ucm.es uam.es uc3m.es ub.edu upv.es us.es ugr.es uv.es usal.es unav.es uned.es ehu.es ehu.eus upc.edu uab.cat uab.es unizar.es
     uma.es um.es ua.es uah.es urjc.es uva.es uvigo.es usc.es udc.es unican.es uniovi.es ull.es ulpgc.es uclm.es unex.es uco.es
@@ -74,17 +76,17 @@ _EDUCATION = frozenset(
     ufrj.br ufmg.br ufrgs.br unesp.br puc-rio.br unam.mx ipn.mx itesm.mx tec.mx uba.ar uchile.cl puc.cl uc.cl unal.edu.co uniandes.edu.co
     ulisboa.pt up.pt uc.pt uminho.pt unl.pt kuleuven.be ugent.be uva.nl vu.nl tudelft.nl uu.nl utoronto.ca mcgill.ca ubc.ca
     unibo.it unimi.it polimi.it uniroma1.it unipd.it ku.dk dtu.dk lu.se kth.se uio.no ntnu.no helsinki.fi aalto.fi
-    """.split()
+    """
 )
 """Universities whose domains do not say so."""
-_GOVERNMENT_PARTS = frozenset("gov gob gouv gub govt go mil jus leg int".split())
-_GOVERNMENT = frozenset(
+_GOVERNMENT_PARTS = words("gov gob gouv gub govt go mil jus leg int")
+_GOVERNMENT = words(
     """
     europa.eu bund.de bundeswehr.org admin.ch gencat.cat euskadi.eus juntadeandalucia.es juntaex.es jcyl.es jccm.es xunta.gal xunta.es gva.es
-    madrid.org carm.es aragon.es navarra.es larioja.org asturias.org cantabria.es caib.es gobiernodecanarias.org ayto-madrid.es madrid.es
+    asturias.org madrid.org carm.es aragon.es navarra.es larioja.org asturias.org cantabria.es caib.es gobiernodecanarias.org ayto-madrid.es madrid.es
     bcn.cat barcelona.cat policia.es guardiacivil.es mde.es nhs.uk nhs.net police.uk parliament.uk canada.ca gc.ca un.org undp.org who.int
     overheid.nl rijksoverheid.nl belgium.be gv.at stadt-zuerich.ch muenchen.de berlin.de hamburg.de
-    """.split()
+    """
 )
 
 
@@ -141,7 +143,7 @@ def is_role(email: str) -> bool:
     return plain in _ROLES or (first in _ROLES and first != plain and letters.strip()[len(first) + 1 :] in _ROLES_OF_PLACES)
 
 
-_ROLES_OF_PLACES = frozenset("es en de fr pt it uk us mx ar cl co br ch at madrid barcelona spain espana europe iberia latam".split())
+_ROLES_OF_PLACES = words("es en de fr pt it uk us mx ar cl co br ch at madrid barcelona spain espana europe iberia latam")
 """What may follow a desk's name: the country or town whose desk it is."""
 
 
@@ -177,14 +179,14 @@ def kind_of(domain: str) -> MailKind:
     return "corporate"
 
 
-_COMMON_FREE = frozenset(
+_COMMON_FREE = words(
     """
     gmail.com googlemail.com outlook.com outlook.es hotmail.com hotmail.es hotmail.fr live.com msn.com yahoo.com yahoo.es yahoo.fr
     yahoo.co.uk ymail.com icloud.com me.com mac.com aol.com proton.me protonmail.com pm.me gmx.com gmx.de gmx.net web.de t-online.de
     freenet.de mail.com mail.ru yandex.com yandex.ru zoho.com qq.com 163.com telefonica.net terra.es movistar.es ono.com orange.es
     orange.fr wanadoo.fr free.fr laposte.net sfr.fr libero.it virgilio.it uol.com.br bol.com.br terra.com.br ig.com.br hey.com
     tutanota.com fastmail.com hushmail.com prodigy.net.mx outlook.fr outlook.de outlook.com.br hotmail.co.uk hotmail.it live.com.mx
-    """.split()
+    """
 )
 """Free mail that many leads write from, in case the package's list misses it."""
 

@@ -20,6 +20,8 @@ from functools import lru_cache
 from types import MappingProxyType
 from typing import NamedTuple
 
+from data.word_lists import words
+
 __all__ = ["MONEY", "PEOPLE", "SIZES", "Scale", "read_size"]
 
 
@@ -35,24 +37,24 @@ class Scale:
 PEOPLE = Scale(
     1.0,
     1e7,
-    frozenset(
+    words(
         """
         employee employees people person persons staff worker workers fte ftes headcount team members size
         empleado empleados empleada empleadas persona personas trabajador trabajadores plantilla colaboradores
         empregados funcionarios trabalhadores pessoas employes salaries personnes collaborateurs effectif
         mitarbeiter mitarbeiterinnen mitarbeitende beschaftigte angestellte ma
-        """.split()
+        """
     ),
 )
 MONEY = Scale(
     1.0,
     1e15,
-    frozenset(
+    words(
         """
         revenue revenues turnover sales facturacion ingresos ventas facturamento faturamento receita umsatz chiffre affaires
         eur euro euros usd us dollar dollars dolar dolares gbp pound pounds libras chf franken francs mxn peso pesos brl
         real reais cop clp ars pen soles jpy yen cny inr rupees sek nok dkk pln cad aud r
-        """.split()
+        """
     ),
 )
 SIZES: Mapping[str, Scale] = MappingProxyType({"employees": PEOPLE, "annual_revenue": MONEY})
@@ -63,7 +65,7 @@ _SIGNS_OF_MONEY = frozenset("€$£¥₹")
 _UNITS: Mapping[str, float] = MappingProxyType(
     {
         word: size
-        for size, words in (
+        for size, listed in (
             (1e3, "k mil miles tsd tausend thousand thousands mille"),
             (1e5, "lakh lakhs"),
             (1e6, "m mm mn mio mill mln million millions millon millones milhao milhoes millionen mi"),
@@ -71,27 +73,27 @@ _UNITS: Mapping[str, float] = MappingProxyType(
             (1e9, "b bn bil billion billions mrd milliarde milliarden milliard milliards md mds bilhao bilhoes"),
             (1e12, "tn trillion trillions billon billones"),
         )
-        for word in words.split()
+        for word in words(listed)
     }
 )
-_CONTINENTAL = frozenset(
+_CONTINENTAL = words(
     """
     mil miles tsd tausend mio mill millon millones milhao milhoes millionen mrd milliarde milliarden milliard milliards md mds
     bilhao bilhoes billon billones
-    """.split()
+    """
 )
 """Units of languages in which a point parts thousands and a comma decimals."""
-_ABOVE = frozenset("over more above least mas superior minimo min desde from plus mais acima uber mehr mindestens ab > ≥ + up".split())
-_BELOW = frozenset("under less below fewer menos hasta inferior maximo max most unter weniger moins ate < ≤".split())
-_BETWEEN = frozenset("- to a y e and et und bis hasta ate ~ .. …".split())
-_NEUTRAL = frozenset(
+_ABOVE = words("over more above least mas superior minimo min desde from plus mais acima uber mehr mindestens ab > ≥ + up")
+_BELOW = words("under less below fewer menos hasta inferior maximo max most unter weniger moins ate < ≤")
+_BETWEEN = words("- to a y e and et und bis hasta ate ~ .. …")
+_NEUTRAL = words(
     """
     approx aprox approximately aproximadamente about around circa ca c roughly some unos unas cerca sobre alrededor casi nearly
     etwa rund environ cerca total in en em of de d del von the el la los per year a annual annually yearly ano al anual anuales
     pa p jahr im an par at than que als o or y and entre between zwischen zu = ~ ≈ . company
-    """.split()
+    """
 )
-_TOKEN = re.compile(r"[0-9]{1,3}(?:[ '’][0-9]{3})+(?![0-9])(?:[.,][0-9]+)?|[0-9]+(?:[.,][0-9]+)*|[a-z]+|\.\.+|\S")
+_PART = re.compile(r"[0-9]{1,3}(?:[ '’][0-9]{3})+(?![0-9])(?:[.,][0-9]+)?|[0-9]+(?:[.,][0-9]+)*|[a-z]+|\.\.+|\S")
 _PARENTHESES = re.compile(r"(?<=\S)\s*\([^)]*\)")
 _PLAIN = re.compile(r"[0-9]+(?:\.[0-9]+)?(?:e[+-]?[0-9]+)")
 _DASHES = str.maketrans({"–": "-", "—": "-", "−": "-", "‑": "-", "~": "-"})
@@ -126,46 +128,46 @@ def _size(text: str, scale: Scale) -> float:
     plain = "".join([letter for letter in letters if not unicodedata.combining(letter)])
     if _PLAIN.fullmatch(plain):
         return float(plain)
-    tokens = _tokens(_PARENTHESES.sub("", plain).translate(_DASHES))
+    parts = _parts_of(_PARENTHESES.sub("", plain).translate(_DASHES))
     amounts: list[_Amount] = []
     bound, between, signed = "", False, False
-    for at, token in enumerate(tokens):
-        before, after = tokens[at - 1] if at else "", tokens[at + 1] if at + 1 < len(tokens) else ""
-        if token[0].isdigit():
+    for at, part in enumerate(parts):
+        before, after = parts[at - 1] if at else "", parts[at + 1] if at + 1 < len(parts) else ""
+        if part[0].isdigit():
             if len(amounts) == 2 or (amounts and not between):
                 return math.nan
-            amounts.append(_Amount(token, 1.0, False))
-        elif token in _UNITS:
-            if not amounts or between is (len(amounts) == 1) or not _takes_unit(before, token):
+            amounts.append(_Amount(part, 1.0, False))
+        elif part in _UNITS:
+            if not amounts or between is (len(amounts) == 1) or not _takes_unit(before, part):
                 return math.nan
             last = amounts[-1]
-            amounts[-1] = last._replace(unit=last.unit * _UNITS[token], continental=last.continental or token in _CONTINENTAL)
-        elif token in _SIGNS_OF_MONEY or token in scale.words:
-            if token in _SIGNS_OF_MONEY and scale is not MONEY:
+            amounts[-1] = last._replace(unit=last.unit * _UNITS[part], continental=last.continental or part in _CONTINENTAL)
+        elif part in _SIGNS_OF_MONEY or part in scale.words:
+            if part in _SIGNS_OF_MONEY and scale is not MONEY:
                 return math.nan
-            signed = signed or (token in _SIGNS_OF_MONEY and not amounts)
-            if amounts and token in _SIGNS_OF_MONEY and not signed:
+            signed = signed or (part in _SIGNS_OF_MONEY and not amounts)
+            if amounts and part in _SIGNS_OF_MONEY and not signed:
                 amounts[-1] = amounts[-1]._replace(continental=True)
-        elif token in _BETWEEN and amounts and not between and _leads_to_number(tokens, at):
+        elif part in _BETWEEN and amounts and not between and _leads_to_number(parts, at):
             between = True
-        elif token in _ABOVE or token in _BELOW:
-            bound = bound or ("below" if token in _BELOW or (token == "up" and after == "to") else "above")
-        elif token == "to" and before == "up":
+        elif part in _ABOVE or part in _BELOW:
+            bound = bound or ("below" if part in _BELOW or (part == "up" and after == "to") else "above")
+        elif part == "to" and before == "up":
             continue
-        elif token not in _NEUTRAL:
+        elif part not in _NEUTRAL:
             return math.nan
     return _meant(amounts, bound if len(amounts) == 1 else "")
 
 
-def _tokens(text: str) -> list[str]:
+def _parts_of(text: str) -> list[str]:
     """Numbers, words and signs; a unit and its currency written in one ("meur", "kusd") are two."""
     found: list[str] = []
-    for token in _TOKEN.findall(text):
-        unit, currency = token[:-3], token[-3:]
+    for part in _PART.findall(text):
+        unit, currency = part[:-3], part[-3:]
         if unit in _UNITS and currency in MONEY.words:
             found += [unit, currency]
         else:
-            found.append(token)
+            found.append(part)
     return found
 
 
@@ -174,9 +176,9 @@ def _takes_unit(before: str, unit: str) -> bool:
     return before[:1].isdigit() or before in ("de", "of") or (_UNITS.get(before) == 1e3 and _UNITS[unit] == 1e6)
 
 
-def _leads_to_number(tokens: list[str], at: int) -> bool:
+def _leads_to_number(parts: list[str], at: int) -> bool:
     """Whether a number comes next, be it after a sign of money or a filler."""
-    return any(one[0].isdigit() for one in tokens[at + 1 : at + 4])
+    return any(one[0].isdigit() for one in parts[at + 1 : at + 4])
 
 
 def _meant(amounts: list[_Amount], bound: str) -> float:
@@ -198,19 +200,19 @@ def _number(digits: str, multiplied: bool, continental: bool) -> float:
 
     One separator before three digits parts thousands; before a unit it is what the language of the text says.
     """
-    parts = re.split(r"[^0-9]", digits)
+    groups = re.split(r"[^0-9]", digits)
     signs = re.sub(r"[0-9]", "", digits)
-    whole, tail = parts[0], parts[-1]
+    whole, tail = groups[0], groups[-1]
     if not signs:
         return float(digits)
-    grouped = all(len(part) == 3 for part in parts[1:]) and 1 <= len(whole) <= 3 and whole.lstrip("0") == whole
+    grouped = all(len(part) == 3 for part in groups[1:]) and 1 <= len(whole) <= 3 and whole.lstrip("0") == whole
     if len(signs) == 1:
         if not grouped:
             return float(f"{whole}.{tail}") if signs in ".," else math.nan
         decimal = multiplied and ((signs == ",") is continental) and signs in ".,"
         return float(f"{whole}.{tail}") if decimal else float(whole + tail)
     if len(set(signs)) == 1:
-        return float("".join(parts)) if grouped else math.nan
-    if signs[-1] in signs[:-1] or len(set(signs)) != 2 or not all(len(part) == 3 for part in parts[1:-1]) or len(whole) > 3:
+        return float("".join(groups)) if grouped else math.nan
+    if signs[-1] in signs[:-1] or len(set(signs)) != 2 or not all(len(part) == 3 for part in groups[1:-1]) or len(whole) > 3:
         return math.nan
-    return float("".join(parts[:-1]) + "." + tail)
+    return float("".join(groups[:-1]) + "." + tail)

@@ -180,7 +180,7 @@ def _coded(reads: Reads) -> tuple[str, ...]:
 
 def _facts(signal: Signal, needs: Needs) -> list[Fact]:
     """The facts of BANT that a signal weighs; none for a signal of another kind."""
-    if needs.row is None:
+    if needs.row is None or signal.family not in ("budget", "authority", "need", "timeline"):
         return []
     mine = [fact for fact in FACTS if fact.dimension == signal.family]
     return mine if needs.activities and needs.aggregates else [fact for fact in mine if isinstance(fact, Stated)]

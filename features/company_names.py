@@ -13,35 +13,47 @@ from __future__ import annotations
 
 import math
 import re
-import unicodedata
 
 from data.mail_domains import company_part
+from data.word_lists import words
+from features.words import plain
 
 __all__ = ["same_company"]
 
-_LEGAL_FORMS = frozenset(
+_LEGAL_FORMS = words(
     """
-    sl slu sll slne slp sa sau sas sad scoop sc scp cb aie ltd limited plc llp llc lp inc incorporated corp corporation co company
+    sl slu sll slne slp sa sau sas sad scoop sc scp cb aie ltd limited plc llp llc lp inc incorporated corp corporation co
     gmbh mbh ag kg kgaa ohg ug ek ev se gbr eg sarl sasu eurl snc sci spa srl srls sapa bv nv cv vof bvba sprl as asa ab oy oyj aps
     ivs hf ehf sp zoo spzoo kft zrt doo dd ad ood eood sro ltda lda eireli mei me epp sapi rl saa eirl sac spr cia cv pty pte pvt
-    kk holding holdings group grupo groupe gruppe international internacional
-    """.split()
+    kk
+    """
 )
-_SMALL = frozenset("de del la el los las y e and et und the of of for du des d l i do da dos das van von der".split())
+_SMALL = words(
+    """
+    de del la el los las y e and et und the of of for du des d l i do da dos das van von der holding holdings group grupo groupe gruppe
+    international internacional company compania
+    """
+)
 _DOTTED = re.compile(r"\b\w(?:\.\s?\w)+\b\.?")
 _SLASHED = re.compile(r"\b([a-z])/([a-z])\b")
+_UMLAUTS = str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue", "ø": "oe", "å": "aa", "ß": "ss"})
 _WORD = re.compile(r"[^\W_]+")
 _LONGEST = 120
 
 
 def same_company(company: str, domain: str) -> float:
     """Whether the name is the domain's owner's, as far as letters tell."""
-    words = _words(company)
     label = "".join(_WORD.findall(_readable(company_part(domain).partition(".")[0])))
-    if not words or not label:
-        return math.nan
-    large = [word for word in words if word not in _SMALL]
-    return float(any(_agree(name, label) for name in {"".join(words), "".join(large)}) or _short_for(large, label))
+    name = _words(company)
+    if not label or not name or (label.isascii() and not any(word.isascii() for word in name)):
+        return math.nan  # an address in Latin letters says nothing about a name in others
+    spellings = [name] if company.isascii() else [name, _words(company.lower().translate(_UMLAUTS))]
+    return float(any(_fits(spelling, label) for spelling in spellings))
+
+
+def _fits(name: list[str], label: str) -> bool:
+    large = [word for word in name if word not in _SMALL]
+    return any(_agree(spelt, label) for spelt in {"".join(name), "".join(large)}) or any(_short_for(some, label) for some in (name, large))
 
 
 def _agree(name: str, label: str) -> bool:
@@ -50,17 +62,17 @@ def _agree(name: str, label: str) -> bool:
     return bool(short) and (short == long or (len(short) >= 4 and long.startswith(short)))
 
 
-def _short_for(words: list[str], label: str) -> bool:
+def _short_for(name: list[str], label: str) -> bool:
     """The first word or the longest stands for the name, or its initials do: `telefonica`, `mango` for "Punto Fa Mango", `ibm`."""
-    if any(len(word) >= 5 and word in label for word in words):
+    if any(len(word) >= 5 and word in label and word not in _SMALL for word in name):
         return True
-    initials = "".join(word[0] for word in words)
-    return (len(initials) >= 2 and label == initials) or (len(initials) >= 3 and label.startswith(initials))
+    initials = "".join(word[0] for word in name)
+    return (len(name) >= 2 and label == initials) or (len(initials) >= 3 and label.startswith(initials))
 
 
 def _words(company: str) -> list[str]:
     """The name's words without accents and legal forms; none where a legal form is all there is."""
-    text = _SLASHED.sub(r"\1\2", _DOTTED.sub(_joined, _plain(company[:_LONGEST])))
+    text = _SLASHED.sub(r"\1\2", _DOTTED.sub(_joined, plain(company, _LONGEST)))
     return [word for word in _WORD.findall(text) if word not in _LEGAL_FORMS]
 
 
@@ -71,11 +83,6 @@ def _joined(found: re.Match[str]) -> str:
 def _readable(label: str) -> str:
     """A label of an international domain in its own letters."""
     try:
-        return _plain(label.encode("ascii").decode("idna") if label.startswith("xn--") else label)
+        return plain(label.encode("ascii").decode("idna") if label.startswith("xn--") else label)
     except UnicodeError:
         return label
-
-
-def _plain(text: str) -> str:
-    letters = unicodedata.normalize("NFKD", text.casefold()) if not text.isascii() else text.lower()
-    return "".join([letter for letter in letters if not unicodedata.combining(letter)])

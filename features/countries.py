@@ -1,8 +1,8 @@
 """Countries: a name in English, Spanish or the country's own language, or an ISO code, to one code and its part of the world.
 
 In: what a CRM or a form holds ("España", "ESP", "es", "Estados Unidos"). Out: the ISO 3166 code of two letters, None for
-what names no country; and the place of its region in `REGIONS`. The table is data: a row a country, its two codes, its
-region, then its names. Names are compared without case, accents, points and a leading article.
+what names no country; and the place of its region in `REGIONS`. The table is data: rows of a country's
+two codes, its region and its names. Names are compared without case, accents, points and a leading article.
 
 >>> [country_of(text) for text in ("España", "ESP", "es", "U.S.A.", "Deutschland", "the Netherlands", "Atlantis")]
 ['ES', 'ES', 'ES', 'US', 'DE', 'NL', None]
@@ -14,10 +14,11 @@ from __future__ import annotations
 
 import math
 import re
-import unicodedata
 from collections.abc import Mapping
 from functools import lru_cache
 from types import MappingProxyType
+
+from features.words import plain
 
 __all__ = ["REGIONS", "country_of", "region_of"]
 
@@ -61,7 +62,9 @@ VA VAT WE Vatican City|Vatican|Ciudad del Vaticano|Holy See|Santa Sede
 MT MLT WE Malta
 GR GRC WE Greece|Grecia|Ελλάδα|Ellada|Hellas|Hellenic Republic|EL
 CY CYP WE Cyprus|Chipre|Κύπρος
-GB GBR BI United Kingdom|Reino Unido|UK|Great Britain|Gran Bretaña|Britain|England|Inglaterra|Scotland|Escocia|Wales|Gales|Northern Ireland|Irlanda del Norte|Royaume-Uni|Vereinigtes Königreich|Großbritannien|United Kingdom of Great Britain and Northern Ireland|Reino Unido de Gran Bretaña e Irlanda del Norte
+GB GBR BI United Kingdom|Reino Unido|UK|Great Britain|Gran Bretaña|Britain|England|Inglaterra|Scotland|Escocia|Wales
+GB GBR BI Gales|Northern Ireland|Irlanda del Norte|Royaume-Uni|Vereinigtes Königreich|Großbritannien
+GB GBR BI United Kingdom of Great Britain and Northern Ireland|Reino Unido de Gran Bretaña e Irlanda del Norte
 IE IRL BI Ireland|Irlanda|Éire|Republic of Ireland|República de Irlanda|Irland|Irlande
 JE JEY BI Jersey
 GG GGY BI Guernsey|Guernesey
@@ -99,7 +102,8 @@ RU RUS EE Russia|Rusia|Россия|Russian Federation|Federación Rusa|Federaci
 GE GEO EE Georgia|Sakartvelo|საქართველო
 AM ARM EE Armenia|Hayastan|Հայաստան
 AZ AZE EE Azerbaijan|Azerbaiyán|Azərbaycan
-US USA NA United States|Estados Unidos|United States of America|Estados Unidos de América|EEUU|EE UU|E U A|EUA|America|U S|Vereinigte Staaten|États-Unis|Etats Unis
+US USA NA United States|Estados Unidos|United States of America|Estados Unidos de América|EEUU|EE UU|E U A|EUA|America
+US USA NA U S|Vereinigte Staaten|États-Unis|Etats Unis
 CA CAN NA Canada|Canadá|Kanada
 BM BMU NA Bermuda|Bermudas
 PM SPM NA Saint Pierre and Miquelon|San Pedro y Miquelón
@@ -135,7 +139,8 @@ BL BLM CA Saint Barthélemy|St Barthélemy|San Bartolomé
 BQ BES CA Caribbean Netherlands|Bonaire, Sint Eustatius and Saba|Bonaire, San Eustaquio y Saba|Caribe neerlandés|Bonaire
 KY CYM CA Cayman Islands|Islas Caimán
 VG VGB CA British Virgin Islands|Islas Vírgenes Británicas
-VI VIR CA US Virgin Islands|Islas Vírgenes Americanas|U.S. Virgin Islands|United States Virgin Islands|Islas Vírgenes de EE. UU.|Islas Vírgenes de los Estados Unidos|Islas Vírgenes de Estados Unidos
+VI VIR CA US Virgin Islands|Islas Vírgenes Americanas|U.S. Virgin Islands|United States Virgin Islands
+VI VIR CA Islas Vírgenes de EE. UU.|Islas Vírgenes de los Estados Unidos|Islas Vírgenes de Estados Unidos
 TC TCA CA Turks and Caicos Islands|Turks & Caicos Islands|Islas Turcas y Caicos
 AI AIA CA Anguilla|Anguila
 MS MSR CA Montserrat
@@ -187,7 +192,8 @@ TD TCD AF Chad|Tchad
 CM CMR AF Cameroon|Camerún|Cameroun
 GA GAB AF Gabon|Gabón
 CG COG AF Congo|Republic of the Congo|República del Congo|Congo - Brazzaville|Congo Brazzaville
-CD COD AF Democratic Republic of the Congo|The Democratic Republic of Congo|República Democrática del Congo|DRC|RDC|DR Congo|Congo - Kinshasa|Congo Kinshasa
+CD COD AF Democratic Republic of the Congo|The Democratic Republic of Congo|República Democrática del Congo|DRC|RDC
+CD COD AF DR Congo|Congo - Kinshasa|Congo Kinshasa
 CF CAF AF Central African Republic|República Centroafricana
 GQ GNQ AF Equatorial Guinea|Guinea Ecuatorial
 ST STP AF São Tomé and Príncipe|Sao Tome & Principe|Santo Tomé y Príncipe
@@ -315,10 +321,8 @@ def _read(text: str) -> tuple[str | None, float]:
 
 
 def _plain(text: str) -> str:
-    """Lower case without accents; points vanish ("U.S.A."), what else parts words is a space."""
-    letters = unicodedata.normalize("NFKD", text.casefold().replace(".", "").replace("&", " and "))
-    bare = "".join([letter for letter in letters if not unicodedata.combining(letter)])
-    return _NOT_LETTERS.sub(" ", bare).strip()
+    """As compared: points vanish ("U.S.A."), what else parts words is a space."""
+    return _NOT_LETTERS.sub(" ", plain(text.replace(".", "").replace("&", " and "))).strip()
 
 
 @lru_cache(maxsize=1)

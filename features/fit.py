@@ -1,116 +1,95 @@
-"""Fit: whether the lead's company and person are of the kind that buys. Not known is never zero."""
+"""Fit: whether the lead's company and person are of the kind that buys. Not known is never zero.
+
+Sizes may be numbers or texts ("50-200", "1,2 M€"); countries and industries are read out of free text and put into groups,
+and the column itself stays an attribute as it is. Nothing here remembers a person's address or number.
+"""
 
 from __future__ import annotations
 
-from functools import lru_cache
+from collections.abc import Callable
 
 import numpy as np
 
-from data.accounts import FREE_MAIL
-from features.history import Column, History
+from data.accounts import account_of
+from data.mail_domains import domain_of, is_role, kind_of
+from data.sizes import MONEY, PEOPLE, Scale, read_size
+from features.company_names import same_company
+from features.countries import REGIONS, country_of, region_of
+from features.history import Column, History, TextColumn
+from features.industries import INDUSTRIES, industry_of
+from features.phones import read_phone
 from features.signal import signal
 
-__all__ = ["domain_of"]
-
-_DISPOSABLE = frozenset(
-    [
-        "mailinator.com",
-        "guerrillamail.com",
-        "10minutemail.com",
-        "tempmail.com",
-        "temp-mail.org",
-        "yopmail.com",
-        "trashmail.com",
-        "sharklasers.com",
-        "getnada.com",
-        "dispostable.com",
-        "throwawaymail.com",
-        "maildrop.cc",
-        "fakeinbox.com",
-        "mintemail.com",
-    ]
-)
-_ROLES = frozenset(
-    [
-        "info",
-        "sales",
-        "ventas",
-        "admin",
-        "contact",
-        "contacto",
-        "hello",
-        "hola",
-        "support",
-        "soporte",
-        "office",
-        "oficina",
-        "marketing",
-        "billing",
-        "facturacion",
-        "hr",
-        "rrhh",
-        "jobs",
-        "webmaster",
-        "postmaster",
-        "noreply",
-        "no-reply",
-        "compras",
-        "purchasing",
-    ]
-)
+__all__ = ["people", "revenue"]
 
 
-def domain_of(email: str) -> str | None:
-    """The domain of a mail address in lower case, or None when it is none.
-
-    >>> domain_of("Ana@Acme.Example"), domain_of("ana")
-    ('acme.example', None)
-    """
-    name, at, domain = email.strip().rpartition("@")
-    return domain.lower() if name and at and "." in domain else None
+def people(history: History) -> Column:
+    """How many work at the company, from a number or a text; a size that no company has is a gap in the data, not a size."""
+    return _size(history, "employees", PEOPLE, _people_in)
 
 
-@lru_cache(maxsize=65_536)
-def _corporate(email: str) -> float:
-    domain = domain_of(email)
-    if domain is None:
-        return np.nan
-    return float(domain not in FREE_MAIL and domain not in _DISPOSABLE)
+def revenue(history: History) -> Column:
+    """The company's annual revenue, likewise, in whatever currency the project keeps to."""
+    return _size(history, "annual_revenue", MONEY, _money_in)
 
 
-@lru_cache(maxsize=65_536)
-def _personal(email: str) -> float:
-    """1 for a person's mailbox, 0 for a role account or a disposable one."""
-    domain = domain_of(email)
-    if domain is None:
-        return np.nan
-    return float(domain not in _DISPOSABLE and email.split("@", 1)[0].strip().lower() not in _ROLES)
+# ---------------------------------------------------------------------------------------------- the mail address
 
 
-@signal(family="fit", unit="yes or no", words=("a free or disposable", "a company"))
+@signal(family="fit", unit="yes or no", revision=2, words=("a free or disposable", "a company"))
 def corporate_email(history: History) -> Column:
     """Gave {word} mail address."""
     return history.text("email").map(_corporate)
 
 
-@signal(family="fit", unit="yes or no", words=("a shared or throw-away mailbox such as info@", "a mailbox of their own"))
+@signal(family="fit", unit="yes or no", revision=2, words=("a shared or throw-away mailbox such as info@", "a mailbox of their own"))
 def personal_mailbox(history: History) -> Column:
     """Writes from {word}."""
     return history.text("email").map(_personal)
 
 
-@signal(family="fit", unit="people", revision=1)
+@signal(family="fit", unit="yes or no", words=("that lasts", "to be thrown away"))
+def disposable_email(history: History) -> Column:
+    """Gave a mail address {word}."""
+    return history.text("email").map(_disposable)
+
+
+@signal(family="fit", unit="yes or no", words=("no university or school", "a university or school"))
+def education_email(history: History) -> Column:
+    """Writes from {word}."""
+    return history.text("email").map(_education)
+
+
+@signal(family="fit", unit="yes or no", words=("outside the public sector", "from the public sector"))
+def government_email(history: History) -> Column:
+    """Writes {word}."""
+    return history.text("email").map(_government)
+
+
+@signal(family="fit", unit="yes or no", words=("do not go together", "go together"))
+def company_matches_domain(history: History) -> Column:
+    """The company's name and its domain {word}.
+
+    The domain is the one given, or else that of a mail address which is neither free nor disposable.
+    """
+    columns = [history.text(name) for name in ("company", "company_domain", "email")]
+    matches: Column = TextColumn.together(columns, _company_matches, 1)[0]
+    return matches
+
+
+# ---------------------------------------------------------------------------------------------- the company
+
+
+@signal(family="fit", unit="people", revision=2)
 def company_size(history: History) -> Column:
     """Works at a company of about {value:,.0f} people."""
-    return history.memo(_people)
-
-
-_SIZES = np.array([10.0, 50.0, 250.0, 1_000.0, 5_000.0])
+    return history.memo(people)
 
 
 @signal(
     family="fit",
     unit="band",
+    revision=2,
     words=("up to 9", "10 to 49", "50 to 249", "250 to 999", "1,000 to 4,999", "5,000 or more"),
 )
 def size_band(history: History) -> Column:
@@ -118,22 +97,54 @@ def size_band(history: History) -> Column:
 
     Bands of the European Union's definition of small and medium enterprises, continued upwards.
     """
-    people = history.memo(_people)
-    band: Column = _SIZES.searchsorted(people, side="right") + 0.0 * people  # NaN stays NaN
-    return band
+    return _band(history.memo(people), _PEOPLE_BANDS)
 
 
-@signal(family="fit", unit="currency")
+@signal(family="fit", unit="currency", revision=2)
 def company_revenue(history: History) -> Column:
     """Company's annual revenue is about {value:,.0f}."""
-    return history.memo(_revenue)
+    return history.memo(revenue)
 
 
-@signal(family="fit", unit="currency")
+@signal(
+    family="fit",
+    unit="band",
+    words=("under 2 million", "2 to 10 million", "10 to 50 million", "50 to 250 million", "250 million to a billion", "a billion or more"),
+)
+def revenue_band(history: History) -> Column:
+    """Company's annual revenue is {word}.
+
+    Bands of the European Union's definition of small and medium enterprises, continued upwards.
+    """
+    return _band(history.memo(revenue), _MONEY_BANDS)
+
+
+@signal(family="fit", unit="currency", revision=2)
 def revenue_per_head(history: History) -> Column:
     """Company's annual revenue per employee is about {value:,.0f}."""
-    per_head: Column = history.memo(_revenue) / history.memo(_people)
+    per_head: Column = history.memo(revenue) / history.memo(people)
     return per_head
+
+
+@signal(family="fit", unit="group", words=INDUSTRIES, unordered=True)
+def industry_group(history: History) -> Column:
+    """Company's industry is {word}."""
+    return history.text("industry").map(industry_of)
+
+
+@signal(family="fit", unit="group", words=REGIONS, unordered=True)
+def country_group(history: History) -> Column:
+    """Is from {word}."""
+    return history.text("country").map(region_of)
+
+
+@signal(family="fit", unit="colleagues")
+def colleagues_known(history: History) -> Column:
+    """Of the same company, {value:.0f} colleagues have dealt with us before."""
+    return history.colleagues().people()
+
+
+# ---------------------------------------------------------------------------------------------- the telephone, and the rest
 
 
 @signal(family="fit", unit="yes or no", fill=0.0, words=("Left no", "Left a"))
@@ -142,22 +153,89 @@ def phone_given(history: History) -> Column:
     return (history.text("phone").codes >= 0).astype(np.float64)
 
 
-@signal(family="fit", unit="fields", fill=0.0)
+@signal(family="fit", unit="rank", words=("that cannot exist", "of a possible length, but in no known range", "that can be in use"))
+def phone_plausible(history: History) -> Column:
+    """Left a phone number {word}."""
+    return history.row(_phones, 0)
+
+
+@signal(family="fit", unit="yes or no", words=("another country than the lead's", "the lead's country"))
+def phone_of_country(history: History) -> Column:
+    """Phone number is of {word}."""
+    return history.row(_phones, 1)
+
+
+@signal(family="fit", unit="fields", fill=0.0, revision=2)
 def profile_completeness(history: History) -> Column:
     """{value:.0f} of 6 company and contact details are known (title, company, industry, country, size, phone)."""
     codes = np.array([history.text(name).codes for name in ("job_title", "company", "industry", "country", "phone")])
     known: Column = np.add.reduce(codes >= 0, axis=0, dtype=np.float64)
-    return known + ~np.isnan(history.number("employees"))
+    return known + ~np.isnan(history.memo(people))
 
 
-def _people(history: History) -> Column:
-    return _positive(history.number("employees"))
+# ---------------------------------------------------------------------------------------------- how they are read
+
+_PEOPLE_BANDS = np.array([10.0, 50.0, 250.0, 1_000.0, 5_000.0])
+_MONEY_BANDS = np.array([2e6, 1e7, 5e7, 2.5e8, 1e9])
 
 
-def _revenue(history: History) -> Column:
-    return _positive(history.number("annual_revenue"))
+def _band(size: Column, bands: Column) -> Column:
+    band: Column = bands.searchsorted(size, side="right") + 0.0 * size  # NaN stays NaN
+    return band
 
 
-def _positive(column: Column) -> Column:
-    """A size that is zero, negative or without end is a gap in the data, not a size."""
-    return np.where((column > 0) & (column < np.inf), column, np.nan)
+def _size(history: History, name: str, scale: Scale, meaning: Callable[[str], float]) -> Column:
+    number, text = history.number(name), history.text(name)
+    told = text.map(meaning) if text.values else number
+    known = np.where(np.isnan(number), told, number)
+    return np.where((known >= scale.least) & (known <= scale.most), known, np.nan)
+
+
+def _people_in(text: str) -> float:
+    return read_size(text, PEOPLE)
+
+
+def _money_in(text: str) -> float:
+    return read_size(text, MONEY)
+
+
+def _corporate(email: str) -> float:
+    domain = domain_of(email)
+    return np.nan if domain is None else float(kind_of(domain) not in ("free", "disposable"))
+
+
+def _personal(email: str) -> float:
+    """1 for a person's mailbox, 0 for a role account or a disposable one."""
+    domain = domain_of(email)
+    return np.nan if domain is None else float(kind_of(domain) != "disposable" and not is_role(email))
+
+
+def _disposable(email: str) -> float:
+    domain = domain_of(email)
+    return np.nan if domain is None else float(kind_of(domain) == "disposable")
+
+
+def _education(email: str) -> float:
+    domain = domain_of(email)
+    return np.nan if domain is None else float(kind_of(domain) == "education")
+
+
+def _government(email: str) -> float:
+    domain = domain_of(email)
+    return np.nan if domain is None else float(kind_of(domain) == "government")
+
+
+def _company_matches(company: str | None, domain: str | None, email: str | None) -> tuple[float]:
+    own = None if company is None else account_of(domain, email)
+    return (np.nan if company is None or own is None else same_company(company, own),)
+
+
+def _phones(history: History) -> Column:
+    """(plausible, of the lead's country)."""
+    return TextColumn.together([history.text("phone"), history.text("country")], _phone, 2)
+
+
+def _phone(phone: str | None, country: str | None) -> tuple[float, float]:
+    if phone is None:
+        return np.nan, np.nan
+    return read_phone(phone, None if country is None else country_of(country))

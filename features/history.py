@@ -100,6 +100,15 @@ class TextColumn:
             table = self._mapped[meaning] = np.array([*map(meaning, self.values), np.nan], dtype=np.float64)
         return table
 
+    @staticmethod
+    def together(columns: Sequence[TextColumn], meaning: Callable[..., tuple[float, ...]], width: int) -> Column:
+        """(width, rows): `meaning` of what several columns say in each row (None: nothing), read once for texts that meet again."""
+        met: dict[tuple[int, ...], int] = {}
+        place = [met.setdefault(codes, len(met)) for codes in zip(*(column.codes.tolist() for column in columns), strict=True)]
+        texts = [[None if code < 0 else column.values[code] for column, code in zip(columns, codes, strict=True)] for codes in met]
+        table = np.array([meaning(*row) for row in texts], dtype=np.float64).reshape(-1, width)
+        return table.T[:, place]
+
     def take(self, rows: NDArray[np.integer] | slice) -> TextColumn:
         return TextColumn(self.codes[rows], self.values, self._mapped)
 

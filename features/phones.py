@@ -12,6 +12,7 @@ person is erased, nothing of theirs is left in memory here.
 from __future__ import annotations
 
 import math
+import re
 from functools import lru_cache
 from hashlib import blake2b
 from secrets import token_bytes
@@ -20,6 +21,8 @@ from typing import NamedTuple
 __all__ = ["Phone", "read_phone"]
 
 _LONGEST = 60
+_FIRST = re.compile(r"\s/\s|[;,|]")
+"""What parts two numbers in one field: the first one counts."""
 
 
 class Phone(NamedTuple):
@@ -47,7 +50,7 @@ class _Once:
 
 def read_phone(text: str, country: str | None) -> Phone:
     """A number, and the ISO code of the lead's country (None: not known)."""
-    once = _Once(text[:_LONGEST])
+    once = _Once(_FIRST.split(text, 1)[0][:_LONGEST])
     try:
         return _remembered(once, country)
     finally:

@@ -76,6 +76,8 @@ class Signal:
     revision: int = 1
     words: tuple[str, ...] = ()
     """What the values 0, 1, 2, … are called in the sentence, as `{word}`."""
+    unordered: bool = False
+    """Whether the values 1, 2, … are kinds without an order, so that models take them as a category; 0 is any other kind."""
 
     def say(self, value: float) -> str:
         """The sentence with a value in it, as a person would say it.
@@ -101,7 +103,7 @@ class Signal:
 
     def describe(self) -> dict[str, object]:
         """What identifies the signal in a fingerprint: a change of any of it is another signal."""
-        return {
+        described: dict[str, object] = {
             "name": self.name,
             "family": self.family,
             "unit": self.unit,
@@ -109,6 +111,7 @@ class Signal:
             "fill": None if math.isnan(self.fill) else self.fill,
             "revision": self.revision,
         }
+        return described | {"unordered": True} if self.unordered else described
 
 
 def signal(
@@ -120,6 +123,7 @@ def signal(
     monotone: int = 0,
     revision: int = 1,
     words: tuple[str, ...] = (),
+    unordered: bool = False,
 ) -> Callable[[Callable[[History], Column]], Signal]:
     """Declares the decorated function as a signal. Raise `revision` when what it computes changes.
 
@@ -130,7 +134,7 @@ def signal(
         sentence = (inspect.getdoc(function) or "").split("\n\n")[0].replace("\n", " ")
         if not sentence:
             raise ValueError(f"signal {function.__name__} has no docstring: its first line is the sentence that sales reads")
-        return Signal(function.__name__, family, unit, days(within), fill, monotone, sentence, function, revision, words)
+        return Signal(function.__name__, family, unit, days(within), fill, monotone, sentence, function, revision, words, unordered)
 
     return declare
 

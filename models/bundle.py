@@ -186,7 +186,12 @@ class Bundle:
 
     @cached_property
     def _remarkable(self) -> list[tuple[int, InputSpec]]:
-        return [(i, one) for i, one in enumerate(self.encoder.inputs) if one.kind == "category" or one.name == "lead_age"]
+        attributes = {one.name for one in self.encoder.feature_set.attributes}
+        return [
+            (i, one)
+            for i, one in enumerate(self.encoder.inputs)
+            if (one.kind == "category" and one.name in attributes) or one.name == "lead_age"
+        ]
 
     def unseen(self, row: Floats) -> list[str]:
         """What is to be said of one lead's inputs: too little known, categories that training never saw, ages beyond those it saw."""

@@ -33,16 +33,17 @@ class Encoder:
     feature_set: FeatureSet
     inputs: tuple[InputSpec, ...]
     _codes: tuple[tuple[int, str, Mapping[str, float]], ...] = field(init=False, repr=False, compare=False)
-    """Place, name and codes of each category input."""
+    """Place, name and codes of each attribute that is a category; signals that are give codes."""
     _categories: NDArray[np.intp] = field(init=False, repr=False, compare=False)
     _places: dict[tuple[str, ...], NDArray[np.intp]] = field(init=False, repr=False, compare=False, default_factory=dict)
-    """By the columns of a table: which of them each input is; categories, which are none, the first."""
+    """By the columns of a table: which of them each input is; attributes that are categories, which are none, the first."""
 
     def __post_init__(self) -> None:
+        raw = {one.name for one in self.feature_set.attributes}
         codes = tuple(
             (i, one.name, {value: float(code) for code, value in enumerate(one.categories, start=1)})
             for i, one in enumerate(self.inputs)
-            if one.kind == "category"
+            if one.kind == "category" and one.name in raw
         )
         object.__setattr__(self, "_codes", codes)
         object.__setattr__(self, "_categories", np.array([i for i, _, _ in codes], dtype=np.intp))
@@ -55,11 +56,11 @@ class Encoder:
         """
         wanted = None if names is None else set(names)
         signals = signals_by_name(feature_set)
-        inputs: list[InputSpec] = []
-        for name in table.names:
-            if wanted is None or name in wanted:
-                signal = signals.get(name)
-                inputs.append(InputSpec(name, signal.family if signal else "fit", "number", signal.monotone if signal else 0))
+        inputs = [
+            _of_signal(signals[name]) if name in signals else InputSpec(name, "fit")
+            for name in table.names
+            if wanted is None or name in wanted
+        ]
         enough = max(3, min(_RARE, len(rows) // 200))
         for name, column in table.texts.items():
             if wanted is None or name in wanted:
@@ -78,7 +79,7 @@ class Encoder:
         places = self._places.get(table.names)
         if places is None:
             at = {name: place for place, name in enumerate(table.names)}
-            places = np.array([at[one.name] if one.kind == "number" else 0 for one in self.inputs], dtype=np.intp)
+            places = np.array([at.get(one.name, 0) for one in self.inputs], dtype=np.intp)
             self._places[table.names] = places
         X: Floats = table.numbers.take(places, axis=1) if table.names else np.empty((len(table), len(places)))
         if self._codes:
@@ -109,6 +110,13 @@ class Encoder:
             InputSpec(one["name"], one["family"], one["kind"], one["monotone"], tuple(one["categories"])) for one in document["inputs"]
         )
         return cls(FeatureSet.from_json(document["feature_set"], catalogue()), inputs)
+
+
+def _of_signal(signal: Signal) -> InputSpec:
+    """A signal whose values are kinds gives their codes itself."""
+    if signal.unordered:
+        return InputSpec(signal.name, signal.family, "category", 0, signal.words[1:])
+    return InputSpec(signal.name, signal.family, "number", signal.monotone)
 
 
 def signals_by_name(feature_set: FeatureSet) -> dict[str, Signal]:

@@ -59,7 +59,7 @@ class Reasons:
         told: list[Reason] = []  # of all rows one after another: nested lists would keep the garbage collector busy
         for i, amount, value in zip(chosen.ravel().tolist(), picked.ravel().tolist(), values.ravel().tolist(), strict=True):
             one = inputs[i]
-            word = texts[one.name].text(len(told) // chosen.shape[1]) if texts is not None and one.kind == "category" else None
+            word = texts[one.name].text(len(told) // chosen.shape[1]) if texts is not None and one.name in texts else None
             sentence, shown = self._say(i, value) if word is None else self._sentence(i, value, word)
             told.append(Reason(one.name, one.family, sentence, shown, amount))
         # Strongest first: what is too small to tell stands at the end of its row.

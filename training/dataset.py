@@ -110,6 +110,9 @@ class Dataset:
         """Every input as the audit reads it, and its kind."""
         arrays: dict[str, NDArray[Any]] = {name: self.table.numbers[:, i] for i, name in enumerate(self.table.names)}
         kinds = dict.fromkeys(arrays, "number")
+        for one in self.feature_set.signals:
+            if one.unordered:  # codes from -1, missing, as for the texts below
+                arrays[one.name], kinds[one.name] = np.nan_to_num(arrays[one.name], nan=-1.0).astype(np.int32), "category"
         for name, column in self.table.texts.items():
             arrays[name], kinds[name] = column.codes, "category"
         return arrays, kinds
