@@ -82,10 +82,11 @@ _EDUCATION = words(
 _GOVERNMENT_PARTS = words("gov gob gouv gub govt go mil jus leg int")
 _GOVERNMENT = words(
     """
-    europa.eu bund.de bundeswehr.org admin.ch gencat.cat euskadi.eus juntadeandalucia.es juntaex.es jcyl.es jccm.es xunta.gal xunta.es gva.es
-    asturias.org madrid.org carm.es aragon.es navarra.es larioja.org asturias.org cantabria.es caib.es gobiernodecanarias.org ayto-madrid.es madrid.es
-    bcn.cat barcelona.cat policia.es guardiacivil.es mde.es nhs.uk nhs.net police.uk parliament.uk canada.ca gc.ca un.org undp.org who.int
-    overheid.nl rijksoverheid.nl belgium.be gv.at stadt-zuerich.ch muenchen.de berlin.de hamburg.de
+    europa.eu bund.de bundeswehr.org admin.ch gencat.cat euskadi.eus juntadeandalucia.es juntaex.es jcyl.es jccm.es
+    xunta.gal xunta.es gva.es asturias.org madrid.org carm.es aragon.es navarra.es larioja.org asturias.org cantabria.es
+    caib.es gobiernodecanarias.org ayto-madrid.es madrid.es bcn.cat barcelona.cat policia.es guardiacivil.es mde.es
+    nhs.uk nhs.net police.uk parliament.uk canada.ca gc.ca un.org undp.org who.int overheid.nl rijksoverheid.nl
+    belgium.be gv.at stadt-zuerich.ch muenchen.de berlin.de hamburg.de
     """
 )
 

@@ -20,10 +20,12 @@ __all__ = ["invent", "read_golden"]
 
 _AS_OF = datetime(2024, 3, 1, 12, 0, tzinfo=UTC)
 _TEXTS = {
-    "email": ("ana@acme.example", "info@gmail.com"),
-    "company": ("Acme Logística S.L.", "Acme"),
-    "company_domain": ("acme.example", "acme.example"),
-    "phone": ("+34 961 000 000", "+1 555 0100"),
+    "email": ("", "ana@acme.example", "info@mailinator.com", "ana@upm.es", "compras@madrid.es"),
+    "company": ("", "Acme Logística S.L.", "Acme", "Contoso GmbH", "Acme"),
+    "company_domain": ("", "acme.example", "acme.example", "acme.example", "acme.example"),
+    "phone": ("", "+34 961 000 000", "+1 555 0100", "+44 20 7946 0958", "12"),
+    "country": ("", "España", "US", "Chile", "Nowhere"),
+    "industry": ("", "Transport", "Software", "?!x", "Banca"),
 }
 _TITLES = ("", "Directora Comercial", "junior software engineer", "CEO", "Jefe de compras")
 _VISITS = (
@@ -69,7 +71,7 @@ def _lead(encoder: Encoder, variant: int) -> dict[str, Any]:
     """Variant 0 knows nothing, 1 and 2 know everything, 3 has unheard-of categories, 4 only some of it."""
     lead: dict[str, Any] = {"lead_id": f"golden-{variant}"}
     if variant:
-        known: dict[str, object] = {name: texts[variant % 2] for name, texts in _TEXTS.items()}
+        known: dict[str, object] = {name: texts[variant] for name, texts in _TEXTS.items()}
         known |= {"created_at": (_AS_OF - timedelta(days=7 * variant, hours=5)).isoformat()}
         known |= {"job_title": _TITLES[variant], "employees": 40.0 * variant**3, "annual_revenue": 2.5e6 * variant**4}
         categories = {one.name: one.categories for one in encoder.inputs if one.kind == "category"}

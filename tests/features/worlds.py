@@ -50,6 +50,15 @@ AGES = (1, SECOND, 3 * SECOND, MINUTE, 30 * MINUTE, DAY // 2, DAY, DAY + 1, 2 * 
 AGES += (14 * DAY, 30 * DAY - 1, 30 * DAY, 31 * DAY, 35 * DAY, 62 * DAY, 90 * DAY, 91 * DAY, 400 * DAY)
 
 
+MAILS = ("info@gmail.com", "ana@acme.example", None, "bo@acme.example", "ana@mailinator.com", "ana@upm.es", "ana@madrid.es")
+WORDS = {
+    "company": ("Acme S.L.", "Contoso", "x"),
+    "industry": ("Transportation", "Software", "x"),
+    "country": ("España", "US", "x"),
+    "phone": ("+34 961 23 45 67", "961 23 45 67", "x", "+1 415 555 2671"),
+}
+
+
 @dataclass(frozen=True)
 class World:
     """Activities and changes by lead, and what is known of each lead now."""
@@ -77,10 +86,10 @@ class World:
             texts=TextColumn.of([title for _, _, title in mine]),
         )
         titles = TextColumn.of([self.titles[row] for row in rows])
-        emails = TextColumn.of([("ana@acme.example", "info@gmail.com", None)[row % 3] for row in rows])
+        emails = TextColumn.of([MAILS[row % len(MAILS)] for row in rows])
         words = {
-            name: TextColumn.of(["x" if row % k else None for row in rows])
-            for k, name in enumerate(("company", "industry", "country", "phone"), 2)
+            name: TextColumn.of([texts[row // k % len(texts)] if row % k else None for row in rows])
+            for k, (name, texts) in enumerate(WORDS.items(), 2)
         }
         sizes = np.array([self.sizes[row] for row in rows])
         return Leads(

@@ -143,7 +143,7 @@ def test_the_same_lead_many_times_at_once_has_one_history(home: Path, sizes: lis
 
 def test_what_is_wrong_with_one_spoils_no_other(home: Path, sizes: list[int]) -> None:
     wrong: dict[int, dict[str, Any]] = {
-        3: {"lead": {"lead_id": "l3", "employees": "many"}},
+        3: {"lead": {"lead_id": "l3", "created_at": "soon"}},
         7: {"lead": {}},
         11: {"lead": {"lead_id": "l11"}, "as_of": "0001-01-01T00:00:00+14:00"},
         15: {"lead": {"lead_id": "l15"}, "leed": 1},

@@ -99,7 +99,7 @@ class TestBadInput:
                 422,
                 "mood",
             ),
-            (b'{"lead": {"lead_id": "a", "employees": "many"}}', 422, "employees"),
+            (b'{"lead": {"lead_id": "a", "created_at": "soon"}}', 422, "created_at"),
         ],
     )
     def test_is_a_problem_that_says_where(self, client: Any, home: Path, body: bytes, status: int, said: str) -> None:
@@ -255,11 +255,11 @@ class TestABatch:
         assert client.post("/v1/score/batch", json={"items": []}).json() == {"scored": 0, "failed": 0, "items": []}
 
     def test_answers_each_item_and_no_bad_one_spoils_the_rest(self, client: Any, lead: Any, home: Path) -> None:
-        items = [lead, {"lead": {}}, {"lead": {"lead_id": "b"}}, 7, {"lead": {"lead_id": "c", "employees": "many"}}]
+        items = [lead, {"lead": {}}, {"lead": {"lead_id": "b"}}, 7, {"lead": {"lead_id": "c", "created_at": "soon"}}]
         answer = client.post("/v1/score/batch", json={"items": items}).json()
         assert [item["status"] for item in answer["items"]] == [200, 422, 200, 422, 422]
         assert (answer["scored"], answer["failed"]) == (2, 3)
-        assert "employees" in answer["items"][4]["problem"]["detail"]
+        assert "created_at" in answer["items"][4]["problem"]["detail"]
         assert answer["items"][0]["answer"]["lead_id"] == lead["lead"]["lead_id"]
         assert entries(home) == 2
 
