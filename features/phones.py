@@ -69,16 +69,17 @@ def _remembered(once: _Once, country: str | None) -> Phone:
     except phonenumbers.NumberParseException as wrong:
         abroad = wrong.error_type == phonenumbers.NumberParseException.INVALID_COUNTRY_CODE
         return _UNKNOWN if abroad and "+" not in text and _digits(text) > 6 else _NONE
-    region = phonenumbers.region_code_for_number(number)  # None where no plan has it, 001 where no country has
-    if region is None and not phonenumbers.is_possible_number(number):
+    if not phonenumbers.is_possible_number(number):
         return _NONE
+    valid = phonenumbers.is_valid_number(number)
+    region = phonenumbers.region_code_for_number(number)  # 001 where the number is no country's
     if country is None or region == "001":
         home = math.nan
-    elif region is None:
-        home = float(phonenumbers.country_code_for_region(country) == number.country_code)
-    else:
+    elif valid:
         home = float(region == country)
-    return Phone(1.0 if region is None else 2.0, home)
+    else:
+        home = float(phonenumbers.country_code_for_region(country) == number.country_code)
+    return Phone(2.0 if valid else 1.0, home)
 
 
 @lru_cache(maxsize=1)

@@ -171,9 +171,18 @@ class TestRowsPutAside:
         }
 
     def test_a_value_that_is_no_number_costs_only_itself(self, load: Load) -> None:
-        tables = load(leads="lead_id,created_at,employees\n007,2026-01-01,50-100\n8,2026-01-02,12\n")
+        tables = load(leads="lead_id,created_at,employees\n007,2026-01-01,a few\n8,2026-01-02,12\n")
         assert np.array_equal(tables.leads["employees"], [np.nan, 12], equal_nan=True)
-        assert any("leads.employees: 1 values are no number" in said and "'50-100'" in said for said in tables.notices)
+        assert any("leads.employees: 1 values are no number" in said and "'a few'" in said for said in tables.notices)
+
+    def test_sizes_are_read_from_text(self, load: Load) -> None:
+        leads = (
+            "lead_id,created_at,employees,annual_revenue\n1,2026-01-01,50-200,1.2M€\n2,2026-01-02,1.200,5 mio\n3,2026-01-02,SME,3000000\n"
+        )
+        tables = load(leads=leads)
+        assert np.array_equal(tables.leads["employees"], [100, 1200, np.nan], equal_nan=True)
+        assert np.array_equal(tables.leads["annual_revenue"], [1.2e6, 5e6, 3e6])
+        assert any("leads.employees: 1 values are no number" in said and "'SME'" in said for said in tables.notices)
 
 
 class TestTypes:

@@ -19,7 +19,7 @@ from features.own_types import own_signals, signals_of_type
 from features.signal import Attribute, FeatureSet, Signal, signal
 from features.testing import Told, history
 from tests.features.oracle import aggregate, of_colleagues
-from tests.features.worlds import NOW, PAGES, World, activities, ask, ask_alone, bits, crowd, worlds
+from tests.features.worlds import MAILS, NOW, PAGES, World, activities, ask, ask_alone, bits, crowd, worlds
 
 OWN = ("nps_survey", "odd {name}")
 SIGNALS = {**catalogue(), **{one.name: one for name in OWN for one in signals_of_type(name)}}
@@ -407,7 +407,7 @@ def test_fills_are_the_same_in_a_table_and_for_a_signal_called_by_itself() -> No
 
     signals = (*catalogue().values(), Signal("since_a_call", "intent", "days", None, 999.0, 0, "{value}", since))
     table = ask(Plan(FeatureSet(signals)), World(((),), (-1,), (None,), (np.nan,)), [(0, NOW)])
-    nobody = history("nobody", as_of="2026-03-31", created_at="2025-12-21T10:20:30", email="ana@acme.example")
+    nobody = history("nobody", as_of="2026-03-31", created_at="2025-12-21T10:20:30", email=MAILS[0])
     assert table.column("since_a_call") == [999.0] == signals[-1](nobody)
     for one in signals:
         if one.name not in ("phone_given", "profile_completeness", "lead_age"):  # this world gives every lead a little
