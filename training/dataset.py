@@ -32,6 +32,7 @@ from features.history import ActivityLog, Observations
 from features.own_types import MOST_TYPES, leads_enough
 from features.signal import FeatureSet
 from models.tables import account_codes, attributes_of, colleagues_of, flat_leads, leads_of, log_of, signals_that_apply
+from training.leakage_timing import Dated, dated_columns
 from training.result import Cohort, SourceRead
 from training.undated import undated_inputs
 
@@ -90,8 +91,10 @@ class Dataset:
     notices: tuple[str, ...]
     quarantine: pd.DataFrame
     segments: pd.DataFrame
-    written_late: Mapping[str, tuple[int, int]] = field(default_factory=dict)
-    """Of inputs with a dated history: (converted leads whose value was first written after they converted, those with a value)."""
+    dated: Mapping[str, Dated] = field(default_factory=dict)
+    """Columns of `leads` that can be held against the outcome."""
+    reads: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    """The columns of `leads` behind each input."""
     cohorts: tuple[Cohort, ...] = ()
     amount: Floats | None = None
     columns: Mapping[str, str] = field(default_factory=dict)
@@ -262,6 +265,9 @@ def project_dataset(
     table = evaluate(plan, leads, log, observations, colleagues_of(plan, account, log), progress=_now_and_then(len(lead), say))
     dated = {*project.static, *leads.changes, "created_at"}
     undated = undated_inputs(plan, table, replace(tables, kinds=kinds), leads, log, observations, dated)
+    reads = {name: frozenset(need.columns) for name, need in plan.needs.items()} | {
+        one.name: frozenset({one.name}) for one in feature_set.attributes
+    }
     own = account.max(initial=-1) + 1 + np.arange(len(account))
     frame = tables.leads.iloc[lead]
     return Dataset(
@@ -281,7 +287,8 @@ def project_dataset(
         served_like=(seen["kind"] == "activity").to_numpy(),
         undated=undated,
         timed=frozenset(name for name, need in plan.needs.items() if need.activities),
-        written_late=_written_late(tables),
+        dated=dated_columns(tables),
+        reads=reads,
         sources=_sources(project, tables),
         notices=(*tables.notices, *_said(report), *_without_dates(tables, leads.changes)),
         quarantine=tables.quarantine,
@@ -327,19 +334,6 @@ def _without_dates(tables: Tables, fields: Collection[str]) -> list[str]:
                 "Give the first value as a change at the lead's creation."
             )
     return said
-
-
-def _written_late(tables: Tables) -> dict[str, tuple[int, int]]:
-    """Per field with a history: converted leads whose value was first written after they converted, and those with a value."""
-    changes, outcomes = tables.lead_changes, tables.outcomes
-    if changes.empty or outcomes.empty:
-        return {}
-    won = outcomes[outcomes["kind"] != "lost"] if "kind" in outcomes.columns else outcomes
-    converted = won.groupby("lead_row")["converted_at"].min()
-    told = changes[changes["value"].notna() & changes["lead_row"].isin(converted.index)]
-    first = told.groupby(["field", "lead_row"], observed=True)["changed_at"].min().reset_index()
-    late = (first["changed_at"] > first["lead_row"].map(converted)).groupby(first["field"].astype(str))
-    return {str(name): (int(part.sum()), len(part)) for name, part in late}
 
 
 def _amounts(tables: Tables, lead: Ints, y: Floats) -> Floats | None:

@@ -31,6 +31,7 @@ from training.calibrate import calibrate
 from training.candidates import KINDS, Candidate, choose, fit_candidates
 from training.dataset import Dataset
 from training.leakage import Verdict, audit
+from training.leakage_timing import late_inputs
 from training.measure import against, baseline, curves, importance, measure, unseen_accounts, with_left_out
 from training.mlflow_log import attach_report, register
 from training.no_signal import RankingTest, age_slots, month_strata, order_strata, ranking_test
@@ -281,7 +282,7 @@ def _audit(data: Dataset, split: Split, seed: int) -> dict[str, Verdict]:
         forward=forward,
         undated=data.undated,
         timed=data.timed,
-        written_late=data.written_late,
+        late=late_inputs(data.dated, data.reads, data.lead[np.concatenate([split.fit, split.tune])]),
         seed=seed,
     )
 

@@ -177,12 +177,16 @@ def _undated(result: TrainingResult) -> Caution | None:
 
 
 def _allowed(result: TrainingResult) -> Caution | None:
-    if not result.allowed:
+    inputs: Mapping[str, Mapping[str, Any]] = result.metrics.get("inputs", {})
+    accused = [name for name in result.allowed if inputs.get(name, {}).get("verdict") in ("blocked", "suspect")]
+    if not accused:
         return None
+    said = " ".join(f"`{name}` is {inputs[name]['verdict']}: {inputs[name].get('evidence', '')}" for name in accused[:3])
+    it = ("it", "it is") if len(accused) == 1 else ("them", "they are")
     return Caution(
         "stop",
-        f"{_listed(list(result.allowed))} kept in against the audit's advice",
-        "Every figure in this report rests on it. If it is written after the outcome, none of them will hold in service.",
+        f"{_listed(accused)} kept in against the audit's advice",
+        f"Every figure in this report rests on {it[0]}. If {it[1]} written after the outcome, none of them will hold in service. {said}",
     )
 
 

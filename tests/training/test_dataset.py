@@ -13,7 +13,8 @@ from data.flat import read_flat
 from data.project import load_project
 from data.sources import load_tables
 from tests.trained import BY_DAY, flat_table, write_events
-from training.dataset import FlatOptions, _now_and_then, _written_late, flat_dataset, from_flat, from_project
+from training.dataset import FlatOptions, _now_and_then, flat_dataset, from_flat, from_project
+from training.leakage_timing import dated_columns
 
 
 @pytest.fixture(scope="module")
@@ -108,8 +109,12 @@ class TestEvents:
         pd.concat([late, early]).to_csv(path.with_name("lead_changes.csv"), index=False)
         path.write_text(path.read_text().replace("[data]\n", "[data]\nlead_changes = \"SELECT * FROM 'lead_changes.csv'\"\n"))
         tables = load_tables(load_project(path))
-        assert _written_late(tables) == {"employees": (len(outcomes), len(outcomes)), "source": (0, len(outcomes))}
-        assert from_project(path).written_late["employees"] == (len(outcomes), len(outcomes))
+        rows = np.arange(len(tables.leads))
+        found = {name: one.among(rows) for name, one in dated_columns(tables).items()}
+        assert (found["employees"].late, found["source"].late) == (len(outcomes), 0)
+        data = from_project(path)
+        assert data.reads["employees"] == {"employees"}
+        assert data.dated["employees"].among(rows).accuses
 
     def test_what_a_first_conversion_was_worth(self, tmp_path: Path) -> None:
         path = write_events(tmp_path / "events", leads=150)

@@ -8,8 +8,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmarks.leakage import LEAKS, audited, make_table
+from benchmarks.leakage import PLANTED, audited
+from benchmarks.leakage_events import EVENT_LEAKS, audited_events
+from benchmarks.leakage_tables import Table, make_table
 from training.leakage import Verdict, audit
+from training.leakage_timing import Late
 
 ROWS = np.arange(4000)
 
@@ -55,16 +58,12 @@ class TestOddTables:
         assert audit({}, {}, y, ROWS, ROWS[:0], ROWS, forward=False) == {}
 
 
-@pytest.mark.parametrize("leak", [leak for leak in LEAKS if not leak.endswith("mildly")])
-def test_planted_leaks_of_every_kind_are_called_out_on_fresh_tables(leak: str) -> None:
-    for seed in (901, 902):
-        table = make_table(seed, leak, rows=2500)
-        found = audited(table)
-        assert all(found[name].verdict in ("blocked", "suspect") for name in table.leaks), (
-            seed,
-            {name: found[name] for name in table.leaks},
-        )
-        assert not [name for name, verdict in found.items() if verdict.verdict == "blocked" and name not in table.leaks]
+@pytest.mark.parametrize("leak", [leak for leak in PLANTED if leak[1] != "AUC .82–.85"], ids=": ".join)
+def test_planted_leaks_of_every_kind_are_called_out_on_fresh_tables(leak: tuple[str, str]) -> None:
+    table = make_table(901, leak, rows=3000, base=0.2)
+    found = audited(table)
+    assert all(found[name].verdict in ("blocked", "suspect") for name in table.leaks), {name: found[name] for name in table.leaks}
+    assert not [name for name, verdict in found.items() if verdict.verdict == "blocked" and name not in table.leaks]
 
 
 def test_honest_inputs_are_left_alone_on_fresh_tables() -> None:
@@ -80,6 +79,37 @@ def test_a_strong_honest_input_beside_weak_ones_stays() -> None:
         found = judged({"engaged": 1.1 * y + rng.normal(size=4000)} | honest(rng, y, (0.3, 0.2, 0.1)), y)
         assert found["engaged"].verdict == "ok"
         assert found["engaged"].figures["auc"] > 0.75
+
+
+def test_an_input_that_stands_apart_is_suspect_even_where_many_together_reach_as_far() -> None:
+    rng, y = leads()
+    others = honest(rng, y, (0.8, 0.8, 0.8, 0.7, 0.7))
+    found = judged({"minutes": 1.5 * y + rng.normal(size=4000)} | others, y)
+    assert found["minutes"].verdict == "suspect"
+    assert {found[name].verdict for name in others} == {"ok"}
+
+
+def test_a_strong_input_with_strong_peers_or_with_echoes_in_other_inputs_stays() -> None:
+    rng, y = leads(3)
+    peers = judged({f"answer_{k}": 1.35 * y + rng.normal(size=4000) for k in range(3)} | honest(rng, y, (0.8, 0.7, 0.7, 0.6)), y)
+    assert peers["answer_0"].verdict == "ok"
+    interest = 1.6 * y + rng.normal(size=4000)
+    echoes = {f"visits_{k}": interest + rng.normal(size=4000) * 1.5 for k in range(3)}
+    assert judged({"interest": interest} | echoes | honest(rng, y), y)["interest"].verdict == "ok"
+
+
+def test_two_codes_that_say_nothing_apart_and_everything_together_are_halves_of_one_leak() -> None:
+    rng, y = leads()
+    one = rng.integers(0, 2, 4000)
+    found = judged({"one": one, "other": np.where(y > 0, one, 1 - one)} | honest(rng, y), y, categories=("one", "other"))
+    assert [name for name, verdict in found.items() if verdict.verdict == "suspect"] == ["one", "other"]
+
+
+def test_the_end_of_an_honest_scale_may_hold_conversions_only_where_most_leads_convert() -> None:
+    for seed in range(3):
+        rng, y = leads(seed, base=0.66)
+        found = judged({"strong": 1.2 * y + rng.normal(size=4000)} | honest(rng, y), y)
+        assert found["strong"].verdict == "ok"
 
 
 def test_an_accusation_names_its_figures() -> None:
@@ -143,10 +173,27 @@ def test_a_leak_that_has_no_date_either_is_no_matter_of_declaring_it() -> None:
 
 def test_values_written_after_the_outcome_are_blocked_however_weak() -> None:
     rng, y = leads()
-    found = judged(honest(rng, y), y, written_late={"honest_3": (80, 400), "honest_2": (2, 400)})
+    found = judged(honest(rng, y), y, late={"honest_3": Late("note", 80, 400), "honest_2": Late("size", 2, 400)})
     assert found["honest_3"].verdict == "blocked"
     assert "80 of the 400" in found["honest_3"].evidence
     assert found["honest_2"].verdict == "ok"
+
+
+def test_what_everybody_gets_late_is_not_written_because_of_the_outcome() -> None:
+    rng, y = leads()
+    late = {"honest_1": Late("size", 80, 400, others=0.19), "honest_2": Late("size", 80, 400, others=0.02)}
+    found = judged(honest(rng, y), y, late=late)
+    assert (found["honest_1"].verdict, found["honest_2"].verdict) == ("ok", "blocked")
+    assert "against 2% of the others" in found["honest_2"].evidence
+
+
+@pytest.mark.parametrize("leak", EVENT_LEAKS)
+def test_dates_give_leaks_away_on_event_tables_and_honest_columns_stay(leak: str) -> None:
+    """A field filled in at the sale, a day of closing, a column that nothing dates: beside planned dates and slow enrichment."""
+    found = audited_events(931, leak, leads=900)
+    assert [name for name, (_, _, verdict) in found.items() if verdict.verdict in ("blocked", "suspect")] == [
+        name for name, (_, planted, _) in found.items() if planted
+    ]
 
 
 @pytest.mark.parametrize("name", ["fecha_cierre", "Resultado de la llamada", "dealWon", "conversión"])
@@ -187,8 +234,6 @@ def test_real_leaks_are_called_out_and_real_inputs_are_not(file: str, label: str
     if not folder or not (Path(folder) / file).exists():
         pytest.skip(f"TAMIZ_DATASETS does not name a folder with {file}")
     import pandas as pd
-
-    from benchmarks.leakage import Table
 
     frame = pd.read_csv(Path(folder) / file, sep=None, engine="python", dtype=str)
     table = Table((frame.pop(label).str.upper() == positive.upper()).to_numpy(float), ordered=ordered)
