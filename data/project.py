@@ -24,7 +24,7 @@ from data.errors import BadData, BadUsage
 from data.files import nearest
 from data.quarantine import DEFAULT_SHARE
 
-__all__ = ["BadProject", "Project", "load_declared", "load_project"]
+__all__ = ["BadProject", "Declared", "Project", "load_declared", "load_project"]
 
 _OWN_SECTIONS = ("settings",)
 _DECLARED = ("bant", "topics")
@@ -39,7 +39,20 @@ class BadProject(BadData, status=422, exit_code=2):
 
 
 @dataclass(frozen=True)
-class Project:
+class Declared:
+    """What `[bant]` and `[topics]` declare about signals."""
+
+    bant: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    """Dimension → the columns and answers that are evidence on it; the columns of a dimension that is named here are exactly these."""
+    not_evidence: tuple[str, ...] = ()
+    """Columns and answers that are no evidence, whatever they are called."""
+    topics: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    """Topic → patterns of paths, in the order in which they are tried, before the topics that Tamiz knows."""
+    default_topics: bool = True
+
+
+@dataclass(frozen=True, kw_only=True)
+class Project(Declared):
     path: Path
     queries: dict[str, str]
     """Table → SQL with the environment filled in; only the tables that the project has."""
@@ -58,13 +71,6 @@ class Project:
     horizon_days: float
     ages_days: tuple[float, ...]
     activity_instants: int
-    bant: dict[str, tuple[str, ...]] = field(default_factory=dict)
-    """Dimension → the columns and answers that are evidence on it; those of a dimension that is named here are exactly these."""
-    not_evidence: tuple[str, ...] = ()
-    """Columns and answers that are no evidence, whatever they are called."""
-    topics: dict[str, tuple[str, ...]] = field(default_factory=dict)
-    """Topic → patterns of paths, in the order in which they are tried, before the topics that Tamiz knows."""
-    default_topics: bool = True
 
     @property
     def folder(self) -> Path:
@@ -157,14 +163,14 @@ def load_project(path: str | Path, environ: Mapping[str, str] | None = None) -> 
     )
 
 
-def load_declared(path: str | Path) -> dict[str, Any]:
-    """What `[bant]` and `[topics]` of a file declare, as the members of `Project` that hold it; other sections are left alone."""
+def load_declared(path: str | Path) -> Declared:
+    """What `[bant]` and `[topics]` of a file declare; its other sections are left alone."""
     path = Path(path).resolve()
     document = {name: table for name, table in _document(path).items() if name in _DECLARED}
     _known_keys(path, document | {"data": {"leads": ""}})
     read = _converted(path, document | {"data": {"leads": ""}})
     _sensible_declarations(path, read)
-    return _declared(read)
+    return Declared(**_declared(read))
 
 
 def _declared(read: _Document) -> dict[str, Any]:

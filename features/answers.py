@@ -15,46 +15,45 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from features.declarations import tidy
-from features.history import DAY, ActivityLog, Observations, TextColumn
+from features.declarations import NOTHING, Declarations, tidy
+from features.evidence_names import dimension_of
+from features.history import DAY, ActivityLog, Answered, Observations, TextColumn
 from features.segments import visible
+from features.statements import READINGS
 
-__all__ = ["Answers", "Latest", "field_of"]
+__all__ = ["Answers", "answered_fields", "field_of"]
 
 Ints = NDArray[np.int64]
 
-_NAMES = {
-    "budget": ("budget", "presupuesto", "budget_range", "investment", "inversion", "funding"),
-    "authority": ("authority", "autoridad", "decision_maker", "decisor", "role_in_decision", "quien_decide", "decision"),
-    "need": ("need", "necesidad", "pain", "problem", "problema", "use_case", "caso_de_uso", "reto", "challenge", "goal", "objetivo"),
-    "timeline": ("timeline", "plazo", "timeframe", "when", "cuando", "purchase_date", "fecha_de_compra", "urgency", "urgencia"),
-}
-_FIELD = {name: field for field, names in _NAMES.items() for name in names}
 
-
-@lru_cache(maxsize=4096)
-def field_of(name: str) -> str:
-    """The field that an answer belongs to.
+def field_of(name: str, declared: Declarations = NOTHING) -> str:
+    """The field that an answer belongs to: what is declared, else what its name says, else the name itself, tidied.
 
     >>> field_of("Presupuesto "), field_of("¿Quién decide?"), field_of("Favourite colour")
     ('budget', 'authority', 'favourite_colour')
     """
+    if declared.answers:
+        known = tidy(name)
+        own = declared.dimension_of_answer.get(known)
+        if own is not None:
+            return own or f"not {known}"
+    return _field_by_name(name)
+
+
+@lru_cache(maxsize=4096)
+def _field_by_name(name: str) -> str:
     known = tidy(name)
-    return _FIELD.get(known, known)
+    return dimension_of(known) or known
 
 
-@dataclass(frozen=True)
-class Latest:
-    """For each field (row) and observation (column) the latest answer: its code, -1 for none, and its age in days."""
-
-    fields: dict[str, int]
-    value: TextColumn
-    """Its codes are (fields, observations)."""
-    age: NDArray[np.float64]
-
-    def of(self, field: str) -> tuple[TextColumn, NDArray[np.float64]]:
-        row = self.fields[field]
-        return self.value.with_codes(self.value.codes[row]), self.age[row]
+def answered_fields(log: ActivityLog) -> list[tuple[str, int]]:
+    """What answers of a log are about, as the data call it, and how many there are of each, the most first."""
+    if "answer" not in log.type.values:
+        return []
+    codes = log.content.codes[log.type.codes == log.type.values.index("answer")]
+    counts = np.bincount(codes[codes >= 0], minlength=len(log.content.values)).tolist()
+    found = [(content, count) for content, count in zip(log.content.values, counts, strict=True) if count]
+    return sorted(found, key=lambda one: (-one[1], one[0]))
 
 
 @dataclass(frozen=True)
@@ -62,60 +61,72 @@ class Answers:
     """The answers of a log to some fields, clustered by lead and ordered by time, then by recording, then by spelling."""
 
     asked: tuple[str, ...]
-    fields: dict[str, int]
-    """The place of each in `asked`."""
     starts: Ints
     occurred: Ints
     recorded: Ints
     late: bool
-    field: Ints
+    place: Ints
+    """Of the field in `asked`, and as many places further where the answer is a "no"."""
+    said: NDArray[np.float64]
     value: TextColumn
 
     @classmethod
-    def of(cls, log: ActivityLog, fields: tuple[str, ...]) -> Answers:
-        """Those of `log` to `fields`."""
-        wanted = {name: i for i, name in enumerate(fields)}
+    def of(cls, log: ActivityLog, fields: tuple[str, ...], declared: Declarations = NOTHING) -> Answers:
+        """Those of `log` to `fields`. Of answers to a dimension, those that say nothing are left out."""
         try:
             code = log.type.values.index("answer")
         except ValueError:
             rows = np.zeros(0, dtype=np.int64)
         else:
             (rows,) = (log.type.codes == code).nonzero()
+        if len(rows):
+            wanted = {name: i for i, name in enumerate(fields)}
+            place_of = np.array([*(wanted.get(field_of(value, declared), -1) for value in log.content.values), -1], dtype=np.int64)
+            place = place_of[log.content.codes[rows]]
+            said = np.full(len(rows), np.nan)
+            for name, i in wanted.items():
+                mine = place == i
+                if mine.any():
+                    reading = READINGS.get(name)  # type: ignore[call-overload]  # a field may be no dimension
+                    said[mine] = 1.0 if reading is None else log.value.table(reading)[log.value.codes[rows[mine]]]
+            telling = said == said  # NaN is not equal to itself
+            if not telling.all():
+                rows, place, said = rows[telling], place[telling], said[telling]
+            place = place + len(fields) * (said < 0.0)
         if not len(rows):
-            return cls(fields, wanted, np.zeros(len(log.starts), dtype=np.int64), rows, rows, False, rows, TextColumn(_NO_CODES, ()))
-        field_of_code = np.array([*(wanted.get(field_of(value), -1) for value in log.content.values), -1], dtype=np.int64)
-        field = field_of_code[log.content.codes[rows]]
-        if field.min() < 0:
-            rows, field = rows[field >= 0], field[field >= 0]
+            none = np.zeros(0, dtype=np.int64)
+            return cls(fields, np.zeros(len(log.starts), dtype=np.int64), none, none, False, none, none.astype(np.float64), _NO_TEXT)
         occurred = log.occurred[rows]
         if (occurred[1:] == occurred[:-1]).any():
             lead = log.starts.searchsorted(rows, side="right") - 1
             spelling = np.array([*_ranks(log.value.values), -1])[log.value.codes[rows]]
             order = np.lexsort((spelling, log.recorded[rows], occurred, lead))
-            rows, field, occurred = rows[order], field[order], occurred[order]
+            rows, place, said, occurred = rows[order], place[order], said[order], occurred[order]
         # Within a lead ties may now stand in another order than in the log, which moves no lead's first or last.
         starts = rows.searchsorted(log.starts) if len(log.starts) > 2 else np.array([0, len(rows)])
-        return cls(fields, wanted, starts, occurred, log.recorded[rows], log.late, field, log.value.take(rows))
+        return cls(fields, starts, occurred, log.recorded[rows], log.late, place, said, log.value.take(rows))
 
-    def latest(self, observations: Observations) -> Latest:
+    def latest(self, observations: Observations) -> Answered:
         """What was answered last and known at each observation."""
-        n = len(observations)
+        fields, n = len(self.asked), len(observations)
         if not len(self.occurred):
-            shape = (len(self.fields), n)
-            return Latest(self.fields, TextColumn(np.full(shape, -1, dtype=np.int32), ()), np.full(shape, np.nan))
+            return Answered.none(fields, n)
         rows, segment, _ = visible(self.starts, self.occurred, self.recorded, self.late, observations.lead, observations.as_of)
         # Rows are in time order and the last write stays.
-        latest = np.full((len(self.fields), n), -1, dtype=np.int64)
-        latest[self.field[rows], segment] = np.arange(rows.start, rows.stop) if isinstance(rows, slice) else rows
+        found = np.full((2 * fields, n), -1, dtype=np.int64)
+        found[self.place[rows], segment] = np.arange(rows.start, rows.stop) if isinstance(rows, slice) else rows
+        latest = found.reshape(2, fields, n)
         codes = self.value.codes[latest]
         age = (observations.as_of - self.occurred[latest]) / DAY
+        said = self.said[latest]
         none = latest < 0
         codes[none] = -1
         age[none] = np.nan
-        return Latest(self.fields, self.value.with_codes(codes), age)
+        said[none] = np.nan
+        return Answered(self.value.with_codes(codes), age, said, latest, True)
 
 
-_NO_CODES = np.zeros(0, dtype=np.int32)
+_NO_TEXT = TextColumn(np.zeros(0, dtype=np.int32), ())
 
 
 def _ranks(values: Sequence[str]) -> list[int]:

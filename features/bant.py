@@ -1,9 +1,10 @@
 """BANT: what speaks for and against Budget, Authority, Need and Timeline, as facts with source, age and weight.
 
-In: the history of a block of leads. Out: for each dimension a strength from 0 to 1 (NaN: nothing is known, which is not
-zero), a known flag, and on request the evidence behind them, fact by fact. Facts for a dimension add up as independent
-hints do (one minus the product of what each leaves open); facts against it lower the result the same way, so that
-contradictions weaken and stay visible. Answers age: each is worth half after its half-life.
+In: the history of a block of leads, and which of their columns are declared to be evidence. Out: for each dimension a
+strength from 0 to 1 (NaN: nothing is known, which is not zero), a known flag, and on request the evidence behind them, fact
+by fact. Facts for a dimension add up as independent hints do (one minus the product of what each leaves open); facts
+against it lower the result the same way, so that contradictions weaken and stay visible. What was said ages: it is worth
+half after its half-life. A column that nobody dated counts as if half of a half-life had passed, and says that it has no date.
 """
 
 from __future__ import annotations
@@ -16,14 +17,15 @@ from typing import Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from features.declarations import DIMENSIONS, Dimension
-from features.history import DAY, Column, History, Need, select
+from features.declarations import DIMENSIONS, Declarations, Dimension, EvidenceColumn
+from features.evidence_columns import column_statement, column_text
+from features.history import DAY, Answered, Column, History, Need, select
 from features.intent import HAND_RAISES
 from features.signal import signal
-from features.statements import says_when, says_who, says_yes
+from features.statements import LATER, QUARTER, SOON, coming_end, names_date
 from features.titles import SENIORITY, read_title
 
-__all__ = ["DIMENSIONS", "Dimension", "DimensionEvidence", "Hint", "evidence", "prepare"]
+__all__ = ["DIMENSIONS", "Dimension", "DimensionEvidence", "Hint", "evidence", "facts_of", "prepare"]
 
 QUESTIONS: dict[Dimension, str] = {
     "budget": "Is there a budget for this, and what range has been set aside?",
@@ -31,9 +33,23 @@ QUESTIONS: dict[Dimension, str] = {
     "need": "Which problem should this solve first, and what does it cost you today?",
     "timeline": "When should this be in use, and what happens if it is later?",
 }
+DISAGREEMENTS: dict[Dimension, str] = {
+    "budget": "What we know about the budget disagrees: is there one today, and how much?",
+    "authority": "What we know about who decides disagrees: who decides today, and who signs?",
+    "need": "What we know about the need disagrees: is it still there, and what does it cost you?",
+    "timeline": "What we know about the timing disagrees: when should this be in use?",
+}
+"""What to ask where facts speak for and against."""
 
 _MET = 0.5
-_HALF_LIFE = {"budget": 180.0, "authority": 365.0, "need": 365.0, "timeline": 90.0}
+_DISAGREES = 0.1
+"""From this weight on, a fact against the others is a contradiction and not a nuance."""
+_SUPERSEDED = 0.3
+"""What remains of an answer once the contrary was answered later."""
+_HALF_LIFE: dict[Dimension, float] = {"budget": 180.0, "authority": 365.0, "need": 365.0, "timeline": 90.0}
+_STATED_MOST: dict[Dimension, float] = {"budget": 0.9, "authority": 0.9, "need": 0.85, "timeline": 0.9}
+_UNDATED = 2.0**-0.5
+"""What a column without a date is worth: as if half of its half-life had passed."""
 
 Tell = Callable[[History, int], tuple[str, float | None]]
 """A fact in words and its age in days, of one observation."""
@@ -41,16 +57,23 @@ Tell = Callable[[History, int], tuple[str, float | None]]
 
 @dataclass(frozen=True)
 class Stated:
-    """The latest stated answer about a dimension: `most` times what it says, halved with every half-life."""
+    """The latest answer in favour of a dimension, or the latest against it: `most` times what it says, halved with every half-life.
+
+    Of two that contradict each other the earlier one has been superseded, but not forgotten.
+    """
 
     dimension: Dimension
     most: float
     half_life: float
+    against: bool
     source: str = "answer"
 
     def tell(self, history: History, row: int) -> tuple[str, float | None]:
-        (text, ages), place = history.answers(DIMENSIONS), _ROW[self.dimension]
-        return f"Said about {self.dimension}: “{text.values[text.codes[place, row]]}”", float(ages[place, row])
+        """What was said, and when."""
+        answers, place = history.answers(DIMENSIONS), (int(self.against), _ROW[self.dimension])
+        earlier = answers.age[place][row] > answers.age[1 - place[0], place[1], row]
+        said = answers.text.values[answers.text.codes[place][row]]
+        return f"Said {'earlier ' if earlier else ''}about {self.dimension}: “{said}”", float(answers.age[place][row])
 
 
 @dataclass(frozen=True)
@@ -81,7 +104,7 @@ class Done:
 
 @dataclass(frozen=True)
 class Attributed:
-    """What an attribute of the lead says."""
+    """What an attribute of the lead says that is evidence without being declared."""
 
     dimension: Dimension
     source: str
@@ -89,7 +112,30 @@ class Attributed:
     tell: Tell
 
 
-Fact = Stated | Done | Attributed
+@dataclass(frozen=True)
+class Recorded:
+    """What a column says that is declared to be evidence, or called like it."""
+
+    column: EvidenceColumn
+    source: str = "column"
+
+    @property
+    def dimension(self) -> Dimension:
+        return self.column.dimension
+
+    def weight(self, history: History) -> Column:
+        """`most` times what it says, halved with every half-life since it was written."""
+        said, age = column_statement(self.column, history)
+        fresh = np.exp2(age * (-1.0 / _HALF_LIFE[self.dimension]))
+        weight: Column = _STATED_MOST[self.dimension] * said * np.where(np.isnan(age), _UNDATED, fresh)
+        return weight
+
+    def tell(self, history: History, row: int) -> tuple[str, float | None]:
+        age = float(column_statement(self.column, history)[1][row])
+        return f"{self.column.name}: {column_text(self.column, history, row)}", age if age == age else None
+
+
+Fact = Stated | Done | Attributed | Recorded
 """How much it says for (+) or against (-) its dimension is its weight, in [-1, 1] after ageing; NaN: nothing."""
 
 
@@ -100,6 +146,8 @@ class Hint(NamedTuple):
     source: str
     age: float | None
     weight: float
+    contradicts: bool = False
+    """Whether it stands against what speaks louder."""
 
     def observed(self, as_of: int) -> int | None:
         """The instant (microseconds) at which it was observed."""
@@ -115,31 +163,36 @@ class DimensionEvidence(NamedTuple):
     question: str | None
 
 
+_NOTHING_KNOWN = {dimension: DimensionEvidence("unknown", None, (), question) for dimension, question in QUESTIONS.items()}
+
+
 def evidence(history: History, row: int) -> dict[Dimension, DimensionEvidence]:
     """Every dimension of the observation at `row` of the block, with its facts, strongest first."""
     weights = history.memo(_weights)[:, row].tolist()
     strengths = history.memo(_strengths)[:, row].tolist()
     hints_of: dict[Dimension, list[Hint]] = {dimension: [] for dimension in DIMENSIONS}
-    for fact, weight in zip(FACTS, weights, strict=True):
+    for fact, weight in zip(_layout(history).facts, weights, strict=True):
         if weight == weight and weight != 0.0:  # NaN is not equal to itself
             words, age = fact.tell(history, row)
             hints_of[fact.dimension].append(Hint(words, fact.source, age, weight))
     found: dict[Dimension, DimensionEvidence] = {}
-    for position, (dimension, hints) in enumerate(hints_of.items()):
+    for strength, (dimension, hints) in zip(strengths, hints_of.items(), strict=True):
+        if strength != strength:
+            found[dimension] = _NOTHING_KNOWN[dimension]
+            continue
         against = 1.0
         for hint in hints:
             if hint.weight < 0.0:
                 against *= 1.0 + hint.weight
         hints.sort(key=_force, reverse=True)
-        strength = strengths[position]
-        known = strength == strength
+        disagreement = against < 1.0 and _disagree(hints)
         status: Literal["met", "unmet", "unknown"] = "unknown"
-        if known and strength >= _MET:
+        if strength >= _MET:
             status = "met"
-        elif known and against <= 1.0 - _MET:
+        elif against <= 1.0 - _MET:
             status = "unmet"
-        question = None if status == "met" else QUESTIONS[dimension]
-        found[dimension] = DimensionEvidence(status, strength if known else None, tuple(hints), question)
+        question = DISAGREEMENTS[dimension] if disagreement else None if status == "met" else QUESTIONS[dimension]
+        found[dimension] = DimensionEvidence(status, strength, tuple(hints), question)
     return found
 
 
@@ -147,6 +200,20 @@ def prepare(history: History) -> None:
     """Asks for everything that `evidence` may ask for, so that a plan that rehearses this has it at hand."""
     for compute in (_weights, _ages, _visits):
         history.memo(compute)
+
+
+def facts_of(declared: Declarations) -> tuple[Fact, ...]:
+    """Every fact that is weighed, grouped by dimension in the order of DIMENSIONS."""
+    return _layout_of(declared.columns).facts
+
+
+def _disagree(hints: list[Hint]) -> bool:
+    """Marks the facts that stand against the strongest one; whether there is any."""
+    side = hints[0].weight > 0.0
+    marked = [i for i, hint in enumerate(hints) if (hint.weight > 0.0) != side and abs(hint.weight) >= _DISAGREES]
+    for i in marked:
+        hints[i] = hints[i]._replace(contradicts=True)
+    return bool(marked)
 
 
 def _force(hint: Hint) -> float:
@@ -165,29 +232,57 @@ def _visits(history: History) -> NDArray[np.float64]:
 
 def _weights(history: History) -> NDArray[np.float64]:
     """(fact, observation): every fact's weight."""
-    stated, done = len(_STATED), len(_DONE)
-    _, age = history.answers(DIMENSIONS)
+    layout = _layout(history)
+    weights = np.empty((len(layout.facts), history.size))
+    answers = history.answers(DIMENSIONS)
+    if answers.any:
+        weights[: len(_STATED)] = _of_answers(answers, history.memo(_said))
+    else:
+        weights[: len(_STATED)] = np.nan
+    shares = weights[len(_STATED) : len(_STATED) + len(_DONE)]
     amounts = np.add.reduceat(history.together(_DONE_AMOUNTS), _DONE_STARTS)
-    weights = np.empty((len(FACTS), history.size))
-    weights[:stated] = age * _AGEING
-    weights[stated : stated + done] = -amounts
-    np.exp2(weights[: stated + done], out=weights[: stated + done])
-    weights[:stated] *= history.memo(_statements)
-    shares = weights[stated : stated + done]
+    np.exp2(np.negative(amounts, out=shares), out=shares)
     np.subtract(1.0, shares, out=shares)
-    weights[: stated + done] *= _MOST
+    shares *= _MOST
     shares[amounts == 0.0] = np.nan  # no visit says nothing, which is not the same as zero
-    for i, attributed in enumerate(_ATTRIBUTED, start=stated + done):
+    for i, attributed in enumerate(layout.attributed, start=len(_STATED) + len(_DONE)):
         weights[i] = attributed.weight(history)
-    return weights.take(_PLACE, axis=0)
+    return weights.take(layout.place, axis=0)
+
+
+def _of_answers(answers: Answered, said: NDArray[np.float64]) -> NDArray[np.float64]:
+    """What the answers weigh, those in favour of each dimension and then those against."""
+    weights = np.exp2(answers.age * _AGEING)
+    weights *= said
+    weights *= _STATED_MOST_OF
+    earlier = answers.age > answers.age[::-1]
+    if earlier.any():
+        weights[earlier] *= _SUPERSEDED
+    facts: NDArray[np.float64] = weights.reshape(-1, weights.shape[-1])
+    return facts
+
+
+def _said(history: History) -> NDArray[np.float64]:
+    """What the latest answers say, with the dates that they name held against the instant; those that have passed say nothing."""
+    answers, place = history.answers(DIMENSIONS), (0, _ROW["timeline"])
+    codes = answers.text.codes[place]
+    if not answers.any or codes.max(initial=-1) < 0:
+        return answers.said
+    dates = answers.text.table(names_date)[codes]
+    if np.isnan(dates).all():
+        return answers.said
+    said, day = answers.said.copy(), history.day()
+    if (dates < 0.0).any():
+        dates = np.where(dates < 0.0, coming_end(dates, day - answers.age[place]), dates)
+    ahead = dates + 1.0 - day  # till the end of the day
+    said[place] = np.where(np.isnan(dates), said[place], np.where(ahead < 0.0, np.nan, np.where(ahead <= QUARTER, SOON, LATER)))
+    return said
 
 
 def _statements(history: History) -> NDArray[np.float64]:
     """(dimension, observation): what the latest answers say."""
-    text, _ = history.answers(DIMENSIONS)
-    statements = np.empty(text.codes.shape)
-    for i, dimension in enumerate(DIMENSIONS):
-        statements[i] = text.table(_READINGS[dimension])[text.codes[i]]
+    answers, said = history.answers(DIMENSIONS), history.memo(_said)
+    statements: NDArray[np.float64] = np.where(answers.order[1] > answers.order[0], said[1], said[0]) if answers.any else said[0]
     return statements
 
 
@@ -196,12 +291,12 @@ def _strengths(history: History) -> NDArray[np.float64]:
 
     Facts stand grouped by dimension, so a product over each group is one `reduceat`.
     """
-    weights = history.memo(_weights)
+    weights, groups = history.memo(_weights), _layout(history).groups
     # `fmax` and `fmin` take NaN, a fact that says nothing, for the 0 beside it.
-    left = np.multiply.reduceat(1.0 - np.fmax(weights, 0.0), _GROUPS)
-    kept = np.multiply.reduceat(1.0 + np.fmin(weights, 0.0), _GROUPS)
+    left = np.multiply.reduceat(1.0 - np.fmax(weights, 0.0), groups)
+    kept = np.multiply.reduceat(1.0 + np.fmin(weights, 0.0), groups)
     strengths: NDArray[np.float64] = (1.0 - left) * kept
-    strengths[np.logical_and.reduceat(np.isnan(weights), _GROUPS)] = np.nan
+    strengths[np.logical_and.reduceat(np.isnan(weights), groups)] = np.nan
     return strengths
 
 
@@ -225,7 +320,7 @@ def _by_title(history: History) -> Column:
 
 def _tell_title(history: History, row: int) -> tuple[str, float | None]:
     title = history.text("job_title")
-    return f"Job title: {title.values[title.codes[row]]}", None
+    return f"Job title: {title.values[title.codes[row]]}", _written(history, "job_title", row)
 
 
 def _by_revenue(history: History) -> Column:
@@ -237,46 +332,65 @@ def _by_revenue(history: History) -> Column:
 
 
 def _tell_revenue(history: History, row: int) -> tuple[str, float | None]:
-    return f"Company's annual revenue is about {float(history.number('annual_revenue')[row]):,.0f}", None
+    revenue = float(history.number("annual_revenue")[row])
+    return f"Company's annual revenue is about {revenue:,.0f}", _written(history, "annual_revenue", row)
+
+
+def _written(history: History, column: str, row: int) -> float | None:
+    age = float(history.written(column)[row])
+    return age if age == age else None
 
 
 _VIEWS = ("page_view",)
-FACTS: tuple[Fact, ...] = (
-    Stated("budget", 0.9, _HALF_LIFE["budget"]),
-    Attributed("budget", "company", _by_revenue, _tell_revenue),
+_STATED = [
+    Stated(dimension, _STATED_MOST[dimension], _HALF_LIFE[dimension], against) for against in (False, True) for dimension in DIMENSIONS
+]
+_DONE = [
     Done("budget", _VIEWS, ("pricing",), 0.35, "Looked at prices"),
-    Stated("authority", 0.9, _HALF_LIFE["authority"]),
-    Attributed("authority", "job title", _by_title, _tell_title),
-    Stated("need", 0.85, _HALF_LIFE["need"]),
     Done("need", _VIEWS, ("docs", "integrations"), 0.35, "Read documentation or integrations"),
     Done("need", _VIEWS, ("comparison",), 0.25, "Compared us with competitors"),
     Done("need", ("webinar_attended",), (), 0.2, "Attended a webinar"),
-    Stated("timeline", 0.9, _HALF_LIFE["timeline"]),
     Done("timeline", HAND_RAISES, (), 0.6, "Asked for a demo, a trial or a call"),
     Done("timeline", _VIEWS, ("demo", "trial"), 0.25, "Looked at demo or trial pages"),
-)
-"""Grouped by dimension, in the order of DIMENSIONS; one of them is what the lead stated."""
+]
+_ATTRIBUTED = [
+    Attributed("budget", "company", _by_revenue, _tell_revenue),
+    Attributed("authority", "job title", _by_title, _tell_title),
+]
 _ROW = {dimension: i for i, dimension in enumerate(DIMENSIONS)}
-_GROUPS = np.array([next(i for i, fact in enumerate(FACTS) if fact.dimension == dimension) for dimension in DIMENSIONS])
-_READINGS: dict[Dimension, Callable[[str], float]] = {
-    "budget": says_yes,
-    "authority": says_who,
-    "need": says_yes,
-    "timeline": says_when,
-}
-_STATED = [fact for fact in FACTS if isinstance(fact, Stated)]
-_DONE = [fact for fact in FACTS if isinstance(fact, Done)]
-_ATTRIBUTED = [fact for fact in FACTS if isinstance(fact, Attributed)]
-_AGEING = np.array([-1.0 / fact.half_life for fact in _STATED])[:, None]
-_MOST = np.array([*(fact.most for fact in _STATED), *(fact.most for fact in _DONE)])[:, None]
+_AGEING = np.array([-1.0 / _HALF_LIFE[dimension] for dimension in DIMENSIONS])[:, None]
+_STATED_MOST_OF = np.array([_STATED_MOST[dimension] for dimension in DIMENSIONS])[:, None]
+_MOST = np.array([fact.most for fact in _DONE])[:, None]
 _DONE_ROW = {fact.words: i for i, fact in enumerate(_DONE)}
 _DONE_AMOUNTS = tuple(need for fact in _DONE for need in fact.needs("decayed", 14.0))
 _DONE_LAST = tuple(need for fact in _DONE for need in fact.needs("last", None))
 _DONE_COUNTS = tuple(need for fact in _DONE for need in fact.needs("count", 90.0))
 _DONE_STARTS = np.cumsum([0, *(max(len(fact.topics), 1) for fact in _DONE[:-1])])
-_COMPUTED: list[Fact] = [*_STATED, *_DONE, *_ATTRIBUTED]
-_PLACE = np.array([_COMPUTED.index(fact) for fact in FACTS])
-"""Where `_weights` computes each fact."""
+
+
+@dataclass(frozen=True)
+class _Layout:
+    """Which facts there are, and where `_weights` computes each."""
+
+    facts: tuple[Fact, ...]
+    """Grouped by dimension, in the order of DIMENSIONS."""
+    attributed: tuple[Attributed | Recorded, ...]
+    groups: NDArray[np.intp]
+    place: NDArray[np.intp]
+
+
+def _layout(history: History) -> _Layout:
+    return _layout_of(history.declared.columns)
+
+
+@lru_cache(maxsize=64)
+def _layout_of(columns: tuple[EvidenceColumn, ...]) -> _Layout:
+    attributed: tuple[Attributed | Recorded, ...] = (*_ATTRIBUTED, *(Recorded(one) for one in columns))
+    computed: list[Fact] = [*_STATED, *_DONE, *attributed]
+    place = [i for dimension in DIMENSIONS for i, fact in enumerate(computed) if fact.dimension == dimension]
+    facts = tuple(computed[i] for i in place)
+    groups = [next(i for i, fact in enumerate(facts) if fact.dimension == dimension) for dimension in DIMENSIONS]
+    return _Layout(facts, attributed, np.array(groups), np.array(place))
 
 
 def _strength(history: History, dimension: Dimension) -> Column:
@@ -291,49 +405,49 @@ def _statement(history: History, dimension: Dimension) -> Column:
     return history.row(_statements, _ROW[dimension])
 
 
-@signal(family="budget", unit="strength", monotone=1)
+@signal(family="budget", unit="strength", monotone=1, revision=2)
 def budget_strength(history: History) -> Column:
     """Budget is supported with strength {value:.2f} of 1."""
     return _strength(history, "budget")
 
 
-@signal(family="budget", unit="yes or no", fill=0.0, words=("Nothing", "Something"))
+@signal(family="budget", unit="yes or no", fill=0.0, revision=2, words=("Nothing", "Something"))
 def budget_known(history: History) -> Column:
     """{word} is known about budget."""
     return _known(history, "budget")
 
 
-@signal(family="authority", unit="strength", monotone=1, revision=2)
+@signal(family="authority", unit="strength", monotone=1, revision=3)
 def authority_strength(history: History) -> Column:
     """Authority is supported with strength {value:.2f} of 1."""
     return _strength(history, "authority")
 
 
-@signal(family="authority", unit="yes or no", fill=0.0, revision=2, words=("Nothing", "Something"))
+@signal(family="authority", unit="yes or no", fill=0.0, revision=3, words=("Nothing", "Something"))
 def authority_known(history: History) -> Column:
     """{word} is known about authority."""
     return _known(history, "authority")
 
 
-@signal(family="need", unit="strength", monotone=1)
+@signal(family="need", unit="strength", monotone=1, revision=2)
 def need_strength(history: History) -> Column:
     """Need is supported with strength {value:.2f} of 1."""
     return _strength(history, "need")
 
 
-@signal(family="need", unit="yes or no", fill=0.0, words=("Nothing", "Something"))
+@signal(family="need", unit="yes or no", fill=0.0, revision=2, words=("Nothing", "Something"))
 def need_known(history: History) -> Column:
     """{word} is known about need."""
     return _known(history, "need")
 
 
-@signal(family="timeline", unit="strength", monotone=1)
+@signal(family="timeline", unit="strength", monotone=1, revision=2)
 def timeline_strength(history: History) -> Column:
     """Timeline is supported with strength {value:.2f} of 1."""
     return _strength(history, "timeline")
 
 
-@signal(family="timeline", unit="yes or no", fill=0.0, words=("Nothing", "Something"))
+@signal(family="timeline", unit="yes or no", fill=0.0, revision=2, words=("Nothing", "Something"))
 def timeline_known(history: History) -> Column:
     """{word} is known about the timeline."""
     return _known(history, "timeline")
@@ -363,25 +477,25 @@ def pricing_visits_90d(history: History) -> Column:
     return history.activities("page_view", topic="pricing").count()
 
 
-@signal(family="budget", unit="statement")
+@signal(family="budget", unit="statement", revision=2)
 def budget_stated(history: History) -> Column:
     """Latest answer about budget reads as {value:+.1f} (1 yes, 0.5 partly, -1 no)."""
     return _statement(history, "budget")
 
 
-@signal(family="authority", unit="statement")
+@signal(family="authority", unit="statement", revision=2)
 def authority_stated(history: History) -> Column:
     """Latest answer about who decides reads as {value:+.1f} (1 yes, 0.5 partly, -1 no)."""
     return _statement(history, "authority")
 
 
-@signal(family="need", unit="statement")
+@signal(family="need", unit="statement", revision=2)
 def need_stated(history: History) -> Column:
     """Latest answer about the need reads as {value:+.1f} (1 yes, 0.5 partly, -1 no)."""
     return _statement(history, "need")
 
 
-@signal(family="timeline", unit="statement")
+@signal(family="timeline", unit="statement", revision=2)
 def timeline_stated(history: History) -> Column:
     """Latest answer about timing reads as {value:+.1f} (1 within a quarter, 0.4 later, -1 not planned)."""
     return _statement(history, "timeline")

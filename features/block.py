@@ -15,10 +15,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from features.aggregates import Aggregator, selector_of
-from features.answers import Answers, Latest
+from features.answers import Answers
 from features.colleagues import Colleagues
 from features.declarations import Declarations
-from features.history import DAY, NEVER, ActivityLog, Column, FieldHistory, History, Leads, Need, Observations, TextColumn
+from features.history import DAY, NEVER, ActivityLog, Answered, Column, FieldHistory, History, Leads, Need, Observations, TextColumn
 from features.segments import visible, visible_ends
 from features.topics import about
 
@@ -67,7 +67,7 @@ class Block:
         self._memo: dict[Callable[[History], Any], Any] = {}
         self._own: NDArray[np.float64] | None = None
         self._others: NDArray[np.float64] | None = None
-        self._latest: Latest | None = None
+        self._latest: Answered | None = None
         self._numbers: dict[str, Column] = {}
         self._texts: dict[str, TextColumn] = {}
         self._no_text = TextColumn(np.full(self.size, -1, dtype=np.int32), ())
@@ -183,23 +183,28 @@ class Block:
         age[(when == NEVER) | (when > as_of)] = np.nan
         return age
 
-    def answer(self, field: str) -> tuple[TextColumn, Column]:
-        latest = self.latest_answers
-        if field not in latest.fields:
-            latest = Answers.of(self._known.log, (field,)).latest(self._observations)
-        return latest.of(field)
+    def days_until(self, column: str) -> Column:
+        times = self._known.leads.times.get(column)
+        if times is None:
+            return np.full(self.size, np.nan)
+        when = times[self._rows]
+        days: Column = (when - self._observations.as_of) / DAY
+        days[when == NEVER] = np.nan
+        return days
 
-    def answers(self, fields: tuple[str, ...]) -> tuple[TextColumn, Column]:
-        latest = self.latest_answers
-        if fields == self._known.answers.asked:
-            return latest.value, latest.age
-        if not latest.fields.keys() >= set(fields):
-            latest = Answers.of(self._known.log, fields).latest(self._observations)
-        rows = [latest.fields[field] for field in fields]
-        return latest.value.with_codes(latest.value.codes[rows]), latest.age[rows]
+    def written(self, column: str) -> Column:
+        history = self._known.leads.changes.get(column)
+        if history is None or not len(history.changed):
+            return np.full(self.size, np.nan)
+        position, _ = self._in_force(history)
+        return np.where(position < 0, np.nan, (self._observations.as_of - history.changed[position]) / DAY)
 
-    @property
-    def latest_answers(self) -> Latest:
+    def day(self) -> Column:
+        return self._observations.as_of / DAY
+
+    def answers(self, fields: tuple[str, ...]) -> Answered:
+        if fields != self._known.answers.asked:
+            return Answers.of(self._known.log, fields, self.declared).latest(self._observations)
         if self._latest is None:
             self._latest = self._known.answers.latest(self._observations)
         return self._latest

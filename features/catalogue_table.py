@@ -12,8 +12,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from features.aggregates import selector_of
-from features.bant import FACTS, Attributed, Done, Fact, Stated
+from features.bant import Attributed, Done, Fact, Recorded, Stated, facts_of
 from features.catalogue import catalogue
+from features.declarations import NOTHING, Declarations
 from features.history import Need, Selector
 from features.rehearsal import Needs, needs_of, rehearse
 from features.shares import Shares
@@ -90,17 +91,18 @@ def entries(family: Family | None = None) -> list[Entry]:
     return [Entry(one, _window(one, needs_of(one)), reads_of(one)) for one in chosen]
 
 
-def reads_of(signal: Signal) -> Reads:
+def reads_of(signal: Signal, declared: Declarations = NOTHING) -> Reads:
     """What the signal is made from. The dimensions of BANT are computed together: each is given its own facts only."""
-    needs = needs_of(signal)
-    facts = _facts(signal, needs)
+    needs = needs_of(signal, declared)
+    facts = _facts(signal, needs, declared)
     if not facts:
         selectors = dict.fromkeys(selector_of(need) for need in _aggregates(needs))
         mine, theirs = (tuple(one for one in selectors if one.colleagues is whose) for whose in (False, True))
         return Reads(tuple(sorted(needs.columns)), mine, needs.answers, theirs)
     done = dict.fromkeys(selector_of(need) for one in facts if isinstance(one, Done) for need in one.needs("count", None))
-    columns = {column for one in facts if isinstance(one, Attributed) for column in rehearse(one.weight).columns}
-    return Reads(tuple(sorted(columns)), tuple(done), tuple(one.dimension for one in facts if isinstance(one, Stated)))
+    columns = {column for one in facts if isinstance(one, (Attributed, Recorded)) for column in rehearse(one.weight).columns}
+    stated = dict.fromkeys(one.dimension for one in facts if isinstance(one, Stated))
+    return Reads(tuple(sorted(columns)), tuple(done), tuple(stated))
 
 
 def sentence_of(signal: Signal) -> str:
@@ -178,11 +180,11 @@ def _coded(reads: Reads) -> tuple[str, ...]:
     return (*(f"`{column}`" for column in reads.columns), *Reads((), reads.activities, reads.answers, reads.colleagues).words())
 
 
-def _facts(signal: Signal, needs: Needs) -> list[Fact]:
+def _facts(signal: Signal, needs: Needs, declared: Declarations = NOTHING) -> list[Fact]:
     """The facts of BANT that a signal weighs; none for a signal of another kind."""
     if needs.row is None or signal.family not in ("budget", "authority", "need", "timeline"):
         return []
-    mine = [fact for fact in FACTS if fact.dimension == signal.family]
+    mine = [fact for fact in facts_of(declared) if fact.dimension == signal.family]
     return mine if needs.activities and needs.aggregates else [fact for fact in mine if isinstance(fact, Stated)]
 
 

@@ -8,6 +8,7 @@ which leaves the fingerprint as it is.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -94,12 +95,14 @@ class Declarations:
 
 
 NOTHING = Declarations()
+_CAMEL = re.compile(r"(?<=[a-z])(?=[A-Z][a-z])")
+_LONGEST = 200
 
 
 def tidy(name: str) -> str:
     """The name of a column or of an answer, made comparable.
 
-    >>> tidy("¿Quién decide?"), tidy("Budget-Range ")
-    ('quien_decide', 'budget_range')
+    >>> tidy("¿Quién decide?"), tidy("Budget-Range "), tidy("purchaseDate")
+    ('quien_decide', 'budget_range', 'purchase_date')
     """
-    return "_".join(plain(name).strip(" ¿?¡!:.").replace("-", " ").replace("_", " ").split())
+    return "_".join(plain(_CAMEL.sub("_", name[:_LONGEST])).strip(" ¿?¡!:.").replace("-", " ").replace("_", " ").split())

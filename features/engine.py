@@ -163,7 +163,7 @@ class Plan:
             log,
             machine,
             self.own.cells(log, machine),
-            Answers.of(log, self.asked),
+            Answers.of(log, self.asked, self.declared),
             colleagues,
             theirs,
             cells_of_colleagues,

@@ -22,14 +22,14 @@ from data.files import nearest
 from data.frames import Tables
 from data.labels import account_keys
 from data.project import Project
-from features.answers import field_of
+from features.answers import answered_fields, field_of
 from features.bant import DIMENSIONS
 from features.catalogue import catalogue
 from features.catalogue_table import Reads, reads_of
-from features.declarations import Declarations
+from features.declarations import Declarations, tidy
 from features.engine import Colleagues, Plan, evaluate
-from features.evidence_names import declarations_of
-from features.history import ActivityLog, Column, History, Leads, Need, Observations, Selector, TextColumn, select
+from features.evidence_names import evidence_of
+from features.history import ActivityLog, Answered, Column, History, Leads, Need, Observations, Selector, TextColumn, select
 from features.own_types import MOST_TYPES, leads_enough
 from features.rehearsal import needs_of
 from features.signal import FeatureSet, Signal
@@ -138,6 +138,10 @@ class Check:
     unmatched: int
     """How many there are."""
     answers: tuple[AnswerField, ...]
+    bant: str | None
+    """`[bant]` as it is now, with what was guessed, as TOML; None where no column is evidence."""
+    strangers: tuple[str, ...]
+    """Names in `[bant]` that are neither a column nor an answer, as sentences."""
 
 
 def check(project: Project, tables: Tables) -> Check:
@@ -146,9 +150,12 @@ def check(project: Project, tables: Tables) -> Check:
     kinds = {name: str(kind) for name, kind in tables.kinds.items() if given[name]}
     log, n = _log(tables), len(tables.leads)
     signals = list(catalogue().values())
-    reads = {one.name: reads_of(one) for one in signals}
-    declared = declarations_of(project)
-    leads_of, present = _asked(signals, reads, _leads(tables, kinds), log, declared)
+    changed = {str(name) for name in tables.lead_changes["field"].unique()}
+    dated = {*project.static, *changed, "created_at"}
+    evidence = evidence_of(project, kinds, dated=dated)
+    declared = evidence.declared
+    reads = {one.name: reads_of(one, declared) for one in signals}
+    leads_of, present = _asked(signals, reads, _leads(tables, kinds, declared), log, declared)
     types = tuple(log.type.values[i] for i in np.unique(log.type.codes)) if len(log) else ()
     own = _own_types(log, n, _declared(signals))
     hints = _Hints([name for name in kinds if name not in LEADS.columns], [one.name for one in own])
@@ -158,24 +165,29 @@ def check(project: Project, tables: Tables) -> Check:
         for name, kind in kinds.items()
         if kind in ("number", "boolean", "category") and name not in NOT_ATTRIBUTES
     )
-    changed = {str(name) for name in tables.lead_changes["field"].unique()}
-    dated = {*project.static, *changed, "created_at"}
+    answers = _answers(log, declared)
     topics, pages = _pages(log, about(declared.topics.patterns, declared.topics.defaults))
     return Check(
         leads=n,
         activities=len(log),
         signals=fed,
         attributes=attributes,
-        undated=_undated(signals, [name for name in kinds if name not in dated], {one.name for one in attributes}),
+        undated=_undated(signals, declared, [name for name in kinds if name not in dated], {one.name for one in attributes}),
         static=project.static,
         unknown_static=tuple((name, nearest(name, list(tables.kinds))) for name in project.static if name not in tables.kinds),
         unknown_changes=tuple(sorted(name for name in changed if name not in tables.kinds)),
-        ignored=tuple(name for name, kind in tables.kinds.items() if not given[name] or (kind == "time" and name != "created_at")),
+        ignored=tuple(
+            name
+            for name, kind in tables.kinds.items()
+            if not given[name] or (kind == "time" and name != "created_at" and name not in declared.dimension_of_column)
+        ),
         own_types=own,
         topics=topics,
         unmatched_pages=pages[:_TOP_PAGES],
         unmatched=len(pages),
-        answers=_answers(log),
+        answers=answers,
+        bant=evidence.section(),
+        strangers=evidence.strangers([one.content for one in answers]),
     )
 
 
@@ -213,10 +225,16 @@ class _Ever:
     def age_of(self, column: str) -> Column:
         return self._history.age_of(column)
 
-    def answer(self, field: str) -> tuple[TextColumn, Column]:
-        return self._history.answer(field)
+    def days_until(self, column: str) -> Column:
+        return self._history.days_until(column)
 
-    def answers(self, fields: tuple[str, ...]) -> tuple[TextColumn, Column]:
+    def written(self, column: str) -> Column:
+        return self._history.written(column)
+
+    def day(self) -> Column:
+        return self._history.day()
+
+    def answers(self, fields: tuple[str, ...]) -> Answered:
         return self._history.answers(fields)
 
     def memo(self, compute: Callable[[History], T]) -> T:
@@ -252,8 +270,8 @@ def _asked(
             own = select(selector.types, selector.topic, selector.channel, selector.machine, False)
             if history.together((("count", own, None),)).sum() > 0:
                 present.add(selector)
-        texts, _ = history.answers(DIMENSIONS)
-        present.update(name for name, codes in zip(DIMENSIONS, texts.codes, strict=True) if (codes >= 0).any())
+        answered = history.answers(DIMENSIONS).text.codes.max(axis=(0, 2), initial=-1)
+        present.update(name for name, code in zip(DIMENSIONS, answered.tolist(), strict=True) if code >= 0)
 
     plan = Plan(FeatureSet((), declared=declared), also=ask)
     latest = max(int(one.max()) for one in (log.recorded, log.occurred, *leads.times.values(), np.zeros(1, dtype=np.int64)) if len(one))
@@ -317,10 +335,10 @@ def _fed(
 # From tables to columns ----------------------------------------------------------------------------------------------
 
 
-def _leads(tables: Tables, kinds: Mapping[str, str]) -> Leads:
+def _leads(tables: Tables, kinds: Mapping[str, str], declared: Declarations) -> Leads:
     """The columns that signals read, as they stand today."""
     frame, ids = tables.leads, tables.leads["lead_id"].tolist()
-    wanted = {column for one in catalogue().values() for column in needs_of(one).columns}
+    wanted = {column for one in catalogue().values() for column in needs_of(one, declared).columns}
     numbers = {name: frame[name].to_numpy(np.float64) for name in wanted if kinds.get(name) in ("number", "boolean")}
     texts = {name: TextColumn.of(frame[name].tolist()) for name in wanted if kinds.get(name) in ("category", "text")}
     times = {name: _micros(tables, "leads", name) for name in wanted if kinds.get(name) == "time"}
@@ -358,13 +376,15 @@ def _micros(tables: Tables, table: Literal["leads", "activities"], column: str) 
 # What no signal knows ------------------------------------------------------------------------------------------------
 
 
-def _undated(signals: Sequence[Signal], columns: Sequence[str], attributes: set[str]) -> tuple[Undated, ...]:
+def _undated(signals: Sequence[Signal], declared: Declarations, columns: Sequence[str], attributes: set[str]) -> tuple[Undated, ...]:
     """Columns of current state from which some input is made that no dated row supports."""
-    needs = [(one.name, needs_of(one)) for one in signals]
+    needs = [(one.name, needs_of(one, declared)) for one in signals]
     found = []
     for column in columns:
         inputs = [column] if column in attributes else []
         inputs += [name for name, need in needs if column in need.columns and not need.activities and name != column]
+        if (dimension := declared.dimension_of_column.get(column)) is not None:
+            inputs += [f"{dimension}_strength", f"{dimension}_known"]
         if inputs:
             found.append(Undated(column, tuple(inputs)))
     return tuple(found)
@@ -412,18 +432,14 @@ def _path(url: str) -> str:
     return page if not scheme else "/" + rest.partition("/")[2]
 
 
-def _answers(log: ActivityLog) -> tuple[AnswerField, ...]:
-    """What is answered, the unknown first; a guess is a dimension whose name, or one of its other names, is a word of it."""
-    if "answer" not in log.type.values:
-        return ()
-    codes = log.content.codes[log.type.codes == log.type.values.index("answer")]
-    counts = np.bincount(codes[codes >= 0], minlength=len(log.content.values)).tolist()
+def _answers(log: ActivityLog, declared: Declarations) -> tuple[AnswerField, ...]:
+    """What is answered, the unknown first; a guess is a dimension whose name is nearly that, or a word of it."""
     found = []
-    for content, count in zip(log.content.values, counts, strict=True):
-        if count:
-            field = field_of(content)
-            known = field if field in DIMENSIONS else None
-            found.append(AnswerField(content, count, known, None if known else _guess(field)))
+    for content, count in answered_fields(log):
+        field = field_of(content, declared)
+        known = field if field in DIMENSIONS else None
+        refused = declared.dimension_of_answer.get(tidy(content)) == ""
+        found.append(AnswerField(content, count, known, None if known or refused else _guess(tidy(content))))
     return tuple(sorted(found, key=lambda one: (one.field is not None, -one.answers, one.content)))
 
 

@@ -19,7 +19,7 @@ _MOST = 20
 
 def as_text(found: Check) -> str:
     """The whole page."""
-    sections = (_signals(found), _undated(found), _attributes(found), _own_types(found), _pages(found), _answers(found))
+    sections = (_signals(found), _undated(found), _attributes(found), _own_types(found), _pages(found), _answers(found), _bant(found))
     return "\n\n".join("\n".join(lines) for lines in (list(section) for section in sections) if lines)
 
 
@@ -114,10 +114,17 @@ def _answers(found: Check) -> Iterator[str]:
         if one.field:
             read = f"read as {one.field}"
         else:
-            read = "unknown: read by nothing" + (f"; is it {one.guess}? Call it so in the query" if one.guess else "")
+            read = "read by no dimension of BANT; kept and counted" + (f"; is it {one.guess}? Name it under [bant]" if one.guess else "")
         yield f"  {_short(one.content):{wide}}  {one.answers:,} {'answer' if one.answers == 1 else 'answers'}, {read}"
     if len(found.answers) > _MOST:
         yield f"  and {len(found.answers) - _MOST} more"
+
+
+def _bant(found: Check) -> Iterator[str]:
+    if found.bant is not None:
+        yield 'Columns that are BANT evidence. To correct it, put this into the TOML file; not_evidence = ["COLUMN"] takes one out:'
+        yield from (f"  {_short(line, 200)}" for line in found.bant.splitlines())
+    yield from (_short(one, 200) for one in found.strangers)
 
 
 def _listed(names: Sequence[str]) -> str:

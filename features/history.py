@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cached_property, lru_cache
-from typing import Any, Protocol, TypeVar
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,6 +25,7 @@ __all__ = [
     "DAY",
     "NEVER",
     "ActivityLog",
+    "Answered",
     "Column",
     "FieldHistory",
     "History",
@@ -257,6 +258,32 @@ class ActivityLog:
         return len(self.occurred)
 
 
+class Answered(NamedTuple):
+    """The latest answers to some fields. Shapes are (2, fields, observations): the latest that is no "no", and the latest "no".
+
+    Only an answer to a dimension of BANT is read; what says nothing ("don't know") is left out there. To any other field
+    every answer is kept, and none is a "no".
+    """
+
+    text: TextColumn
+    """Code -1 where there is none."""
+    age: Column
+    """Days; NaN where there is none."""
+    said: Column
+    """What it says (`features/statements.py`)."""
+    order: Instants
+    """Greater of what came later, -1 where there is none: tells the later of two at one instant."""
+    any: bool
+    """Whether anybody here answered anything."""
+
+    @classmethod
+    def none(cls, fields: int, observations: int) -> Answered:
+        shape = (2, fields, observations)
+        return cls(
+            TextColumn(np.full(shape, -1, dtype=np.int32), ()), np.full(shape, np.nan), np.full(shape, np.nan), np.full(shape, -1), False
+        )
+
+
 @dataclass(frozen=True)
 class Observations:
     """Which lead (row of `Leads`) is looked at, and when."""
@@ -309,8 +336,10 @@ class Evaluates(Protocol):
     def number(self, column: str) -> Column: ...
     def text(self, column: str) -> TextColumn: ...
     def age_of(self, column: str) -> Column: ...
-    def answer(self, field: str) -> tuple[TextColumn, Column]: ...
-    def answers(self, fields: tuple[str, ...]) -> tuple[TextColumn, Column]: ...
+    def days_until(self, column: str) -> Column: ...
+    def written(self, column: str) -> Column: ...
+    def day(self) -> Column: ...
+    def answers(self, fields: tuple[str, ...]) -> Answered: ...
     def memo(self, compute: Callable[[History], T]) -> T: ...
     def row(self, compute: Callable[[History], Column], place: int) -> Column: ...
 
@@ -368,12 +397,26 @@ class History:
         """Days from a time attribute (such as `created_at`) to `as_of`; NaN where it is missing or lies after `as_of`."""
         return self._block.age_of(column)
 
+    def days_until(self, column: str) -> Column:
+        """Days from `as_of` to a time attribute, such as a date of purchase; negative where it has passed, NaN where missing."""
+        return self._block.days_until(column)
+
+    def written(self, column: str) -> Column:
+        """Days since the attribute's value was written, where `lead_changes` tell; NaN where nobody knows."""
+        return self._block.written(column)
+
+    def day(self) -> Column:
+        """The instant as days since 1970: for what names a date in words. Rows need no comparing, their time is cut already."""
+        return self._block.day()
+
     def answer(self, field: str) -> tuple[TextColumn, Column]:
         """The latest stated answer to `field` (an activity of type `answer`) and its age in days, NaN where none."""
-        return self._block.answer(field)
+        latest = self.answers((field,))
+        place, each = (latest.order[1, 0] > latest.order[0, 0]).astype(np.int64), np.arange(self.size)
+        return latest.text.with_codes(latest.text.codes[place, 0, each]), latest.age[place, 0, each]
 
-    def answers(self, fields: tuple[str, ...]) -> tuple[TextColumn, Column]:
-        """The same for several fields at once: codes and ages are (fields, observations)."""
+    def answers(self, fields: tuple[str, ...]) -> Answered:
+        """The latest answers to several fields at once."""
         return self._block.answers(fields)
 
     def memo(self, compute: Callable[[History], T]) -> T:

@@ -9,7 +9,7 @@ from typing import TypeVar
 import numpy as np
 
 from features.declarations import NOTHING, Declarations
-from features.history import Column, History, Need, TextColumn
+from features.history import Answered, Column, History, Need, TextColumn
 from features.signal import Signal
 
 __all__ = ["Needs", "needs_of", "rehearse"]
@@ -105,14 +105,18 @@ class _Rehearsal:
         self.attributes.add(column)
         return np.zeros(0)
 
-    def answer(self, field: str) -> tuple[TextColumn, Column]:
-        self.asked[field] = None
-        return TextColumn(np.zeros(0, dtype=np.int32), ()), np.zeros(0)
+    def days_until(self, column: str) -> Column:
+        return self.age_of(column)
 
-    def answers(self, fields: tuple[str, ...]) -> tuple[TextColumn, Column]:
+    def written(self, column: str) -> Column:
+        return self.age_of(column)
+
+    def day(self) -> Column:
+        return np.zeros(0)
+
+    def answers(self, fields: tuple[str, ...]) -> Answered:
         self.asked.update(dict.fromkeys(fields))
-        shape = (len(fields), 0)
-        return TextColumn(np.zeros(shape, dtype=np.int32), ()), np.zeros(shape)
+        return Answered.none(len(fields), 0)
 
     def memo(self, compute: Callable[[History], T]) -> T:
         return compute(History(self))

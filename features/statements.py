@@ -1,17 +1,29 @@
-"""What a stated answer says, from free text in English and Spanish; the lexicon is data, the reading is three lines.
+"""What a statement says, from free text in English and Spanish; the lexicon is data, the reading is three lines.
 
-In: the answer as typed. Out: 1 yes, 0.5 partly, -1 no (for timing: 1 within a quarter, 0.4 later, -1 not planned), and
-NaN where it says nothing: "don't know" is not "no", and not known is not zero.
+In: an answer as typed, or the text of a column. Out: 1 yes, 0.5 partly, -1 no (for timing: 1 within a quarter, 0.4 later,
+-1 not planned), and NaN where it says nothing: "don't know" is not "no", and not known is not zero. A date that it names
+("2026-12-01", "Q3", "octubre 2026") is told apart, so that whoever knows the instant can tell how far off it is.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Mapping
+from datetime import date, timedelta
 from functools import lru_cache
 
+import numpy as np
+from numpy.typing import NDArray
+
+from features.declarations import Dimension
 from features.words import plain
 
-__all__ = ["says_when", "says_who", "says_yes"]
+__all__ = ["LATER", "QUARTER", "READINGS", "SOON", "coming_end", "names_date", "says_when", "says_who", "says_yes"]
+
+SOON, LATER = 1.0, 0.4
+"""What is said by a date within a quarter, and by a later one."""
+QUARTER = 92.0
+"""Days."""
 
 
 def _any_of(*words: str) -> re.Pattern[str]:
@@ -39,9 +51,10 @@ _NO = _any_of(
 )
 _ZERO = re.compile(r"^\D{0,4}0+(?:[.,]0+)?\D{0,4}$")
 _PARTLY = _any_of(
+    r"gather\w*|few",
     r"pending|planned|planning|next year|this year|12 months|influenc\w+|recommend\w*|evaluat\w*|part\w*|explor\w*|someday|later",
     r"(?:nice|good) to have|would be (?:nice|good)|(?:under|less than|up to) [^a-z]*\d",
-    r"pendiente|previst[oa]|proximo ano|este ano|12 meses|recomiend\w*|evalu\w+",
+    r"pendiente|previst[oa]|recopil\w+|recogiendo|poc[oa]s|proximo ano|este ano|12 meses|recomiend\w*|evalu\w+",
     r"(?:estaria|seria) (?:bien|bueno)|(?:menos de|hasta) [^a-z]*\d",
 )
 _ANOTHER = _any_of(
@@ -54,6 +67,47 @@ _SOON = _any_of(
     r"ya|ahora|hoy|cuanto antes|inmediat\w*|est[ea] (?:semana|mes|trimestre)|proxim[oa] (?:semana|mes|trimestre)",
     r"[1-3] mes(?:es)?|[1-9]?\d dias?|(?:\d|1[0-3]) semanas?",
 )
+_SCALE = {
+    **dict.fromkeys(("mid", "medium", "middle", "average", "moderate", "some", "partial", "neutral"), 0.5),
+    **dict.fromkeys(("medio", "media", "moderado", "moderada", "parcial", "regular", "alguno", "alguna"), 0.5),
+    **dict.fromkeys(("low", "poor", "weak", "bajo", "baja", "mal", "debil"), -1.0),
+}
+"""Answers that are a place on a scale, where they are that and no more; what is not low or in the middle is high."""
+_MONTHS = {
+    name: number
+    for number, names in enumerate(
+        (
+            ("jan", "january", "ene", "enero"),
+            ("feb", "february", "febrero"),
+            ("mar", "march", "marzo"),
+            ("apr", "april", "abr", "abril"),
+            ("may", "mayo"),
+            ("jun", "june", "junio"),
+            ("jul", "july", "julio"),
+            ("aug", "august", "ago", "agosto"),
+            ("sep", "sept", "september", "septiembre", "setiembre"),
+            ("oct", "october", "octubre"),
+            ("nov", "november", "noviembre"),
+            ("dec", "december", "dic", "diciembre"),
+        ),
+        start=1,
+    )
+    for name in names
+}
+_YEAR = r"(?P<year>20\d\d)"
+_DATES = (
+    re.compile(rf"\b{_YEAR}[-/.](?P<month>0?[1-9]|1[0-2])[-/.](?P<day>0?[1-9]|[12]\d|3[01])\b"),
+    re.compile(rf"\b(?P<day>0?[1-9]|[12]\d|3[01])[-/.](?P<month>0?[1-9]|1[0-2])[-/.]{_YEAR}\b"),
+    re.compile(rf"\b{_YEAR}[-/](?P<month>0?[1-9]|1[0-2])\b"),
+    re.compile(rf"\b(?P<month>0?[1-9]|1[0-2])[-/]{_YEAR}\b"),
+    re.compile(rf"\b(?:q|t)(?P<quarter>[1-4])(?:\W*(?:of |de )?{_YEAR})?\b"),
+    re.compile(rf"\b{_YEAR}\W*(?:q|t)(?P<quarter>[1-4])\b"),
+    re.compile(rf"\b(?P<name>{'|'.join(_MONTHS)})\b\.?(?:,? (?:of |de |del )?{_YEAR})?"),
+    re.compile(rf"\b{_YEAR}\b"),
+)
+"""The first that fits counts. Of numbers like 3/4/2026 the day stands first, as where the order is in doubt elsewhere."""
+_BARE = re.compile(r"\d{1,3}(?:[.,]\d+)?")
+_EPOCH = date(1970, 1, 1)
 _NOTHING = float("nan")
 
 
@@ -67,6 +121,8 @@ def says_yes(text: str) -> float:
     said = _said(text)
     if said is None:
         return _NOTHING
+    if said in _SCALE:
+        return _SCALE[said]
     if _NO.search(said) or _ZERO.search(said):
         return -1.0
     return 0.5 if _PARTLY.search(said) else 1.0
@@ -93,11 +149,48 @@ def says_when(text: str) -> float:
     (1.0, -1.0, 1.0, 0.4)
     """
     said = _said(text)
-    if said is None:
+    if said is None or _BARE.fullmatch(said):  # a number of what?
         return _NOTHING
-    if _NO.search(said):
+    if _NO.search(said) or _SCALE.get(said) == -1.0:
         return -1.0
-    return 1.0 if _SOON.search(said) else 0.4
+    return SOON if _SOON.search(said) else LATER
+
+
+@lru_cache(maxsize=16_384)
+def names_date(text: str) -> float:
+    """The last day of what it names, as days since 1970; of a month without a year, minus its number; NaN where it names none.
+
+    >>> names_date("by 2026-12-01"), names_date("Q1 2026"), names_date("in October"), names_date("soon")
+    (20788.0, 20543.0, -10.0, nan)
+    """
+    said = _said(text)
+    for pattern in _DATES:
+        found = None if said is None else pattern.search(said)
+        if found is not None:
+            parts = found.groupdict()
+            month = int(parts.get("month") or 3 * int(parts.get("quarter") or 0) or _MONTHS.get(parts.get("name") or "", 12))
+            if not parts["year"]:
+                return float(-month)
+            return _last_day(int(parts["year"]), month, parts.get("day"))
+    return _NOTHING
+
+
+def coming_end(month: NDArray[np.float64], said_on: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Of months without a year (-1 to -12, as `names_date` gives them): the last day of the next one, from the day it was said on.
+
+    Both in days since 1970; NaN where either is not known.
+    """
+    known = (month < 0.0) & (said_on == said_on)
+    day = np.where(known, said_on, 0.0).astype(np.int64).astype("datetime64[D]").astype("datetime64[M]")
+    ahead = (-np.where(known, month, -1.0).astype(np.int64) - 1 - day.astype(np.int64)) % 12
+    last = ((day + ahead + 1).astype("datetime64[D]") - 1).astype(np.int64).astype(np.float64)
+    return np.where(known, last, np.nan)
+
+
+def _last_day(year: int, month: int, day: str | None) -> float:
+    """Of the month, unless the day is given and exists."""
+    last = date(year + month // 12, month % 12 + 1, 1) - timedelta(days=1)
+    return float((last.replace(day=min(int(day), last.day)) if day else last).toordinal() - _EPOCH.toordinal())
 
 
 def _said(text: str) -> str | None:
@@ -106,3 +199,12 @@ def _said(text: str) -> str | None:
     if not any(letter.isalnum() for letter in said) or _UNSURE.search(said):
         return None
     return _DENIES_NOTHING.sub(" ", said)
+
+
+READINGS: Mapping[Dimension, Callable[[str], float]] = {
+    "budget": says_yes,
+    "authority": says_who,
+    "need": says_yes,
+    "timeline": says_when,
+}
+"""How a statement about each dimension is read."""

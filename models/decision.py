@@ -41,11 +41,13 @@ class Evidence(msgspec.Struct):
 
     fact: str
     source: str
-    """`answer`, `job title`, `company` or `behaviour`."""
+    """`answer`, `column`, `job title`, `company` or `behaviour`."""
     observed_at: datetime | None
     """When it was observed; null for current state without a date."""
     weight: float
     """From -1 (settles it against) to 1 (settles it for), after ageing."""
+    contradicts: bool = False
+    """Whether it stands against the strongest fact of its dimension."""
 
 
 class BantDimension(msgspec.Struct):
@@ -55,7 +57,7 @@ class BantDimension(msgspec.Struct):
     strength: float | None = None
     evidence: list[Evidence] = []
     question: str | None = None
-    """What to ask next, while the status is unknown."""
+    """What to ask next: while the dimension is not met, or where facts contradict each other."""
 
 
 class Bant(msgspec.Struct):

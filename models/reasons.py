@@ -41,8 +41,11 @@ class Reasons:
         booleans = {one.name for one in self.encoder.feature_set.attributes if one.kind == "boolean"}
         self._boolean = [one.name in booleans for one in inputs]
         stems: dict[str, list[int]] = {}
+        recorded = self.encoder.feature_set.declared.dimension_of_column
         for i, one in enumerate(inputs):
-            stems.setdefault(_WINDOW.sub("", one.name) if one.name in signals else f"={one.name}", []).append(i)
+            # A column that is BANT evidence says what its dimension's signals say: one of them is told.
+            stem = _WINDOW.sub("", one.name) if one.name in signals else str(recorded.get(one.name, f"={one.name}"))
+            stems.setdefault(stem, []).append(i)
         width = max((len(members) for members in stems.values()), default=1)
         # Each stem's inputs, padded with its first so that a row of the table is a rectangle.
         self._members = np.array([members + members[:1] * (width - len(members)) for members in stems.values()]).reshape(-1, width)

@@ -24,6 +24,7 @@ from data.contracts import LEADS
 from data.errors import BadData, TamizError
 from data.sizes import SIZES, read_size
 from features import bant
+from features.answers import field_of
 from features.engine import Colleagues, Plan, evaluate
 from features.history import NEVER, ActivityLog, History, Leads, Observations, TextColumn, instant
 from models.decision import Bant, BantDimension, Decision, Evidence, Outcome, Reason, Receipt
@@ -147,6 +148,7 @@ class Scorer:
         plan = Plan(features)
         with_evidence = Plan(features, also=bant.prepare)
         kinds: dict[str, str] = {name: LEADS.columns.get(name, "text") for name in with_evidence.columns}
+        kinds |= {one.name: one.kind for one in features.declared.columns}
         kinds |= {one.name: one.kind for one in features.attributes}
         if trained:
             kinds = {name: kind for name, kind in kinds.items() if name in trained}
@@ -282,7 +284,7 @@ def _bant(found: Mapping[bant.Dimension, bant.DimensionEvidence], as_of: int) ->
         for hint in one.hints:
             seen = hint.observed(as_of)
             when = None if seen is None else _EPOCH + timedelta(microseconds=seen)
-            facts.append(Evidence(hint.fact, hint.source, when, round(hint.weight, 4)))
+            facts.append(Evidence(hint.fact, hint.source, when, round(hint.weight, 4), hint.contradicts))
         return BantDimension(one.status, None if one.strength is None else round(one.strength, 4), facts, one.question)
 
     return Bant(**{name: dimension(one) for name, one in found.items()})
@@ -371,7 +373,22 @@ class _Batch:
         colleagues, account = self._context()
         leads = Leads(self.ids, numbers, texts, times, account)
         log = self._own.log(n, self._scorer.evidence_plan.reads)
+        self._tell_strange_answers(log)
         return leads, log, Observations(np.arange(n), np.array(self._as_of, dtype=np.int64)), colleagues
+
+    def _tell_strange_answers(self, log: ActivityLog) -> None:
+        """Notes the answers about fields that nobody declared or knows."""
+        if "answer" not in log.type.values:
+            return
+        declared, answer = self._scorer.plan.declared, log.type.values.index("answer")
+        strange = np.array([*(field_of(content, declared) not in bant.DIMENSIONS for content in log.content.values), False])
+        (rows,) = ((log.type.codes == answer) & strange[log.content.codes]).nonzero()
+        if len(rows):
+            whose = log.starts.searchsorted(rows, side="right") - 1
+            found = sorted({(int(i), str(log.content.text(row))) for i, row in zip(whose, rows.tolist(), strict=True)})
+            for i in dict.fromkeys(i for i, _ in found):
+                names = ", ".join(name for whom, name in found if whom == i)
+                self.notes[i].append(f"answers that no dimension of BANT reads: {names}")
 
     def _context(self) -> tuple[Colleagues | None, NDArray[np.int64] | None]:
         """Each request's account context as an account of its own, whose members are the colleagues it names."""

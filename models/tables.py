@@ -59,7 +59,9 @@ def signals_that_apply(
     fitting = []
     for one in signals.values():
         needs = needs_of(one, declared)
-        applies = activities if needs.activities else not needs.columns.isdisjoint(columns)
+        # On a flat table the strengths of BANT rest on columns alone, where some are evidence on their own dimension.
+        recorded = any(each.name in needs.columns and each.dimension == one.family for each in declared.columns)
+        applies = activities or recorded if needs.activities else not needs.columns.isdisjoint(columns)
         if applies and one.name not in columns:
             fitting.append(one)
     return tuple(fitting)

@@ -23,11 +23,13 @@ from data.files import nearest
 from data.flat import read_flat
 from data.frames import FlatTable, Tables
 from data.labels import ObservationReport, observe
-from data.project import Project, load_project
+from data.project import Declared, Project, load_declared, load_project
 from data.sources import load_tables
+from features.answers import answered_fields, field_of
 from features.catalogue import catalogue
+from features.declarations import DIMENSIONS, Declarations
 from features.engine import Plan, SignalTable, evaluate, needs_of
-from features.evidence_names import declarations_of
+from features.evidence_names import Evidence, evidence_of
 from features.history import ActivityLog, Observations
 from features.own_types import MOST_TYPES, leads_enough
 from features.signal import FeatureSet
@@ -45,6 +47,7 @@ Say = Callable[[str], None]
 _SECONDS_OF_SILENCE = 3.0
 _SEGMENTS = ("source", "country", "industry", "medium", "language")
 _MOST_SEGMENT_VALUES = 40
+_MOST_STRANGE = 8
 
 
 @dataclass(frozen=True)
@@ -58,6 +61,8 @@ class FlatOptions:
     order_by: str | None = None
     order_by_row: bool = False
     drop: tuple[str, ...] = ()
+    bant: Path | None = None
+    """A TOML file whose `[bant]` says which columns are evidence."""
 
 
 @dataclass(frozen=True)
@@ -172,19 +177,27 @@ def from_flat(path: Path, options: FlatOptions, say: Say = lambda text: None) ->
         order_by_row=options.order_by_row,
         drop=options.drop,
     )
-    data = flat_dataset(flat, path.name, options.id_column)
+    data = flat_dataset(flat, path.name, options.id_column, load_declared(options.bant) if options.bant else Declared(), say)
     # What a file to be scored may hold without being told that nobody knows it.
     return replace(data, reading={**data.reading, "order_by": options.order_by, "dropped": list(options.drop)})
 
 
-def flat_dataset(flat: FlatTable, title: str, id_column: str | None = None) -> Dataset:
+def flat_dataset(
+    flat: FlatTable,
+    title: str,
+    id_column: str | None = None,
+    declared: Declared = Declared(),  # noqa: B008 - frozen, and nothing in it is ever changed
+    say: Say = lambda text: None,
+) -> Dataset:
     """A flat table that has been read."""
     if flat.label is None:
         raise BadData("a label column is needed to train: name it with --label")
     rows = len(flat)
     # Only what has values here: a column that is empty now must not begin to speak when a later file fills it.
     kinds = {name: kind for name, kind in flat.kinds.items() if kind != "time" and bool(flat.frame[name].notna().any())}
-    feature_set = FeatureSet(signals_that_apply(catalogue(), kinds.keys(), activities=False), attributes=attributes_of(kinds))
+    evidence = evidence_of(declared, kinds, dated=None)
+    applying = signals_that_apply(catalogue(), kinds.keys(), activities=False, declared=evidence.declared)
+    feature_set = FeatureSet(applying, attributes=attributes_of(kinds), declared=evidence.declared)
     leads = flat_leads(flat.frame[list(kinds)], flat.lead_id, kinds)
     never = np.zeros(rows, dtype=np.int64)
     table = evaluate(Plan(feature_set), leads, ActivityLog.empty(rows), Observations(np.arange(rows), never))
@@ -210,7 +223,7 @@ def flat_dataset(flat: FlatTable, title: str, id_column: str | None = None) -> D
         undated={},
         timed=frozenset(),
         sources=(SourceRead("leads", title, source.rows, len(flat.quarantine), details),),
-        notices=tuple(flat.notices),
+        notices=(*flat.notices, *_said_of_evidence(evidence, (), say)),
         quarantine=flat.quarantine,
         segments=_segments(flat.frame),
         columns=kinds,
@@ -252,18 +265,23 @@ def project_dataset(
     log = log_of(tables)
     # As on a flat table: what has no values in training, or was dropped, is not read later either.
     kinds = {name: kind for name, kind in tables.kinds.items() if name not in drop and bool(tables.leads[name].notna().any())}
+    leads = leads_of(replace(tables, kinds=kinds), account)
+    dated = set(project.static) | set(leads.changes) | {"created_at"}
+    answers = answered_fields(log)
+    told: list[str] = []
     if feature_set is None:
-        declared = declarations_of(project)
+        evidence = evidence_of(project, kinds, dated=dated)
+        declared = evidence.declared
         applying = signals_that_apply(catalogue(), kinds.keys(), activities=bool(len(log)), declared=declared)
         chosen = tuple(one for one in applying if one.name not in drop)
         feature_set = FeatureSet(chosen, _own_types(tables), attributes_of(kinds), declared)
+        told += _said_of_evidence(evidence, [content for content, _ in answers], say)
+    told += _said_of_answers(answers, feature_set.declared)
     plan = Plan(feature_set)
     _refuse_unknown(drop, {*tables.kinds, *catalogue(), *plan.names})
-    leads = leads_of(replace(tables, kinds=kinds), account)
     lead, as_of = seen["lead_row"].to_numpy(np.int64), _micros(seen["as_of"])
     observations = Observations(lead, as_of)
     table = evaluate(plan, leads, log, observations, colleagues_of(plan, account, log), progress=_now_and_then(len(lead), say))
-    dated = {*project.static, *leads.changes, "created_at"}
     undated = undated_inputs(plan, table, replace(tables, kinds=kinds), leads, log, observations, dated)
     reads = {name: frozenset(need.columns) for name, need in plan.needs.items()} | {
         one.name: frozenset({one.name}) for one in feature_set.attributes
@@ -290,7 +308,7 @@ def project_dataset(
         dated=dated_columns(tables),
         reads=reads,
         sources=_sources(project, tables),
-        notices=(*tables.notices, *_said(report), *_without_dates(tables, leads.changes)),
+        notices=(*tables.notices, *_said(report), *_without_dates(tables, leads.changes), *told),
         quarantine=tables.quarantine,
         segments=_segments(frame),
         cohorts=tuple(Cohort(one.month, one.due, one.mature, one.positives) for one in report.cohorts),
@@ -299,6 +317,31 @@ def project_dataset(
         reading={"timezone": project.timezone, "missing": list(project.missing), "imported": project.imported, "dropped": list(drop)}
         | {"dated": sorted(leads.changes)},
     )
+
+
+def _said_of_evidence(evidence: Evidence, answers: Collection[str], say: Say) -> tuple[str, ...]:
+    """Tells which columns are BANT evidence, to be corrected; and what of it stays in the report."""
+    section = evidence.section()
+    if section is not None:
+        say(f"BANT evidence among the columns; correct it by pasting this into a TOML file (docs/data.md, BANT evidence):\n{section}")
+    found = list(evidence.strangers(answers))
+    if evidence.guessed:
+        guessed = ", ".join(f"{one.name} ({one.dimension})" for one in evidence.guessed)
+        found.append(f"Taken for BANT evidence because of their names: {guessed}.")
+    if evidence.undated:
+        left = ", ".join(f"{one.name} ({one.dimension})" for one in evidence.undated)
+        found.append(f"Called like BANT evidence, but not taken for it, since nobody knows when they were written: {left}.")
+    return tuple(found)
+
+
+def _said_of_answers(answers: Sequence[tuple[str, int]], declared: Declarations) -> tuple[str, ...]:
+    """Answers about fields that nobody declared or knows: kept and counted."""
+    strange = [(content, count) for content, count in answers if field_of(content, declared) not in DIMENSIONS]
+    if not strange:
+        return ()
+    named = ", ".join(f"{content} ({count:,})" for content, count in strange[:_MOST_STRANGE])
+    more = f" and {len(strange) - _MOST_STRANGE} more" if len(strange) > _MOST_STRANGE else ""
+    return (f"Answers that no dimension of BANT reads, kept and counted: {named}{more}. Name those that are evidence under [bant].",)
 
 
 def _refuse_unknown(drop: Sequence[str], known: Collection[str]) -> None:

@@ -13,6 +13,7 @@ from dataclasses import replace
 import numpy as np
 
 from data.frames import Tables
+from features.catalogue_table import reads_of
 from features.engine import Plan, SignalTable, evaluate
 from features.history import ActivityLog, Leads, Observations
 from features.signal import FeatureSet
@@ -33,7 +34,10 @@ def undated_inputs(
     mixed: dict[str, tuple[str, ...]] = {}
     for one in plan.signals:
         need = plan.needs[one.name]
-        columns = need.columns | (_OF_ACCOUNTS if any(each in plan.colleagues.position for each in need.aggregates) else frozenset())
+        # Not of `need`: the dimensions of BANT are computed together, and each rests on its own facts only.
+        columns = frozenset(reads_of(one, plan.declared).columns) | (
+            _OF_ACCOUNTS if any(each in plan.colleagues.position for each in need.aggregates) else frozenset()
+        )
         if behind := tuple(sorted(columns & loose)):
             (mixed if need.activities else found)[one.name] = behind
     if mixed:

@@ -135,7 +135,7 @@ home = "elsewhere"
 def test_what_is_declared_can_be_read_alone(toml: Write) -> None:
     path = toml("[bant]\nbudget = 'spend'\n[topics]\ndefaults = false\npricing = '/precios'\n")
     declared = load_declared(path)
-    assert declared["bant"] == {"budget": ("spend",)}
-    assert (declared["topics"], declared["default_topics"]) == ({"pricing": ("/precios",)}, False)
+    assert declared.bant == {"budget": ("spend",)}
+    assert (declared.topics, declared.default_topics) == ({"pricing": ("/precios",)}, False)
     with pytest.raises(BadProject, match="did you mean 'budget'"):
         load_declared(toml("[bant]\nbudgets = 'spend'\n"))

@@ -5,6 +5,7 @@ from itertools import permutations
 import numpy as np
 
 from features.catalogue import catalogue
+from features.declarations import NOTHING, Declarations
 from features.testing import history
 
 
@@ -16,8 +17,8 @@ def test_the_latest_answer_counts_and_knows_its_age() -> None:
 
 
 def test_of_two_answers_at_one_instant_the_last_recorded_counts_then_spelling_never_the_order_of_rows() -> None:
-    said = ["2026-03-21 answer budget=no", "2026-03-21 answer budget=yes", "2026-03-21 answer budget=maybe recorded=2026-03-22"]
-    for kept, latest in ((2, "yes"), (3, "maybe")):
+    said = ["2026-03-21 answer budget=no", "2026-03-21 answer budget=yes", "2026-03-21 answer budget=none recorded=2026-03-22"]
+    for kept, latest in ((2, "yes"), (3, "none")):
         for order in permutations(said[:kept]):
             text, _ = history("ana", as_of="2026-03-31", activities=order).answer("budget")
             assert text.texts() == [latest]
@@ -40,5 +41,21 @@ def test_no_answer_is_not_known() -> None:
     text, age = history("ana", as_of="2026-03-31", activities=["2026-03-21 call"]).answer("budget")
     assert text.texts() == [None]
     assert np.isnan(age).all()
-    text, age = history("ana", as_of="2026-03-31").answers(("need", "budget"))
-    assert text.codes.shape == age.shape == (2, 1)
+    answered = history("ana", as_of="2026-03-31").answers(("need", "budget"))
+    assert answered.text.codes.shape == answered.age.shape == (2, 2, 1)
+    assert not answered.any
+
+
+def test_the_latest_yes_and_the_latest_no_are_both_kept_and_what_says_nothing_hides_neither() -> None:
+    said = ["2026-03-01 answer budget=no", "2026-03-02 answer budget=none", "2026-03-21 answer budget=yes", "2026-03-22 answer budget=tbd"]
+    answered = history("ana", as_of="2026-03-31", activities=said).answers(("budget",))
+    assert answered.age[:, 0, 0].tolist() == [10.0, 29.0]
+    assert answered.said[:, 0, 0].tolist() == [1.0, -1.0]
+    assert history("ana", as_of="2026-03-31", activities=said).answer("budget")[0].texts() == ["yes"]
+
+
+def test_several_fields_are_about_one_dimension_and_what_is_declared_goes_first() -> None:
+    said = ["2026-03-01 answer spend=20k", "2026-03-02 answer presupuesto=no"]
+    ours = Declarations(answers=(("presupuesto", ""), ("spend", "budget")))
+    for declared, found in ((NOTHING, "no"), (ours, "20k")):
+        assert history("ana", as_of="2026-03-31", activities=said, declared=declared).answer("budget")[0].texts() == [found]

@@ -220,12 +220,12 @@ class TestWhatNoSignalKnows:
         assert "nps 😀" in text
 
     def test_answers_to_unknown_fields_come_with_a_guess(self, checked: Checked) -> None:
-        rows = ["answer,,Team budget?,50k,", "answer,,shoe size,42,", "answer,,Presupuesto,si,", "answer,,timelien,soon,"]
+        rows = ["answer,,Budget owner,Ana,", "answer,,shoe size,42,", "answer,,Presupuesto,si,", "answer,,timelien,soon,"]
         found = {one.content: (one.field, one.guess) for one in checked(activities=done(*rows)).answers}
 
         assert list(found)[-1] == "Presupuesto"
         assert found == {
-            "Team budget?": (None, "budget"),
+            "Budget owner": (None, "budget"),
             "shoe size": (None, None),
             "timelien": (None, "timeline"),
             "Presupuesto": ("budget", None),
