@@ -4,7 +4,8 @@
     python -m benchmarks engine serve the ones that are named
 
 Figures depend on the machine and on what else it does: ratios within one run are what counts. Quality is measured by
-`python -m benchmarks.real` (public data), `benchmarks.simulated` (planted truth) and `benchmarks.leakage` (planted leaks).
+`python -m benchmarks.real` (public data), `benchmarks.simulated` (planted truth), `benchmarks.leakage` (planted leaks) and
+`benchmarks.machines` (planted machines).
 """
 
 from __future__ import annotations

@@ -73,6 +73,7 @@ ACTIVITIES = TableContract(
         "duration_seconds": "number",
         "value": "text",
         "automated": "boolean",
+        "user_agent": "text",
     },
 )
 

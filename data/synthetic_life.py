@@ -16,6 +16,7 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from data import synthetic_machines as machine_made
 from data import synthetic_words as words
 from data.synthetic_nature import (
     AGES,
@@ -64,6 +65,8 @@ KINDS = (
 PAGE, FORM, ANSWER, DELIVERED, OPEN, CLICK = 0, 1, 10, 11, 12, 13
 MACHINES = ("human", "privacy_proxy", "scanner", "bot")
 _MAIL_DAYS = np.array([n * n for n in range(1, 16)])
+_LINKS = (0, 4, 6, 9)
+"""Topics of the links in a mail."""
 _BURSTS = 0.0012
 """Chance a day that a crawler runs over the site in a lead's name."""
 
@@ -148,6 +151,7 @@ class _Territory:
     def __init__(self, people: Population, rng: np.random.Generator) -> None:
         count = len(people)
         self.people, self.rng = people, rng
+        (self.noise,) = rng.spawn(1)
         self.temper, self.laws = temper(people), laws()
         self.topic_edges = np.cumsum(self.laws.topics, axis=1)
         self.topic_surprise = np.log(self.laws.topics / self.laws.topics.mean(axis=0))
@@ -292,6 +296,7 @@ class _Territory:
         start = self._today(day, active[rows])
         waits = (self.rng.lognormal(3.3, 0.9, len(row)) * 1_000_000).astype(np.int64) + 2_000_000
         first = np.r_[0, np.cumsum(pages)[:-1]]
+        waits = machine_made.pauses(self.noise, page_of, np.arange(len(row)) - first[page_of], waits)
         elapsed = np.cumsum(waits) - waits
         self.events.add(who, start[page_of] + elapsed - elapsed[first][page_of], PAGE, topic)
 
@@ -311,7 +316,7 @@ class _Territory:
         likelihood[at] += np.where(
             clicked[:, None], np.log(opens * clicks), np.where(opened[:, None], np.log(opens * (1 - clicks)), np.log(1 - opens))
         )
-        read = sent + (self.rng.lognormal(8.3, 1.2, len(who)) * 1_000_000).astype(np.int64) + 20_000_000
+        read = machine_made.opened_at(self.noise, sent)
         self.events.add(who[opened], read[opened], OPEN)
         on = np.flatnonzero(clicked)
         topic = np.minimum((self.rng.random(len(on))[:, None] > self.topic_edges[mood[on]]).sum(axis=1), len(words.TOPICS) - 1)
@@ -321,23 +326,20 @@ class _Territory:
 
     def _machine_mail(self, who: Ints, sent: Ints) -> None:
         proxied = self.people.behind_proxy[who]
-        self.events.add(who[proxied], sent[proxied] + self.rng.integers(300_000, 8_000_000, int(proxied.sum())), OPEN, -1, 1)
-        scanned = self.people.behind_scanner[who] & (self.rng.random(len(who)) < 0.9)
-        first = sent[scanned] + self.rng.integers(400_000, 4_000_000, int(scanned.sum()))
+        self.events.add(who[proxied], machine_made.proxied_at(self.noise, sent[proxied]), OPEN, -1, 1)
+        scanned = self.people.behind_scanner[who] & (self.noise.random(len(who)) < 0.9)
+        first, clicks = machine_made.swept_at(self.noise, sent[scanned], len(_LINKS))
         self.events.add(who[scanned], first, OPEN, -1, 2)
-        for number, topic in enumerate((0, 4, 6, 9)):
-            self.events.add(who[scanned], first + 40_000 + number * 190_000, CLICK, topic, 2)
+        for topic, when in zip(_LINKS, clicks, strict=True):
+            self.events.add(who[scanned], when, CLICK, topic, 2)
 
     def _machines(self, day: int, known: Ints) -> None:
-        hit = known[self.rng.random(len(known)) < _BURSTS]
+        hit = known[self.noise.random(len(known)) < _BURSTS]
         if len(hit) == 0:
             return
-        pages = self.rng.integers(12, 45, len(hit))
-        of = np.repeat(np.arange(len(hit)), pages)
-        start = WORLD_START + day * DAY + self.tod[hit] + self.rng.integers(0, DAY - 60_000_000, len(hit))
-        position = np.arange(len(of)) - np.r_[0, np.cumsum(pages)[:-1]][of]
-        topic = self.rng.integers(0, len(words.TOPICS), len(of))
-        self.events.add(hit[of], start[of] + position * self.rng.integers(200_000, 900_000, len(hit))[of], PAGE, topic, 3)
+        start = WORLD_START + day * DAY + self.tod[hit] + self.noise.integers(0, DAY - 600_000_000, len(hit))
+        of, when = machine_made.crawls(self.noise, start)
+        self.events.add(hit[of], when, PAGE, self.noise.integers(0, len(words.TOPICS), len(of)), 3)
 
     def _move(self, day: int, active: Ints, age: Ints, belief: Floats) -> None:
         known = age >= 0

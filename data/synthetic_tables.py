@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from data import synthetic_words as words
 from data.synthetic_life import ANSWER, CLICK, DELIVERED, FORM, KINDS, MACHINES, OPEN, PAGE, Life, live
+from data.synthetic_machines import AGENTS, agents
 from data.synthetic_people import DAY, SPAN_DAYS, WORLD_START, Population, Texts, populate
 from data.synthetic_truth import Truth, truth_of
 
@@ -288,10 +289,18 @@ def _activities(
         "duration_seconds": _durations(rng, log),
         "value": _values(rng, people, log),
         "automated": pa.array(flagged, mask=~flagged),
+        "user_agent": _agents(rng, people, log),
     }
     machines = np.flatnonzero(log.machine)
     truth = pa.table({"activity_id": activity_id.take(pa.array(machines)), "machine": machine.take(pa.array(machines))})
     return pa.table(columns).take(pa.array(again)), truth
+
+
+def _agents(rng: np.random.Generator, people: Population, log: _Log) -> pa.Array:
+    on_web, opens = np.isin(log.kind, (PAGE, OPEN, CLICK)), log.kind == OPEN
+    free_mail = people.email_kind[log.lead] == words.EMAIL_KINDS.index("free")
+    (own,) = rng.spawn(1)
+    return _named(agents(own, log.lead, log.machine, on_web, opens, free_mail), AGENTS)
 
 
 def _channels(rng: np.random.Generator, life: Life, log: _Log) -> pa.Array:
@@ -351,8 +360,10 @@ def _durations(rng: np.random.Generator, log: _Log) -> pa.Array:
     for kind, usually in usual.items():
         typical[kind] = usually
     seconds = np.round(typical[log.kind] * rng.lognormal(0.0, 0.5, len(log.lead)))
+    # Trackers count from one page to the next: crawlers that run no scripts have none, and so has a person's last page.
     seconds = np.where(log.machine > 0, np.where(log.kind == PAGE, 0.0, np.nan), seconds)
-    seconds = np.where((log.kind == PAGE) & (rng.random(len(log.lead)) < 0.3), np.nan, seconds)
+    chance = rng.random(len(log.lead))
+    seconds = np.where((log.kind == PAGE) & (chance < 0.3), np.nan, np.where((log.kind == PAGE) & (chance < 0.38), 0.0, seconds))
     return pa.array(seconds, from_pandas=True)
 
 

@@ -195,9 +195,10 @@ class Aggregator:
 
     @property
     def reads(self) -> frozenset[str]:
-        """The text columns of a log that tell its cells apart; machines are told by the type."""
-        about_what, channel = {"url", "content"} if self._topic_place else set(), {"channel"} if self._channel_place else set()
-        return frozenset({"type", "value", *about_what, *channel})
+        """The text columns of a log that tell its cells apart; machines are told by type and url."""
+        return frozenset(
+            {"type", "value", "url", *(["content"] if self._topic_place else []), *(["channel"] if self._channel_place else [])}
+        )
 
     def columns_of(self, needs: tuple[Need, ...]) -> Ints | None:
         """Where several needs stand; None when one of them is not computed here."""

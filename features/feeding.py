@@ -353,7 +353,7 @@ def _log(tables: Tables) -> ActivityLog:
         return ActivityLog.empty(len(tables.leads))
     texts = {
         name: TextColumn(np.array(frame[name].cat.codes, dtype=np.int32), [str(value) for value in frame[name].cat.categories])
-        for name in ("type", "channel", "url", "content", "value")
+        for name in ("type", "channel", "url", "content", "value", "user_agent")
         if name in frame.columns
     }
     return ActivityLog.build(
@@ -363,6 +363,8 @@ def _log(tables: Tables) -> ActivityLog:
         texts.pop("type"),
         recorded=_micros(tables, "activities", "recorded_at") if "recorded_at" in frame.columns else None,
         automated=frame["automated"].to_numpy(np.float64) > 0 if "automated" in frame.columns else None,
+        fleeting=frame["duration_seconds"].to_numpy(np.float64) == 0 if "duration_seconds" in frame.columns else None,
+        agent=texts.pop("user_agent", None),
         **texts,
     )
 

@@ -197,7 +197,11 @@ class ActivityLog:
     content: TextColumn
     campaign: TextColumn
     value: TextColumn
+    agent: TextColumn
+    """The user agent, where given."""
     automated: NDArray[np.bool_]
+    fleeting: NDArray[np.bool_] | None
+    """Where it is known to have taken no time at all; None where nothing is."""
     late: bool
     """Whether any activity was recorded after it occurred, so that visibility is more than a prefix."""
 
@@ -215,7 +219,9 @@ class ActivityLog:
         content: TextColumn | None = None,
         campaign: TextColumn | None = None,
         value: TextColumn | None = None,
+        agent: TextColumn | None = None,
         automated: NDArray[np.bool_] | None = None,
+        fleeting: NDArray[np.bool_] | None = None,
     ) -> ActivityLog:
         """Clusters rows by `lead` (0 ≤ lead < n_leads) and orders them by time; rows already in order are not copied.
 
@@ -226,7 +232,7 @@ class ActivityLog:
         known = occurred if recorded is None else np.maximum(recorded, occurred)
         late = recorded is not None and bool((known != occurred).any())
         missing = TextColumn(np.full(n, -1, dtype=np.int32), ())
-        texts = [type, *(missing if column is None else column for column in (channel, url, content, campaign, value))]
+        texts = [type, *(missing if column is None else column for column in (channel, url, content, campaign, value, agent))]
         marked = automated if automated is not None else np.zeros(n, dtype=np.bool_)
         order: NDArray[np.integer] | None = None
         if n_leads == 1:  # nothing to cluster
@@ -241,13 +247,13 @@ class ActivityLog:
                 if not ((step > 0) | ((step == 0) & (occurred[1:] >= occurred[:-1]))).all():
                     order = np.lexsort((occurred, lead))
         if order is not None:
-            occurred, marked = occurred[order], marked[order]
+            occurred, marked, fleeting = occurred[order], marked[order], None if fleeting is None else fleeting[order]
             known = known[order] if late else occurred
             texts = [column if column is missing else column.take(order) for column in texts]
         if n and occurred.min() == NEVER:
             raise BadData("an activity has no time: leave it out, or give its `occurred_at`")
-        type, channel, url, content, campaign, value = texts
-        return cls(starts, occurred, known, type, channel, url, content, campaign, value, marked, late)
+        type, channel, url, content, campaign, value, agent = texts
+        return cls(starts, occurred, known, type, channel, url, content, campaign, value, agent, marked, fleeting, late)
 
     @classmethod
     def empty(cls, n_leads: int) -> ActivityLog:

@@ -37,6 +37,8 @@ class Told:
     value: str | None = None
     channel: str | None = None
     automated: bool = False
+    agent: str | None = None
+    seconds: float | None = None
 
 
 def history(
@@ -51,7 +53,8 @@ def history(
 ) -> History:
     """What is known of one lead at `as_of`.
 
-    `activities`: "TIME TYPE [/page] [field=value] [via=CHANNEL] [recorded=TIME] [automated]", where TIME is an ISO date or
+    `activities`: "TIME TYPE [/page] [field=value] [via=CHANNEL] [recorded=TIME] [agent=USER_AGENT] [seconds=DURATION]
+    [automated]", where TIME is an ISO date or
     time in UTC; spaces in a value are written `_`. `colleagues`: the activities of each of them; left out, the account's
     context is not known. `changes`: "TIME field=value". `declared`: what the installation
     declares. A datetime among `attributes` is a time, text is text, the rest
@@ -91,14 +94,14 @@ def told(line: str) -> Told:
         name, equals, value = part.partition("=")
         if part.startswith(("/", "http")):
             given["url"] = part
-        elif name in ("via", "recorded") and equals:
+        elif name in ("via", "recorded", "agent", "seconds") and equals:
             given[name] = value
         elif equals:
             given["content"], given["value"] = name, value.replace("_", " ")
         elif part == "automated":
             given["automated"] = part
         else:
-            raise ValueError(f"{part!r} in {line!r} is neither a /page, a field=value, via=, recorded= nor automated")
+            raise ValueError(f"{part!r} in {line!r} is neither a /page, a field=value, via=, recorded=, agent=, seconds= nor automated")
     recorded = _instant(given["recorded"]) if "recorded" in given else None
     return Told(
         _instant(when),
@@ -109,6 +112,8 @@ def told(line: str) -> Told:
         given.get("value"),
         given.get("via"),
         "automated" in given,
+        given["agent"].replace("_", " ") if "agent" in given else None,
+        float(given["seconds"]) if "seconds" in given else None,
     )
 
 
@@ -126,7 +131,9 @@ def log_of(leads: Sequence[Sequence[Told]]) -> ActivityLog:
         url=TextColumn.of([one.url for one in rows]),
         content=TextColumn.of([one.content for one in rows]),
         value=TextColumn.of([one.value for one in rows]),
+        agent=TextColumn.of([one.agent for one in rows]),
         automated=np.array([one.automated for one in rows], dtype=np.bool_),
+        fleeting=np.array([one.seconds == 0 for one in rows], dtype=np.bool_),
     )
 
 

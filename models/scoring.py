@@ -54,8 +54,10 @@ class ActivityLike(Protocol):
     url: str | None
     content: str | None
     campaign: str | None
+    duration_seconds: float | None
     value: str | float | None
     automated: bool | None
+    user_agent: str | None
     lead_id: str | None
 
 
@@ -82,8 +84,10 @@ class LeadActivity(msgspec.Struct, omit_defaults=True):
     url: str | None = None
     content: str | None = None
     campaign: str | None = None
+    duration_seconds: float | None = None
     value: str | float | None = None
     automated: bool | None = None
+    user_agent: str | None = None
     lead_id: str | None = None
 
 
@@ -462,12 +466,16 @@ class _Activities:
         if any(one.recorded_at is not None for one in rows):
             recorded = np.array([instant(one.recorded_at or one.occurred_at) for one in rows], dtype=np.int64)
         texts = TextColumn.many({name: map(text, rows) for name, text in _ACTIVITY_TEXTS.items() if name in reads or name == "type"})
+        fleeting = [one.duration_seconds == 0.0 for one in rows]
+        agents = [one.user_agent for one in rows]
         return ActivityLog.build(
             n,
             np.array(self._whose, dtype=np.int64),
             np.array(self._occurred, dtype=np.int64),
             recorded=recorded,
             automated=np.array([one.automated for one in rows], dtype=np.bool_),  # None is no
+            agent=TextColumn.of(agents) if any(agents) else None,
+            fleeting=np.array(fleeting) if True in fleeting else None,
             **texts,
         )
 

@@ -120,6 +120,8 @@ def log_of(tables: Tables) -> ActivityLog:
         text_column(frame["type"]),
         recorded=_micros(frame["recorded_at"]) if "recorded_at" in frame.columns else None,
         automated=automated,
+        agent=text_column(frame["user_agent"]) if "user_agent" in frame.columns else None,
+        fleeting=(frame["duration_seconds"] == 0).to_numpy(np.bool_) if "duration_seconds" in frame.columns else None,
         **texts,
     )
 

@@ -54,6 +54,8 @@ class Activity(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True, g
     value: Text | float | None = None
     automated: bool | None = None
     """Whether a machine did it; absent, Tamiz judges."""
+    user_agent: Text | None = None
+    """What the browser or mail program said of itself: it helps to judge that."""
     lead_id: Id | None = None
     """Whose it is: only within `account_activities`."""
 

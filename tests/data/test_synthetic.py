@@ -250,17 +250,18 @@ def test_machines_are_labelled_and_seldom_flagged(world: World) -> None:
     assert 0.2 < flagged[activities["machine"].notna()].mean() < 0.6
 
 
-def test_proxies_open_within_seconds_and_scanners_click_every_link_at_once(world: World) -> None:
+def test_most_proxies_open_within_seconds_and_most_scanners_click_every_link_at_once(world: World) -> None:
     activities = world["activities"].drop_duplicates("activity_id").merge(world["truth_activities"], on="activity_id")
     delivered = world["activities"].query("type == 'email_delivered'")[["lead_id", "occurred_at"]].drop_duplicates()
     delivered = delivered.rename(columns={"occurred_at": "sent"}).sort_values("sent")
     mail = activities[activities["machine"].isin(["privacy_proxy", "scanner"])].sort_values("occurred_at")
     matched = pd.merge_asof(mail, delivered, left_on="occurred_at", right_on="sent", by="lead_id")
-    assert (matched["occurred_at"] - matched["sent"] < pd.Timedelta(seconds=10)).mean() > 0.99
+    quick = matched["occurred_at"] - matched["sent"] < pd.Timedelta(seconds=10)
+    assert 0.6 < quick[matched["machine"] == "privacy_proxy"].mean() < 0.75, "the others open hours later"
+    assert 0.5 < quick[matched["machine"] == "scanner"].mean() < 0.85
     clicks = matched[(matched["machine"] == "scanner") & (matched["type"] == "email_click")]
     sweep = clicks.groupby(["lead_id", "sent"])["occurred_at"].agg(["size", "min", "max"])
-    # A click whose own delivery is not in the table falls here to the mail before: one sweep in eight thousand.
-    assert (sweep["max"] - sweep["min"] < pd.Timedelta(seconds=1)).mean() > 0.999
+    assert 0.65 < (sweep["max"] - sweep["min"] < pd.Timedelta(seconds=1)).mean() < 0.85
     assert (sweep["size"] == 4).mean() > 0.8
 
 
@@ -268,6 +269,24 @@ def test_crawlers_read_faster_than_people(world: World) -> None:
     bots = world["activities"].drop_duplicates("activity_id").merge(world["truth_activities"].query("machine == 'bot'"), on="activity_id")
     gap = bots.sort_values(["lead_id", "occurred_at"]).groupby("lead_id")["occurred_at"].diff().dt.total_seconds()
     assert gap.median() < 1.0
+    assert 0.3 < (gap > 2.0).mean() < 0.5, "the others take their time"
+
+
+def test_people_now_and_then_look_like_machines(world: World) -> None:
+    activities = world["activities"].drop_duplicates("activity_id").merge(world["truth_activities"], on="activity_id", how="left")
+    people = activities[activities["machine"].isna()]
+    pages = people[people["type"] == "page_view"].sort_values(["lead_id", "occurred_at"])
+    assert 0.01 < (pages.groupby("lead_id")["occurred_at"].diff() < pd.Timedelta(seconds=1)).mean() < 0.15, "opened in tabs"
+    assert 0.02 < (pages["duration_seconds"] == 0).mean() < 0.15, "the last page of a visit"
+    assert people["user_agent"].str.contains("GoogleImageProxy", na=False).any()
+
+
+def test_only_some_rows_say_which_program_it_was_and_few_machines_say_that_they_are_one(world: World) -> None:
+    activities = world["activities"].drop_duplicates("activity_id").merge(world["truth_activities"], on="activity_id", how="left")
+    told = activities[activities["user_agent"].notna()]
+    assert set(told["type"]) == {"page_view", "email_open", "email_click"}
+    assert 0.4 < activities.loc[activities["type"].isin(set(told["type"])), "user_agent"].notna().mean() < 0.6
+    assert told.loc[told["machine"] == "scanner", "user_agent"].str.contains("Chrome|Safari|Firefox").mean() > 0.5
 
 
 # ------------------------------------------------------------------------------------------ sales

@@ -10,6 +10,8 @@ from features.outreach import OUTREACH
 from features.testing import Told
 from features.topics import about
 
+SECOND = 1_000_000
+PROGRAMS = ("Mozilla/5.0", "AhrefsBot/7.0")
 REACTIONS, DELIVERIES, BURSTING = {"email_open", "email_click"}, {"email_delivered", "email_sent"}, {"email_click", "page_view"}
 
 
@@ -20,13 +22,36 @@ def recorded(one: Told) -> int:
 def is_machine(one: Told, everything: list[Told]) -> bool:
     if one.automated:
         return True
-    if one.occurred % (15 * 60 * 1_000_000) == 0:
-        return False
-    earlier = [x for x in everything if x is not one and x.occurred <= one.occurred and recorded(x) <= recorded(one)]
-    if one.type in REACTIONS and any(x.type in DELIVERIES and one.occurred - x.occurred < 5_000_000 for x in earlier):
+    if one.agent in PROGRAMS and one.type in REACTIONS | BURSTING:
         return True
-    near = [x for x in earlier if x.type in BURSTING and one.occurred - x.occurred < 2_000_000]
-    return one.type in BURSTING and len(near) >= 4
+    if one.occurred % (60 * SECOND) == 0:
+        return False
+    earlier = known_by(one, everything)
+    if too_fast(one, earlier):
+        return True
+    if one.type in REACTIONS and delivered_within(60, one, earlier):
+        for x in earlier:
+            if x.type in REACTIONS and x.occurred % (60 * SECOND) and too_fast(x, known_by(x, everything)):
+                return True
+    within = lambda seconds: [x for x in earlier if one.occurred - x.occurred < seconds * SECOND]  # noqa: E731 - read three times below
+    if one.type in BURSTING and sum(x.type in BURSTING for x in within(2)) >= 4:
+        return True
+    if one.type == "email_click" and sum(x.type == "email_click" and (one.url is None or x.url != one.url) for x in within(1)) >= 2:
+        return True
+    empty = [x for x in within(30) if x.type == "page_view" and x.seconds == 0 and x.occurred % (60 * SECOND)]
+    return one.type == "page_view" and one.seconds == 0 and len(empty) >= 4
+
+
+def known_by(one: Told, everything: list[Told]) -> list[Told]:
+    return [x for x in everything if x is not one and x.occurred <= one.occurred and recorded(x) <= recorded(one)]
+
+
+def delivered_within(seconds: int, one: Told, earlier: list[Told]) -> bool:
+    return any(x.type in DELIVERIES and one.occurred - x.occurred < seconds * SECOND for x in earlier)
+
+
+def too_fast(one: Told, earlier: list[Told]) -> bool:
+    return one.type in REACTIONS and delivered_within(5, one, earlier)
 
 
 def kind_of(one: Told) -> str:

@@ -34,6 +34,8 @@ PAGES = (
     None,
 )
 CONTENTS = (None, "newsletter", "Whitepaper: forecasting", "webinar-ventas", "pricing guide", "Spring")
+AGENTS = (None, None, "Mozilla/5.0 (iPhone) Safari/604.1", "Mozilla/5.0", "AhrefsBot/7.0")
+CHANCE_OF_AGENT = (0.5, 0.2, 0.27, 0.015, 0.015)
 CALLS = (None, "connected", "no answer", "Buzón de voz")
 ANSWERS = (
     ("budget", "approved"),
@@ -145,7 +147,9 @@ def activities(draw: st.DrawFn, future: bool = True) -> Told:
     url = draw(st.sampled_from(PAGES)) if kind == "page_view" or (kind == "form_submit" and content is None) else None
     delay = draw(st.sampled_from((None, None, 0, 1, SECOND, DAY, 40 * DAY)))
     channel = draw(st.sampled_from(("web", "email", None)))
-    return Told(occurred, kind, None if delay is None else occurred + delay, url, content, value, channel, draw(st.integers(0, 9)) == 0)
+    known, automated = None if delay is None else occurred + delay, draw(st.integers(0, 9)) == 0
+    agent, seconds = draw(st.sampled_from(AGENTS)), draw(st.sampled_from((None, 0.0, 30.0)))
+    return Told(occurred, kind, known, url, content, value, channel, automated, agent, seconds)
 
 
 TITLES = (None, "CEO", "Directora de Marketing", "Junior developer", "Becario")
@@ -182,7 +186,8 @@ def crowd(n: int = 60, per_lead: int = 40, seed: int = 0) -> World:
                 value = CALLS[rng.integers(len(CALLS))] if kind == "call" else value
                 url = PAGES[rng.integers(len(PAGES))] if kind == "page_view" or (kind == "form_submit" and content is None) else None
                 late = NOW - age + int(rng.choice([0, 0, SECOND, 10 * DAY]))
-                mine.append(Told(NOW - age, kind, late, url, content, value, "web", bool(rng.random() < 0.03)))
+                agent, seconds = AGENTS[rng.choice(len(AGENTS), p=CHANCE_OF_AGENT)], float(rng.choice([np.nan, 0.0, 0.0, 9.0]))
+                mine.append(Told(NOW - age, kind, late, url, content, value, "web", bool(rng.random() < 0.03), agent, seconds))
         leads.append(tuple(mine))
     accounts = tuple(int(code) for code in rng.integers(-1, n // 3, n))
     titles = tuple(TITLES[code] for code in rng.integers(0, len(TITLES), n))
