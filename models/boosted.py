@@ -35,6 +35,7 @@ Progress = Callable[[int, int, float], None]
 
 MOST_ROUNDS = 1500
 PATIENCE = 60
+SCARCE_ROWS, SCARCE_CLASS = 500, 40
 FEWEST_ROUNDS = 30
 """Where the tune block is so unlike the fit block that its loss never falls, one tree is left and ranks by a dozen values."""
 _WORTH_THREADS = 500_000  # cells: below, threads wait for each other longer than they work
@@ -90,6 +91,11 @@ def fit_boosted(
     return Boosted.from_string(booster.model_to_string(num_iteration=max(FEWEST_ROUNDS, booster.best_iteration)))
 
 
+def is_scarce(rows: int, scarcer: int) -> bool:
+    """Whether there is so little to learn from (rows, and rows of the rarer class) that every model is held back strongly."""
+    return rows < SCARCE_ROWS or scarcer < SCARCE_CLASS
+
+
 def parameters(rows: int, scarcer: int, inputs: Sequence[InputSpec], seed: int, threads: int = 0) -> dict[str, Any]:
     """Defaults that forgive: CRM data are small, noisy and drift, so trees are small and each sees a part of the data.
 
@@ -98,17 +104,18 @@ def parameters(rows: int, scarcer: int, inputs: Sequence[InputSpec], seed: int, 
     more cost 0.06 of AUC on later rows of a bank's campaign. The penalty on a leaf's value guards small ones instead.
     """
     leaf = max(3, min(20, rows // 25))
+    scarce = is_scarce(rows, scarcer)
     return {
         "objective": "binary",
         "metric": "None",
         "learning_rate": 0.05,
-        "num_leaves": min(31, 6 + math.isqrt(scarcer) // 6),
+        "num_leaves": 4 if scarce else min(31, 6 + math.isqrt(scarcer) // 6),
         "min_data_in_leaf": leaf,
         "min_sum_hessian_in_leaf": 1.0 if rows >= 500 else 1e-3,
-        "feature_fraction": 0.7,
+        "feature_fraction": 0.4 if scarce else 0.7,
         "bagging_fraction": 0.8,
         "bagging_freq": 1,
-        "lambda_l2": 2.0,
+        "lambda_l2": 5.0 if scarce else 2.0,
         "cat_smooth": 20.0,
         "cat_l2": 10.0,
         "min_data_per_group": leaf,

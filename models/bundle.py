@@ -23,14 +23,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from data.errors import BadData
-from models.boosted import Boosted
+from models.blend import SINGLES, Blend, Model, load_model
 from models.calibration import Calibration, ScoreScale, calibration_from_json
 from models.encoder import Encoder
 from models.golden import invent, read_golden
 from models.inputs import Floats, InputSpec
-from models.logistic import Logistic
 from models.qualification import Policy
-from models.scorecard import Scorecard
 from models.scoring import LeadRequest, Scorer, score_requests
 
 __all__ = ["FORMAT", "Bundle", "BundleDamaged", "GoldenDiffers", "read_manifest", "verify_files", "write_bundle"]
@@ -43,8 +41,7 @@ _STALE_SECONDS = 86_400
 _MALFORMED = (OSError, ValueError, KeyError, TypeError, AttributeError, IndexError)
 """What reading JSON of another shape than ours raises."""
 
-Model = Boosted | Logistic | Scorecard
-_KINDS: dict[str, type[Model]] = {"boosted": Boosted, "logistic": Logistic, "scorecard": Scorecard}
+_KINDS = (*SINGLES, Blend.kind)
 
 
 class BundleDamaged(BadData, exit_code=3):
@@ -84,8 +81,8 @@ class Bundle:
     def _read(cls, folder: Path, manifest: Mapping[str, Any]) -> Bundle:
         if manifest.get("format") != FORMAT:
             raise BundleDamaged(folder=str(folder), why=f"its format is {manifest.get('format')!r} and this version reads {FORMAT}")
-        kind = _KINDS.get(str(manifest.get("kind")))
-        if kind is None:
+        kind = str(manifest.get("kind"))
+        if kind not in _KINDS:
             raise BundleDamaged(folder=str(folder), why=f"its kind is {manifest.get('kind')!r}")
         if absent := {"model_version", "horizon_days", "no_signal"} - manifest.keys():
             raise BundleDamaged(folder=str(folder), why=f"its manifest lacks {', '.join(sorted(absent))}")
@@ -95,7 +92,7 @@ class Bundle:
             return cls(
                 folder=folder,
                 manifest=manifest,
-                model=kind.load(folder),
+                model=load_model(kind, folder),
                 encoder=encoder,
                 calibration=calibration_from_json(calibration["calibration"]),
                 scale=ScoreScale.from_json(calibration["scale"]),
@@ -178,8 +175,8 @@ class Bundle:
         return np.array([float(importance.get(one.name, 0.0)) if one.name in reading else 0.0 for one in self.encoder.inputs])
 
     def explain(self, X: Floats, *, exact: bool = False) -> tuple[Floats, Floats]:
-        """Contributions and margins; `exact` asks for TreeSHAP where the model is made of trees."""
-        if exact and isinstance(self.model, Boosted):
+        """Contributions and margins; `exact` asks for Shapley values, by TreeSHAP where there are trees."""
+        if exact:
             return self.model.shap(X)[0], self.model.margin(X)
         contributions, _, margin = self.model.explain(X)
         return contributions, margin

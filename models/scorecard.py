@@ -24,10 +24,11 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from data.errors import BadData
+from models.binned import BinValues, Lookup
 from models.inputs import Floats, InputSpec, matrix, training_matrix
 from models.logit import best_shift, logit, one_thread, sigmoid
 
-__all__ = ["BadScorecard", "Bin", "Card", "Scorecard", "declared_scorecard", "fit_scorecard"]
+__all__ = ["BadScorecard", "Bin", "Card", "Scorecard", "counts_by_bin", "declared_scorecard", "fit_scorecard", "pooled"]
 
 POINTS_TO_DOUBLE = 20
 FACTOR = math.log(2) / POINTS_TO_DOUBLE
@@ -40,7 +41,6 @@ PULL = 20.0
 MOST_COEFFICIENT = 1.25
 """Evidence counts once, or less where inputs repeat each other; a regression that counts it twice is undoing the pull."""
 _FILE = "scorecard.json"
-_BLOCK = 8192
 
 _Groups: TypeAlias = tuple[tuple[int, ...], ...]
 
@@ -138,13 +138,16 @@ class Scorecard:
     offset: float
     calibrated: bool
     """False: the points were declared; no probability stands behind the margin."""
-    tables: _Tables
+    tables: Lookup
+    means: Floats
+    """Mean points of each input over the training rows."""
 
     kind = "scorecard"
 
     @classmethod
     def of(cls, names: Sequence[str], cards: Sequence[Card | None], offset: float, *, calibrated: bool) -> Self:
-        return cls(tuple(names), tuple(cards), offset, calibrated, _Tables.of(cards))
+        means = np.array([card.mean if card else 0.0 for card in cards])
+        return cls(tuple(names), tuple(cards), offset, calibrated, Lookup.of([_values(card) for card in cards]), means)
 
     @cached_property
     def base(self) -> float:
@@ -152,11 +155,7 @@ class Scorecard:
 
     def points(self, X: ArrayLike) -> Floats:
         """Points per input, rows × inputs: whole numbers."""
-        X = matrix(X, len(self.names))
-        out = np.zeros(X.shape)
-        for start in range(0, len(X), _BLOCK):
-            self.tables.add(X[start : start + _BLOCK], out[start : start + _BLOCK])
-        return out
+        return self.tables.values(matrix(X, len(self.names)))
 
     def margin(self, X: ArrayLike) -> Floats:
         """Log-odds before calibration: points × factor + offset."""
@@ -171,7 +170,7 @@ class Scorecard:
         """Contributions, base and margin at once."""
         points = self.points(X)
         total: Floats = np.add.reduce(points, axis=1)  # whole numbers: exact in any order
-        return (points - self.tables.means) * FACTOR, self.base, total * FACTOR + self.offset
+        return (points - self.means) * FACTOR, self.base, total * FACTOR + self.offset
 
     def shap(self, X: ArrayLike) -> tuple[Floats, float]:
         """The same as `contributions`: for a sum of terms they are the exact Shapley values."""
@@ -209,57 +208,14 @@ class Scorecard:
         return cls.of(names, [cards.get(name) for name in names], offset, calibrated=calibrated)
 
 
-@dataclass(frozen=True)
-class _Tables:
-    """All cards of one kind side by side, so that one row takes a few NumPy calls."""
-
-    numbers: NDArray[np.intp]
-    edges: Floats
-    """numbers × edges, filled up with infinity, which no number exceeds and missing is not below."""
-    number_points: Floats
-    """numbers × bins by how many edges a value does not exceed: missing, which is below none, then from the highest down."""
-    categories: NDArray[np.intp]
-    category_points: Floats
-    """categories × (codes, every code beyond them, then missing)."""
-    means: Floats
-
-    @classmethod
-    def of(cls, cards: Sequence[Card | None]) -> Self:
-        number = [place for place, card in enumerate(cards) if card and card.kind == "number"]
-        category = [place for place, card in enumerate(cards) if card and card.kind == "category"]
-        bins = max((len(card.bins) for card in cards if card and card.kind == "number"), default=1)
-        edges, number_points = np.full((len(number), bins), np.inf), np.zeros((len(number), bins + 1))
-        for row, place in enumerate(number):
-            card = cards[place]
-            assert card is not None
-            edges[row, : len(card.bins) - 1] = [part.upper for part in card.bins[:-1]]
-            number_points[row, 0] = card.missing.points
-            number_points[row, bins + 1 - len(card.bins) :] = [part.points for part in reversed(card.bins)]
-        category_points = _code_points([card for place in category if (card := cards[place])])
-        means = np.array([card.mean if card else 0.0 for card in cards])
-        return cls(np.array(number, dtype=np.intp), edges, number_points, np.array(category, dtype=np.intp), category_points, means)
-
-    def add(self, X: Floats, out: Floats) -> None:
-        if len(self.numbers):
-            x = X[:, self.numbers]
-            place = np.add.reduce(x[:, :, None] <= self.edges, axis=2, dtype=np.intp)
-            out[:, self.numbers] = self.number_points[np.arange(len(self.numbers)), place]
-        if len(self.categories):
-            x, other = X[:, self.categories], self.category_points.shape[1] - 2.0
-            code = np.minimum(np.where(x < 0.0, other, x), other)
-            place = np.fmax(code, -1.0).astype(np.intp)  # missing, neither more nor less than anything, reads the last
-            out[:, self.categories] = self.category_points[np.arange(len(self.categories)), place]
-
-
-def _code_points(cards: Sequence[Card]) -> Floats:
-    size = 1 + max((code for card in cards for part in card.bins for code in part.codes), default=-1)
-    points = np.zeros((len(cards), size + 2))
-    for row, card in enumerate(cards):
-        points[row, :-1] = card.bins[-1].points
-        for part in card.bins:
-            points[row, list(part.codes)] = part.points
-        points[row, -1] = card.missing.points
-    return points
+def _values(card: Card | None) -> BinValues | None:
+    if card is None:
+        return None
+    points = tuple(float(part.points) for part in card.bins)
+    if card.kind == "number":
+        return BinValues("number", card.missing.points, tuple(part.upper for part in card.bins[:-1]), points)
+    codes = {code: float(part.points) for part in card.bins for code in part.codes}
+    return BinValues("category", card.missing.points, codes=codes, other=points[-1])
 
 
 @dataclass(frozen=True)
@@ -289,11 +245,11 @@ def _draft(x: Floats, y: Floats, weight: Floats, spec: InputSpec, place: int) ->
         bins = len(edges) + 1
     bin_of_row = np.where(missing, bins, bin_of_row).astype(np.intp)
     if spec.monotone and spec.kind == "number":
-        merged = _pooled(bin_of_row, y, weight, bins, spec.monotone)
+        merged = pooled(bin_of_row, y, weight, bins, spec.monotone)
         edges = tuple(edge for edge, (a, b) in zip(edges, pairwise(merged), strict=False) if a != b)
         bin_of_row = np.append(merged, len(edges) + 1)[bin_of_row]
         bins = len(edges) + 1
-    rows, positives = _counts(bin_of_row, y, weight, bins + 1)
+    rows, positives = counts_by_bin(bin_of_row, y, weight, bins + 1)
     evidence = _evidence(rows, positives, float(np.average(y, weights=weight)))
     share_1 = positives / positives.sum()
     share_0 = (rows - positives) / (rows - positives).sum()
@@ -308,7 +264,7 @@ def _fewest(rows: int) -> float:
     return min(20.0, max(5.0, 0.02 * rows))
 
 
-def _counts(bin_of_row: NDArray[np.intp], y: Floats, weight: Floats, bins: int) -> tuple[Floats, Floats]:
+def counts_by_bin(bin_of_row: NDArray[np.intp], y: Floats, weight: Floats, bins: int) -> tuple[Floats, Floats]:
     """Rows and conversions per bin, by weight."""
     rows = np.bincount(bin_of_row, weights=weight, minlength=bins)
     positives = np.bincount(bin_of_row, weights=weight * y, minlength=bins)
@@ -343,7 +299,7 @@ def _number_edges(seen: Floats) -> tuple[float, ...]:
 def _category_bins(x: Floats, y: Floats, weight: Floats, missing: NDArray[np.bool_]) -> tuple[_Groups, NDArray[np.intp]]:
     """Codes grouped by their rate, the rare ones and code 0 in the last group, which also takes what comes later."""
     codes = np.where(missing, 0, x).astype(np.intp)
-    rows, positives = _counts(codes, y, weight * ~missing, 0)
+    rows, positives = counts_by_bin(codes, y, weight * ~missing, 0)
     least = _fewest(len(x))
     often = [code for code in range(1, len(rows)) if rows[code] >= least]
     evidence = _evidence(rows, positives, float(np.average(y, weights=weight)))
@@ -365,15 +321,15 @@ def _category_bins(x: Floats, y: Floats, weight: Floats, missing: NDArray[np.boo
     return tuple(tuple(group) for group in groups), group_of[codes]
 
 
-def _pooled(bin_of_row: NDArray[np.intp], y: Floats, weight: Floats, bins: int, direction: int) -> NDArray[np.intp]:
+def pooled(bin_of_row: NDArray[np.intp], y: Floats, weight: Floats, bins: int, direction: int, pull: float = PULL) -> NDArray[np.intp]:
     """New bin of each bin after neighbours whose evidence runs against the direction are pooled."""
-    rows, positives = _counts(bin_of_row, y, weight, bins + 1)  # missing, the last, has no neighbours
+    rows, positives = counts_by_bin(bin_of_row, y, weight, bins + 1)  # missing, the last, has no neighbours
     rate = float(np.average(y, weights=weight))
     blocks: list[tuple[float, float, int]] = []  # rows, positives, bins of a block
 
     def pulled(block: tuple[float, float, int]) -> float:
         # Raw rates in order can swap when a small bin is pulled: they are compared as they will be scored.
-        return direction * (block[1] + PULL * rate) / (block[0] + PULL)
+        return direction * (block[1] + pull * rate) / (block[0] + pull)
 
     for n, k in zip(rows[:-1].tolist(), positives[:-1].tolist(), strict=True):
         block = (n, k, 1)

@@ -1,33 +1,37 @@
-"""The three candidates, fitted by one protocol: scorecard, logistic, boosted.
+"""The candidates, fitted by one protocol: scorecard, naive Bayes, logistic, boosted, and a blend of them.
 
 In: the matrix, labels and blocks. Out: for each candidate its frozen recipe, its model and the margins of all rows that
-it may be judged on. On small data the margins before test are out of fold, so that few rows serve twice without cheating.
-No class weights and no resampling anywhere: they distort the probability that is served.
+it may be judged on. Where the rows before test have folds (few rows, or no order in time), margins there are out of fold,
+so that rows serve twice without cheating. No class weights and no resampling anywhere: they distort the probability that
+is served.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
+from models.blend import TOWARDS_EQUAL, Blend, Model, Single, Weights, fit_weights
 from models.boosted import Boosted, fit_boosted, parameters
-from models.calibration import platt
 from models.inputs import Floats, InputSpec
 from models.logistic import Logistic, fit_logistic
-from models.logit import sigmoid
-from models.scorecard import Scorecard, fit_scorecard
-from training.metrics import CLIP
+from models.naive_bayes import fit_naive_bayes
+from models.scorecard import fit_scorecard
+from training.losses import scaled_losses, standard_error
+from training.search import Overrides, Trial, search
 from training.splits import Fold, Split
 
-__all__ = ["KINDS", "Candidate", "Recipe", "choose", "fit_candidates", "refit", "search"]
+__all__ = ["BLEND", "KINDS", "SINGLES", "Candidate", "Recipe", "choose", "fit_candidates", "refit"]
 
-KINDS = ("scorecard", "logistic", "boosted")
-Model = Boosted | Logistic | Scorecard
+BLEND = "blend"
+SINGLES = ("scorecard", "naive_bayes", "logistic", "boosted")
+KINDS = (*SINGLES, BLEND)
+"""The simplest first."""
 Ints = NDArray[np.int64]
-Overrides = dict[str, float | int]
+Say = Callable[[str], None]
 
 
 @dataclass(frozen=True)
@@ -38,7 +42,10 @@ class Recipe:
     rounds: int | None = None
     C: float | None = None
     overrides: Overrides = field(default_factory=dict)
-    trials: int = 0
+    trials: tuple[Trial, ...] = ()
+    members: tuple[Recipe, ...] = ()
+    weights: Weights | None = None
+    """Of a blend's members, by kind."""
 
 
 @dataclass(frozen=True)
@@ -48,6 +55,20 @@ class Candidate:
     recipe: Recipe
     model: Model
     margin: Floats
+
+
+@dataclass(frozen=True)
+class _Rows:
+    """What every candidate is fitted from."""
+
+    X: Floats
+    y: Floats
+    lead: Ints
+    inputs: Sequence[InputSpec]
+    split: Split
+    folds: Sequence[Fold]
+    seed: int
+    leaves: Overrides
 
 
 def fit_candidates(
@@ -60,19 +81,51 @@ def fit_candidates(
     *,
     seed: int,
     trials: int = 0,
+    seconds: float | None = None,
     kinds: Sequence[str] = KINDS,
-    say: Callable[[str], None] = lambda text: None,
+    say: Say = lambda text: None,
 ) -> dict[str, Candidate]:
     """Fits each kind on the fit block (`folds` empty), or across `folds` and then on everything before test."""
-    leaves = _leaves(y[split.fit], lead[split.fit], inputs)
+    rows = _Rows(X, y, lead, inputs, split, folds, seed, _leaves(y[split.fit], lead[split.fit], inputs))
     found: dict[str, Candidate] = {}
-    for kind in kinds:
+    for kind in SINGLES if BLEND in kinds else kinds:
         say(f"fitting {kind}")
-        if folds:
-            found[kind] = _across(kind, X, y, inputs, split, folds, seed, leaves)
-        else:
-            found[kind] = _once(kind, X, y, inputs, split, seed, trials, leaves)
-    return found
+        recipe, model = _agreed(kind, rows) if split.small else _decided(kind, rows, trials, seconds, say)
+        found[kind] = _across(recipe, rows) if folds else Candidate(recipe, model, _judged(model, rows))
+    if BLEND in kinds:
+        found[BLEND] = _blended(found, rows)
+    return {kind: found[kind] for kind in kinds}
+
+
+def refit(recipe: Recipe, X: Floats, y: Floats, inputs: Sequence[InputSpec], seed: int) -> Model:
+    """The frozen recipe on other rows."""
+    if recipe.weights is not None:
+        members = [(_refit(one, X, y, inputs, seed), recipe.weights.of[one.kind]) for one in recipe.members]
+        return Blend(tuple(members), recipe.weights.offset)
+    return _refit(recipe, X, y, inputs, seed)
+
+
+def choose(candidates: Mapping[str, Candidate], y: Floats, rows: Ints, lead: Ints, later: Ints | None = None) -> str:
+    """The blend, unless a single candidate is clearly better on `later` rows, those that its weights were not found on.
+
+    The single candidate is the simplest whose log loss on `rows` (before test) is within one standard error of the least
+    (Breiman et al. 1984); simplest first is the order of `candidates`. Clearly is by more than one standard error of the
+    paired difference, which counts leads, not rows. In doubt the blend is taken: an average errs less than whoever happens
+    to lead before test. Each margin is first put on the scale of those rows: what calibration mends is not held against it.
+    """
+    losses = {name: scaled_losses(one.margin[rows], y[rows]) for name, one in candidates.items() if name != BLEND}
+    best = min(losses, key=lambda name: float(losses[name].mean()))
+    chosen = next(
+        name
+        for name, loss in losses.items()
+        if name == best or (loss - losses[best]).mean() <= standard_error(loss - losses[best], lead[rows])
+    )
+    if BLEND not in candidates:
+        return chosen
+    judging = rows if later is None else later
+    blended, single = (scaled_losses(candidates[name].margin[judging], y[judging]) for name in (BLEND, chosen))
+    behind = blended - single
+    return BLEND if behind.mean() <= standard_error(behind, lead[judging]) else chosen
 
 
 def _leaves(y: Floats, lead: Ints, inputs: Sequence[InputSpec]) -> Overrides:
@@ -84,119 +137,89 @@ def _leaves(y: Floats, lead: Ints, inputs: Sequence[InputSpec]) -> Overrides:
     return {"min_data_in_leaf": round(smallest * each)}
 
 
-def refit(recipe: Recipe, X: Floats, y: Floats, inputs: Sequence[InputSpec], seed: int) -> Model:
-    """The frozen recipe on other rows."""
+def _refit(recipe: Recipe, X: Floats, y: Floats, inputs: Sequence[InputSpec], seed: int) -> Single:
     if recipe.kind == "boosted":
         return fit_boosted(X, y, None, None, inputs, seed=seed, rounds=recipe.rounds, overrides=recipe.overrides)
     if recipe.kind == "logistic":
         return fit_logistic(X, y, inputs, C=recipe.C, seed=seed)
-    return fit_scorecard(X, y, inputs)
+    return fit_scorecard(X, y, inputs) if recipe.kind == "scorecard" else fit_naive_bayes(X, y, inputs)
 
 
-def choose(candidates: dict[str, Candidate], y: Floats, rows: Ints, lead: Ints) -> str:
-    """The simplest candidate whose log loss on `rows` (before test) is within one standard error of the least.
-
-    Simplest first is the order of `candidates`. Each margin is first put on the scale of those rows: one that ranks well
-    but sits too high or too low is calibrated later, so shift and slope are not held against it. The standard error is of
-    the paired difference and counts leads, not rows (Breiman et al. 1984, the one-standard-error rule).
-    """
-    losses = {name: scaled_losses(one.margin[rows], y[rows]) for name, one in candidates.items()}
-    best = min(losses, key=lambda name: float(losses[name].mean()))
-    _, code = np.unique(lead[rows], return_inverse=True)
-    for name, loss in losses.items():
-        behind = loss - losses[best]
-        per_lead = np.bincount(code, weights=behind - behind.mean())
-        if behind.mean() <= float(np.sqrt((per_lead**2).sum())) / len(rows):
-            return name
-    return best
+def _decided(kind: str, rows: _Rows, trials: int, seconds: float | None, say: Say) -> tuple[Recipe, Single]:
+    """Fitted on the fit block, with what the tune block decides."""
+    X, y, fit, tune = rows.X, rows.y, rows.split.fit, rows.split.tune
+    if kind == "boosted" and trials:
+        found = search(
+            X, y, rows.lead, fit, tune, rows.inputs,
+            seed=rows.seed, trials=trials, defaults=rows.leaves, seconds=seconds, say=say,
+        )  # fmt: skip
+        return Recipe(kind, found.model.rounds, overrides=found.setting, trials=found.trials), found.model
+    model = _stopped(kind, rows, fit, tune)
+    return _recipe(kind, model, rows), model
 
 
-def scaled_losses(margin: Floats, y: Floats) -> Floats:
-    """Each row's log loss after the best slope and shift, each half of the rows scaled by the other half."""
-    halves = np.arange(len(y)) % 2 == 0
-    p = np.empty(len(y))
-    for half in (halves, ~halves):
-        other = ~half
-        if len(np.unique(y[other])) < 2:
-            p[half] = y[other].mean() if other.any() else 0.5
-        else:
-            slope, intercept = platt(margin[other], y[other], np.ones((1, int(other.sum()))))
-            p[half] = sigmoid(slope[0] * margin[half] + intercept[0])
-    p = np.clip(p, CLIP, 1 - CLIP)
-    losses: Floats = -(y * np.log(p) + (1 - y) * np.log1p(-p))
-    return losses
-
-
-def _once(
-    kind: str, X: Floats, y: Floats, inputs: Sequence[InputSpec], split: Split, seed: int, trials: int, leaves: Overrides
-) -> Candidate:
-    fit, tune = split.fit, split.tune
+def _stopped(kind: str, rows: _Rows, fit: Ints, held: Ints) -> Single:
+    X, y, inputs, seed = rows.X, rows.y, rows.inputs, rows.seed
     if kind == "boosted":
-        overrides = search(X[fit], y[fit], X[tune], y[tune], inputs, seed, trials, leaves) if trials else leaves
-        model: Model = fit_boosted(X[fit], y[fit], X[tune], y[tune], inputs, seed=seed, overrides=overrides)
-    elif kind == "logistic":
-        overrides, model = {}, fit_logistic(X[fit], y[fit], inputs, X_tune=X[tune], y_tune=y[tune], seed=seed)
-    else:
-        overrides, model = {}, fit_scorecard(X[fit], y[fit], inputs)
-    margin = np.full(len(y), np.nan)
-    judged = np.concatenate([split.tune, split.calibrate, split.test])
-    margin[judged] = model.margin(X[judged])
-    return Candidate(_recipe(model, overrides, trials), model, margin)
-
-
-def _across(
-    kind: str, X: Floats, y: Floats, inputs: Sequence[InputSpec], split: Split, folds: Sequence[Fold], seed: int, leaves: Overrides
-) -> Candidate:
-    """Small data: one recipe agreed on by the folds, margins out of fold, the model on everything before test."""
-    recipe = _agreed(kind, [_tuned(kind, X, y, inputs, fold, seed, leaves) for fold in folds])
-    margin = np.full(len(y), np.nan)
-    for fold in folds:
-        margin[fold.held] = refit(recipe, X[fold.fit], y[fold.fit], inputs, seed).margin(X[fold.held])
-    model = refit(recipe, X[split.development], y[split.development], inputs, seed)
-    margin[split.test] = model.margin(X[split.test])
-    return Candidate(recipe, model, margin)
-
-
-def _tuned(kind: str, X: Floats, y: Floats, inputs: Sequence[InputSpec], fold: Fold, seed: int, leaves: Overrides) -> Recipe:
-    if kind == "boosted":
-        fitted = fit_boosted(X[fold.fit], y[fold.fit], X[fold.held], y[fold.held], inputs, seed=seed, overrides=leaves)
-        return _recipe(fitted, leaves, 0)
+        return fit_boosted(X[fit], y[fit], X[held], y[held], inputs, seed=seed, overrides=rows.leaves)
     if kind == "logistic":
-        return _recipe(fit_logistic(X[fold.fit], y[fold.fit], inputs, X_tune=X[fold.held], y_tune=y[fold.held], seed=seed), {}, 0)
-    return Recipe(kind)
+        return fit_logistic(X[fit], y[fit], inputs, X_tune=X[held], y_tune=y[held], seed=seed)
+    return _refit(Recipe(kind), X[fit], y[fit], inputs, seed)
 
 
-def _agreed(kind: str, recipes: Sequence[Recipe]) -> Recipe:
+def _recipe(kind: str, model: Single, rows: _Rows) -> Recipe:
+    if isinstance(model, Boosted):
+        return Recipe(kind, model.rounds, overrides=rows.leaves)
+    return Recipe(kind, C=model.C) if isinstance(model, Logistic) else Recipe(kind)
+
+
+def _agreed(kind: str, rows: _Rows) -> tuple[Recipe, Single]:
+    """Small data: one recipe agreed on by the folds, for one tune block of it would be a handful of rows."""
+    fitted = [_stopped(kind, rows, fold.fit, fold.held) for fold in rows.folds]
+    recipes = [_recipe(kind, model, rows) for model in fitted]
     rounds = [one.rounds for one in recipes if one.rounds]
     strengths = [one.C for one in recipes if one.C]
     strength = float(np.exp(np.median(np.log(strengths)))) if strengths else None
-    return Recipe(kind, int(np.median(rounds)) if rounds else None, strength, recipes[0].overrides)
+    return replace(recipes[0], rounds=int(np.median(rounds)) if rounds else None, C=strength), fitted[-1]
 
 
-def _recipe(model: Model, overrides: Overrides, trials: int) -> Recipe:
-    if isinstance(model, Boosted):
-        return Recipe("boosted", model.rounds, overrides=overrides, trials=trials)
-    return Recipe("logistic", C=model.C) if isinstance(model, Logistic) else Recipe("scorecard")
+def _judged(model: Single, rows: _Rows) -> Floats:
+    margin = np.full(len(rows.y), np.nan)
+    judged = np.concatenate([rows.split.tune, rows.split.calibrate, rows.split.test])
+    margin[judged] = model.margin(rows.X[judged])
+    return margin
 
 
-def search(
-    X: Floats, y: Floats, X_tune: Floats, y_tune: Floats, inputs: Sequence[InputSpec], seed: int, trials: int, leaves: Overrides
-) -> Overrides:
-    """The best of the defaults (with `leaves`) and `trials` random settings of the boosted model, by log loss on the tune block."""
-    rng = np.random.default_rng(seed)
-    best, least = leaves, np.inf
-    smallest = float(leaves.get("min_data_in_leaf", 20)) / 2
-    for trial in range(trials + 1):
-        setting = leaves
-        if trial:
-            setting = {
-                "num_leaves": int(rng.integers(7, 64)),
-                "min_data_in_leaf": int(np.exp(rng.uniform(np.log(smallest), np.log(max(4 * smallest, len(y) / 50))))),
-                "lambda_l2": float(np.exp(rng.uniform(np.log(0.1), np.log(100.0)))),
-                "feature_fraction": float(rng.uniform(0.4, 1.0)),
-                "learning_rate": float(np.exp(rng.uniform(np.log(0.02), np.log(0.1)))),
-            }
-        loss = float(scaled_losses(fit_boosted(X, y, X_tune, y_tune, inputs, seed=seed, overrides=setting).margin(X_tune), y_tune).mean())
-        if loss < least:
-            best, least = setting, loss
-    return best
+def _across(recipe: Recipe, rows: _Rows) -> Candidate:
+    """Margins out of fold before test; the model is fitted on everything before test."""
+    X, y, development = rows.X, rows.y, rows.split.development
+    margin = np.full(len(y), np.nan)
+    for fold in rows.folds:
+        margin[fold.held] = _refit(recipe, X[fold.fit], y[fold.fit], rows.inputs, rows.seed).margin(X[fold.held])
+    model = _refit(recipe, X[development], y[development], rows.inputs, rows.seed)
+    margin[rows.split.test] = model.margin(X[rows.split.test])
+    return Candidate(recipe, model, margin)
+
+
+def _blended(found: Mapping[str, Candidate], rows: _Rows) -> Candidate:
+    """All of them, weighed on the tune block or on margins out of fold."""
+    margins = {name: one.margin for name, one in found.items()}
+    known = np.isfinite(np.sum(list(margins.values()), axis=0))
+    on = rows.split.development[known[rows.split.development]] if rows.folds else rows.split.tune
+    # In time, the slice that weighs is one draw of the future: half of what it says is believed.
+    pull = TOWARDS_EQUAL if rows.folds else float(max(TOWARDS_EQUAL, len(on)))
+    weights = _weights(margins, rows.y, on, pull)
+    margin = np.full(len(known), np.nan)
+    margin[known] = weights.margin({name: one[known] for name, one in margins.items()})
+    if rows.folds:  # what is judged was weighed by other leads
+        for part in (0, 1):
+            held, others = on[rows.lead[on] % 2 == part], on[rows.lead[on] % 2 != part]
+            if len(np.unique(rows.y[others])) == 2:
+                margin[held] = _weights(margins, rows.y, others, pull).margin({name: one[held] for name, one in margins.items()})
+    members = tuple(found[name].recipe for name in weights.of)
+    model = Blend(tuple((found[name].model, weight) for name, weight in weights.of.items()), weights.offset)  # type: ignore[misc]  # all are singles
+    return Candidate(Recipe(BLEND, members=members, weights=weights), model, margin)
+
+
+def _weights(margins: Mapping[str, Floats], y: Floats, rows: Ints, pull: float) -> Weights:
+    return fit_weights({name: one[rows] for name, one in margins.items()}, y[rows], towards_equal=pull)

@@ -14,12 +14,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from features.signal import Signal
+from models.blend import Model
 from models.calibration import Calibration
 from models.encoder import Encoder, signals_by_name
 from models.inputs import Floats
 from models.logit import sigmoid
 from training.calibrate import calibrate
-from training.candidates import Candidate, Model, fit_candidates
+from training.candidates import Candidate, fit_candidates
 from training.dataset import Dataset
 from training.metrics import brier, ece, evaluate, gain_curve, log_loss, paired_differences, reliability
 from training.result import Curves, Importance, ReliabilityBin

@@ -17,21 +17,23 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from features.history import DAY
+from models.blend import Model
 from models.bundle import Bundle, write_bundle
 from models.calibration import Calibration, ScoreScale, fit_base_rate
 from models.encoder import Encoder
 from models.inputs import Floats
 from models.qualification import Policy
 from training.calibrate import calibrate
-from training.candidates import Candidate, Model, Recipe, refit
+from training.candidates import Candidate, Recipe, refit
 from training.dataset import Dataset
 from training.splits import Split, cross_fit_folds
 
-__all__ = ["Served", "fit_served", "pseudonyms", "write_served"]
+__all__ = ["Served", "crosses", "fit_served", "matures", "pseudonyms", "write_served"]
 
 Ints = NDArray[np.int64]
 _REFERENCE_ROWS = 20_000
 _FEWEST_REFERENCE = 200
+_MOST_CROSSED = 50_000
 _TOP_MQL, _TOP_SQL = 0.20, 0.05
 
 
@@ -56,13 +58,14 @@ def fit_served(
 ) -> Served:
     """Fit, calibrate, and set the scale and the default thresholds.
 
-    `split` has two blocks that count, `fit` and `test`: the older rows and the newest. Small data is fitted on everything
-    and calibrated on margins out of fold, as it was measured.
+    `split` has two blocks that count, `fit` and `test`: the older rows and the newest. What was measured across folds is
+    fitted on everything and calibrated on margins out of fold.
     """
     margin = np.full(len(data), np.nan)
-    if split.small:
+    if crosses(split, len(data), when):
         everything = np.union1d(split.fit, split.test)
-        folds = cross_fit_folds(everything, data.account, order=when, until=matures(data), y=data.y, seed=seed)
+        group = data.account if when is not None else data.duplicates()
+        folds = cross_fit_folds(everything, group, order=when, until=matures(data), y=data.y, seed=seed)
         for fold in folds:
             margin[fold.held] = refit(recipe, X[fold.fit], data.y[fold.fit], encoder.inputs, seed).margin(X[fold.held])
         model = refit(recipe, X[everything], data.y[everything], encoder.inputs, seed)
@@ -109,6 +112,12 @@ def write_served(
         manifest=about,
         tables=tables,
     )
+
+
+def crosses(split: Split, rows: int, when: Floats | None) -> bool:
+    """Whether rows serve twice, through folds: where they are few; and where nothing orders them, up to a size at which a block
+    of their own for calibration costs nothing. In time the newest calibrate best: they are most like what comes."""
+    return split.small or (when is None and rows <= _MOST_CROSSED)
 
 
 def matures(data: Dataset) -> Ints | None:

@@ -23,6 +23,7 @@ from data.errors import BadData, BadUsage, TamizError
 from data.files import nearest
 from data.home import Home
 from data.quarantine import write_quarantine
+from models.boosted import is_scarce
 from models.calibration import Calibration
 from models.encoder import Encoder
 from models.inputs import Floats
@@ -38,7 +39,7 @@ from training.no_signal import RankingTest, age_slots, month_strata, order_strat
 from training.provenance import provenance
 from training.report import write_report
 from training.result import Block, TrainingResult
-from training.served import Served, fit_served, matures, write_served
+from training.served import Served, crosses, fit_served, matures, write_served
 from training.splits import Fold, Split, cross_fit_folds, split_by_order, split_forward, split_random
 
 __all__ = ["Learned", "Options", "Trained", "Watch", "learn", "ranking", "serve", "train", "when_of"]
@@ -128,7 +129,7 @@ def train(read: Callable[[Say], Dataset], home: Home, options: Options, say: Say
         with_left_out=everything,
         allowed=tuple(name for name in options.allow if name in data.input_names),
         dropped=options.drop,
-        notices=(*data.notices, *learned.notices, *_notices(split)),
+        notices=(*data.notices, *learned.notices, *_notices(split, learned.folds, data)),
         baseline=baseline(data, split),
         signal_p_value=signal.p_value,
         offset=_offset(calibrations[chosen]),
@@ -185,11 +186,11 @@ def learn(data: Dataset, options: Options, watch: Watch, kinds: Sequence[str] = 
         candidates = fit_candidates(
             X, data.y, data.lead, encoder.inputs, split, folds, seed=seed, trials=options.trials, kinds=kinds, say=watch.say
         )
-    with watch.stage("calibrate", f"calibrating on {_calibrated_on(split)}"):
-        rows = _out_of_fold(split, candidates) if split.small else split.calibrate
+    with watch.stage("calibrate", f"calibrating on {_calibrated_on(split, folds)}"):
+        rows = _out_of_fold(split, candidates) if folds else split.calibrate
         calibrations = {name: calibrate(one.margin, data.y, data.lead, when, rows, seed) for name, one in candidates.items()}
         # Tune stopped the boosted model, calibrate is later and nobody's: judged on both, none has an edge.
-        chosen = choose(candidates, data.y, rows if split.small else np.concatenate([split.tune, split.calibrate]), data.lead)
+        chosen = choose(candidates, data.y, rows if folds else np.concatenate([split.tune, split.calibrate]), data.lead, rows)
     return Learned(split, folds, verdicts, inputs.kept, inputs.left_out, inputs.notices, encoder, X, candidates, rows, calibrations, chosen)
 
 
@@ -249,8 +250,8 @@ def _split(data: Dataset, seed: int, shares: Sequence[float] | None = None) -> S
 
 
 def _folds(data: Dataset, split: Split, when: Floats | None, seed: int) -> list[Fold]:
-    """Folds before test where the data are too small for four blocks, none otherwise."""
-    if not split.small:
+    """Folds before test where rows serve twice, none otherwise."""
+    if not crosses(split, len(data), when):
         return []
     group = data.lead if when is not None else data.duplicates()
     return cross_fit_folds(split.development, group, order=when, until=matures(data), y=data.y, seed=seed)
@@ -263,8 +264,8 @@ def _out_of_fold(split: Split, candidates: dict[str, Candidate]) -> Ints:
     return rows
 
 
-def _calibrated_on(split: Split) -> str:
-    if split.small:
+def _calibrated_on(split: Split, folds: Sequence[Fold]) -> str:
+    if folds:
         return "margins out of fold"
     return "rows of their own, drawn at random" if split.description["kind"] == "random" else "later rows"
 
@@ -349,12 +350,20 @@ def _blocks(data: Dataset, split: Split) -> tuple[Block, ...]:
     )
 
 
-def _notices(split: Split) -> tuple[str, ...]:
+def _notices(split: Split, folds: Sequence[Fold], data: Dataset) -> tuple[str, ...]:
     said = [str(split.description["warning"])] if split.description.get("warning") else []
     if split.small:
         said.append(
             "Few rows: the candidates were fitted across folds and calibrated on out-of-fold margins, "
             "so that the same rows could serve twice."
+        )
+    elif folds:
+        said.append("Nothing orders the rows in time: before test each serves for fitting and, out of fold, for calibration.")
+    rows, scarcer = len(split.development), int(min(data.y[split.development].sum(), (1 - data.y[split.development]).sum()))
+    if is_scarce(rows, scarcer):
+        said.append(
+            f"{rows:,} rows before test, {scarcer:,} of the rarer class: "
+            "the models are held back strongly, so that they learn little by heart."
         )
     return tuple(said)
 

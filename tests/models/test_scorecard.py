@@ -175,7 +175,7 @@ class TestReasons:
         assert card.contributions(X)[0].mean(axis=0) == pytest.approx(np.zeros(len(INPUTS)), abs=1e-9)
 
     def test_one_lead_alone_has_the_bits_of_the_batch(self, card: Scorecard, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr("models.scorecard._BLOCK", 64)
+        monkeypatch.setattr("models.binned._BLOCK", 64)
         X, _ = leads(300, 3)
         contributions, base, margin = card.explain(X)
         for place in range(len(X)):

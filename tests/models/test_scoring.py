@@ -14,13 +14,14 @@ import pyarrow.parquet as parquet
 import pytest
 
 from data.errors import TamizError
+from models.blend import Weights
 from models.bundle import Bundle, write_bundle
 from models.decision import Decision
 from models.inputs import InputSpec
 from models.qualification import Policy, SqlBand
 from models.score_file import score_file
 from models.scoring import LeadActivity, LeadRequest, score_requests
-from training.candidates import KINDS, Recipe, refit
+from training.candidates import KINDS, SINGLES, Recipe, refit
 
 AS_OF = datetime(2025, 1, 10, 9, 30, tzinfo=UTC)
 FIGURES = ("probability", "probability_low", "probability_high", "score", "grade", "decision")
@@ -75,7 +76,7 @@ def same(answer: Decision, row: dict[str, Any]) -> bool:
 
 @pytest.fixture(scope="module", params=KINDS)
 def of_each_kind(request: pytest.FixtureRequest, event_bundle: Bundle, tmp_path_factory: pytest.TempPathFactory) -> Bundle:
-    """The event model's inputs behind a scorecard, a logistic and a boosted model."""
+    """The event model's inputs behind a model of each kind."""
     rng = np.random.default_rng(1)
     inputs = event_bundle.encoder.inputs
     X = np.column_stack([one_column(spec, 600, rng) for spec in inputs])
@@ -84,7 +85,7 @@ def of_each_kind(request: pytest.FixtureRequest, event_bundle: Bundle, tmp_path_
     y = (rng.random(600) < 1 / (1 + np.exp(np.median(margin) - margin))).astype(np.float64)
     return write_bundle(
         tmp_path_factory.mktemp("kinds") / request.param,
-        model=refit(Recipe(request.param, rounds=40, C=0.3), X, y, inputs, 7),
+        model=refit(recipe_of(request.param), X, y, inputs, 7),
         encoder=event_bundle.encoder,
         calibration=event_bundle.calibration,
         scale=event_bundle.scale,
@@ -92,6 +93,12 @@ def of_each_kind(request: pytest.FixtureRequest, event_bundle: Bundle, tmp_path_
         manifest={name: value for name, value in event_bundle.manifest.items() if name not in ("kind", "files", "seal", "format")},
         tables={},
     )
+
+
+def recipe_of(kind: str) -> Recipe:
+    if kind in SINGLES:
+        return Recipe(kind, rounds=40, C=0.3)
+    return Recipe(kind, members=tuple(recipe_of(one) for one in SINGLES), weights=Weights(dict.fromkeys(SINGLES, 0.3), 0.1))
 
 
 def one_column(spec: InputSpec, rows: int, rng: np.random.Generator) -> np.ndarray[Any, Any]:

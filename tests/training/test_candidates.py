@@ -1,4 +1,4 @@
-"""Three candidates by one protocol: what may be judged, what is chosen, and that a recipe repeats itself."""
+"""Candidates by one protocol: what may be judged, what is chosen, and that a recipe repeats itself."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ import pytest
 from models.inputs import Floats, InputSpec
 from models.logistic import Logistic
 from models.logit import sigmoid
-from training.candidates import KINDS, Candidate, Recipe, choose, fit_candidates, refit, scaled_losses, search
+from training.candidates import BLEND, KINDS, Candidate, Recipe, _blended, _Rows, choose, fit_candidates, refit
+from training.losses import scaled_losses
 from training.splits import Fold, Split, cross_fit_folds
 
 INPUTS = [InputSpec("strong", "fit"), InputSpec("weak", "fit"), InputSpec("kind", "fit", "category", categories=("a", "b"))]
@@ -44,18 +45,30 @@ class TestProtocol:
             assert np.isnan(one.margin[BLOCKS[0]]).all()
             assert np.isfinite(one.margin[600:]).all()
 
-    def test_small_data_has_margins_out_of_fold(self, table: Table) -> None:
+    @pytest.mark.parametrize("small", [True, False])
+    def test_across_folds_margins_are_out_of_fold(self, table: Table, small: bool) -> None:
         X, y = table
         folds = cross_fit_folds(np.arange(820), np.arange(1_000), order=np.arange(1_000.0), y=y)
-        found = fit_candidates(X, y, LEAD, INPUTS, split(small=True), folds, seed=7)
-        for one in found.values():
-            held = np.concatenate([fold.held for fold in folds])
+        found = fit_candidates(X, y, LEAD, INPUTS, split(small), folds, seed=7)
+        held = np.concatenate([fold.held for fold in folds])
+        for name, one in found.items():
             assert np.isfinite(one.margin[held]).all()
             assert np.isnan(np.delete(one.margin[:820], held)).all()
-            assert (
-                one.margin[folds[-1].held].tobytes()
-                == refit(one.recipe, X[folds[-1].fit], y[folds[-1].fit], INPUTS, 7).margin(X[folds[-1].held]).tobytes()
-            )
+            last = folds[-1]
+            again = refit(one.recipe, X[last.fit], y[last.fit], INPUTS, 7).margin(X[last.held])
+            assert name == BLEND or one.margin[last.held].tobytes() == again.tobytes()
+
+    def test_a_blend_is_judged_with_weights_that_other_leads_found(self, table: Table) -> None:
+        """Turning round the labels of half the leads, which no member was fitted on, leaves that half's own margins as they were."""
+        X, y = table
+        fold = Fold(np.arange(600), np.arange(600, 820))
+        even = np.arange(600, 820, 2)
+        turned = y.copy()
+        turned[even] = 1 - turned[even]
+        members = fit_candidates(X, y, LEAD, INPUTS, split(), [fold], seed=7, kinds=("scorecard", "naive_bayes"))
+        one, other = (_blended(members, _Rows(X, labels, LEAD, INPUTS, split(), [fold], 7, {})).margin for labels in (y, turned))
+        assert one[even].tobytes() == other[even].tobytes()
+        assert one[even + 1].tobytes() != other[even + 1].tobytes()
 
     @pytest.mark.parametrize("kind", KINDS)
     def test_a_recipe_repeats_itself_to_the_bit(self, table: Table, kind: str) -> None:
@@ -69,6 +82,11 @@ class TestProtocol:
         said: list[str] = []
         fit_candidates(*table, LEAD, INPUTS, split(), [], seed=7, kinds=("scorecard", "logistic"), say=said.append)
         assert said == ["fitting scorecard", "fitting logistic"]
+
+    def test_a_blend_alone_can_be_asked_for(self, table: Table) -> None:
+        found = fit_candidates(*table, LEAD, INPUTS, split(), [], seed=7, kinds=(BLEND,))
+        assert list(found) == [BLEND]
+        assert {one.kind for one in found[BLEND].recipe.members} == set(found[BLEND].recipe.weights.of)
 
 
 @pytest.fixture(scope="module")
@@ -92,6 +110,20 @@ class TestChoosing:
         assert choose({"simple": fake(one), "intricate": fake(other)}, y, ALL, ALL) == "simple"
         assert choose({"simple": fake(other), "intricate": fake(one)}, y, ALL, ALL) == "simple"
 
+    def test_in_doubt_the_blend_is_taken_and_not_where_one_is_clearly_better(self, truth: Table) -> None:
+        margin, y = truth
+        noisy, other, worse = (
+            margin + np.random.default_rng(seed).normal(0, noise, 3_000) for seed, noise in ((11, 0.5), (12, 0.5), (13, 3))
+        )
+        assert choose({"one": fake(noisy), BLEND: fake(other)}, y, ALL, ALL) == BLEND
+        assert choose({"one": fake(other), BLEND: fake(noisy)}, y, ALL, ALL) == BLEND
+        assert choose({"one": fake(noisy), BLEND: fake(worse)}, y, ALL, ALL) == "one"
+
+    def test_a_blend_is_judged_on_later_rows_than_it_was_weighed_on(self, truth: Table) -> None:
+        margin, y = truth
+        flattered = np.where(np.arange(3_000) < 1_500, 10 * (y - 0.5), np.random.default_rng(3).normal(size=3_000))
+        assert choose({"one": fake(margin), BLEND: fake(flattered)}, y, ALL, ALL, np.arange(1_500, 3_000)) == "one"
+
     def test_rows_outside_the_block_have_no_say(self, truth: Table) -> None:
         margin, y = truth
         good_there = np.where(np.arange(3_000) < 1_500, margin, np.random.default_rng(3).normal(size=3_000))
@@ -109,11 +141,12 @@ class TestChoosing:
         assert np.isfinite(scaled_losses(np.linspace(-1, 1, 9), y)).all()
 
 
-def test_a_search_repeats_itself_and_without_trials_keeps_the_defaults(table: Table) -> None:
+def test_trials_are_kept_with_the_recipe_and_serve_the_folds_too(table: Table) -> None:
     X, y = table
-    found = [search(X[:600], y[:600], X[600:820], y[600:820], INPUTS, 7, trials, {}) for trials in (3, 3, 0)]
-    assert found[0] == found[1]
-    assert found[2] == {}
+    folds = cross_fit_folds(np.arange(820), np.arange(1_000), y=y)
+    for given in ([], folds):
+        one = fit_candidates(X, y, LEAD, INPUTS, split(), given, seed=7, trials=3, kinds=("boosted",))["boosted"]
+        assert len(one.recipe.trials) == 3
 
 
 def test_leaves_count_leads_where_a_lead_has_many_rows(table: Table) -> None:

@@ -168,7 +168,7 @@ class TestOutput:
         promised = "rows positives base_rate split chosen candidates inputs no_signal measured served model_version bundle feature_set"
         assert {*promised.split(), "data_digest", "seconds", "quarantined"} <= metrics.keys()
         assert {"kind", "train_rows", "test_rows"} <= metrics["split"].keys()
-        assert set(metrics["candidates"]) == {"scorecard", "logistic", "boosted"}
+        assert set(metrics["candidates"]) == {"scorecard", "naive_bayes", "logistic", "boosted", "blend"}
         for figures in metrics["candidates"].values():
             for name in ("auc", "pr_auc", "log_loss", "brier", "ece", "lift_at_10", "precision_at_20"):
                 assert isinstance(figures[name], float)
@@ -199,7 +199,7 @@ class TestOutput:
             warned, other = (err, out) if words else (out, err)
             assert any(line.startswith("  ! Tested on random rows, which flatters.") for line in warned.splitlines())
             assert "flatters" not in other or words
-            assert "calibrating on rows of their own, drawn at random" in err
+            assert "calibrating on margins out of fold" in err
             assert "later rows" not in err
 
     def test_what_must_be_known_before_the_figures_is_said_on_the_terminal(self, run: Run, tmp_path: Path) -> None:
