@@ -177,7 +177,7 @@ class TestRowsPutAside:
 
     def test_sizes_are_read_from_text(self, load: Load) -> None:
         leads = (
-            "lead_id,created_at,employees,annual_revenue\n1,2026-01-01,50-200,1.2M€\n2,2026-01-02,1.200,5 mio\n3,2026-01-02,SME,3000000\n"
+            "lead_id,created_at,employees,annual_revenue\n007,2026-01-01,50-200,1.2M€\n8,2026-01-02,1.200,5 mio\n9,2026-01-02,SME,3000000\n"
         )
         tables = load(leads=leads)
         assert np.array_equal(tables.leads["employees"], [100, 1200, np.nan], equal_nan=True)
