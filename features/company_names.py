@@ -2,6 +2,7 @@
 
 In: a name as a CRM or a form holds it, and a domain. Out: 1 or 0; NaN where the name has nothing to compare. Legal forms of
 many countries, accents, case and what joins words make no difference; initials and the name's beginning are taken, too.
+A company may be a person's own: names are known again without being kept (`features/once.py`).
 
 >>> same_company("Acme Logística, S.L.", "acme-logistica.es"), same_company("Banco Bilbao Vizcaya Argentaria", "bbva.com")
 (1.0, 1.0)
@@ -13,9 +14,11 @@ from __future__ import annotations
 
 import math
 import re
+from functools import lru_cache
 
 from data.mail_domains import company_part
 from data.word_lists import words
+from features.once import Once, read_once
 from features.words import plain
 
 __all__ = ["same_company"]
@@ -43,6 +46,12 @@ _LONGEST = 120
 
 def same_company(company: str, domain: str) -> float:
     """Whether the name is the domain's owner's, as far as letters tell."""
+    return read_once(_same, company[:_LONGEST], domain)
+
+
+@lru_cache(maxsize=32_768)
+def _same(once: Once, domain: str) -> float:
+    company = once.text
     label = "".join(_WORD.findall(_readable(company_part(domain).partition(".")[0])))
     name = _words(company)
     if not label or not name or (label.isascii() and not any(word.isascii() for word in name)):
@@ -72,7 +81,7 @@ def _short_for(name: list[str], label: str) -> bool:
 
 def _words(company: str) -> list[str]:
     """The name's words without accents and legal forms; none where a legal form is all there is."""
-    text = _SLASHED.sub(r"\1\2", _DOTTED.sub(_joined, plain(company, _LONGEST)))
+    text = _SLASHED.sub(r"\1\2", _DOTTED.sub(_joined, plain(company)))
     return [word for word in _WORD.findall(text) if word not in _LEGAL_FORMS]
 
 

@@ -186,9 +186,9 @@ def _band(size: Column, bands: Column) -> Column:
 
 def _size(history: History, name: str, scale: Scale, meaning: Callable[[str], float]) -> Column:
     number, text = history.number(name), history.text(name)
-    told = text.map(meaning) if text.values else number
-    known = np.where(np.isnan(number), told, number)
-    return np.where((known >= scale.least) & (known <= scale.most), known, np.nan)
+    if text.values:
+        number = np.where(np.isnan(number), text.map(meaning), number)
+    return np.where((number >= scale.least) & (number <= scale.most), number, np.nan)
 
 
 def _people_in(text: str) -> float:

@@ -104,6 +104,8 @@ class TextColumn:
     @staticmethod
     def together(columns: Sequence[TextColumn], meaning: Callable[..., tuple[float, ...]], width: int) -> Column:
         """(width, rows): `meaning` of what several columns say in each row (None: nothing), read once for texts that meet again."""
+        if len(columns[0]) == 1:  # nothing meets again
+            return np.array([meaning(*(column.text(0) for column in columns))], dtype=np.float64).T
         met: dict[tuple[int, ...], int] = {}
         place = [met.setdefault(codes, len(met)) for codes in zip(*(column.codes.tolist() for column in columns), strict=True)]
         texts = [[None if code < 0 else column.values[code] for column, code in zip(columns, codes, strict=True)] for codes in met]
