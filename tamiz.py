@@ -38,6 +38,7 @@ COMMANDS = {
     "evaluate": Command("training.commands:evaluate", "Measure a model on rows that training never saw."),
     "score": Command("models.commands:score", "Score a file of leads: probability, grade, decision and reasons."),
     "signals": Command("features.commands:signals", "List every signal, or check which ones your data feed."),
+    "features": Command("models.build_command:features", "Build the signals of a project of any size, as Parquet."),
     "policy": Command("models.commands:policy", "Show, set or roll back the published qualification policy."),
     "pull": Command("models.commands:pull", "Bring the champion from the registry to a local bundle folder."),
     "serve": Command("serving.commands:serve", "Serve scores and decisions over HTTP."),

@@ -33,11 +33,19 @@ class TamizError(Exception):
         template = " ".join(inspect.cleandoc(type(self).__doc__ or "{detail}").split())
         super().__init__(template.format(**self.values))
 
+    def __reduce__(self) -> tuple[object, ...]:
+        """An error that a worker process raised reaches its caller whole."""
+        return _again, (type(self), self.values)
+
     @property
     def code(self) -> str:
         """Stable kebab-case name of the kind of error, for machines: `ModelNotReady` is `model-not-ready`."""
         name = type(self).__name__
         return "".join("-" + c.lower() if c.isupper() else c for c in name).lstrip("-")
+
+
+def _again(kind: type[TamizError], values: dict[str, object]) -> TamizError:
+    return kind(**values)  # type: ignore[arg-type]  # `detail`, where there is one, is text
 
 
 class BadUsage(TamizError, status=400, exit_code=2):

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     Micros = npt.NDArray[np.int64]
     Objects = npt.NDArray[np.object_]
 
-__all__ = ["Arrow", "FileSource", "FlatChunk", "FlatTable", "Kind", "Tables"]
+__all__ = ["ActivityColumns", "Arrow", "FileSource", "FlatChunk", "FlatTable", "Kind", "Tables"]
 
 Arrow: TypeAlias = Any
 """A `pyarrow.Array` or `ChunkedArray`: pyarrow ships no annotations, so this name says what its type cannot."""
@@ -47,6 +47,20 @@ class Tables:
     notices: list[str] = field(default_factory=list)
     rows_read: dict[str, int] = field(default_factory=dict)
     """Rows that each query gave, before anything was put aside."""
+
+
+@dataclass(frozen=True)
+class ActivityColumns:
+    """Activities as plain columns, checked and in the order of `Tables`, without a frame around them."""
+
+    lead_row: Codes
+    times: dict[str, Micros]
+    numbers: dict[str, Floats]
+    texts: dict[str, tuple[Codes, list[str]]]
+    """Codes into values; -1 is missing."""
+
+    def __len__(self) -> int:
+        return len(self.lead_row)
 
 
 @dataclass(frozen=True)

@@ -79,9 +79,12 @@ class _Life:
 
 
 def observe(
-    tables: Tables, *, horizon_days: float, ages_days: Sequence[float], activity_instants: int = 3, seed: int = 0
+    tables: Tables, *, horizon_days: float, ages_days: Sequence[float], activity_instants: int = 3, seed: int = 0, part: bool = False
 ) -> tuple[pd.DataFrame, ObservationReport]:
-    """The observations, by lead and instant, with `lead_id, lead_row, as_of, created_at, age_days, y, kind, account`."""
+    """The observations, by lead and instant, with `lead_id, lead_row, as_of, created_at, age_days, y, kind, account`.
+
+    Of `part` of a project's leads, with `until` of the whole, it gives the whole's rows of these leads, which may be none.
+    """
     import numpy as np
     import pandas as pd
 
@@ -139,7 +142,7 @@ def observe(
         cohorts=cohorts,
         notices=notices,
     )
-    if not len(frame):
+    if not len(frame) and not part:
         raise BadData(_nothing_left(report))
     return frame, report
 

@@ -9,7 +9,7 @@ naive times, repeated hours, ignored columns and filled gaps are notices.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -19,7 +19,7 @@ from data.columns import MISSING_WORDS, as_objects, as_text, boolean_words, enco
 from data.contracts import LEADS, NOT_ATTRIBUTES, TABLES, TableContract
 from data.errors import BadData, DependencyFailed, TamizError
 from data.files import nearest, require_columns
-from data.frames import Arrow, Kind, Tables
+from data.frames import ActivityColumns, Arrow, Kind, Tables
 from data.project import Project
 from data.quarantine import COLUMNS, collect, stop_above
 from data.sizes import SIZES
@@ -32,8 +32,9 @@ if TYPE_CHECKING:
     import pandas as pd
 
     Mask = npt.NDArray[np.bool_]
+    _Events = tuple[npt.NDArray[np.int64], npt.NDArray[np.int32], dict[str, npt.NDArray[Any]], dict[str, list[str]]]
 
-__all__ = ["NoReader", "QueryFailed", "load_tables"]
+__all__ = ["NoReader", "QueryFailed", "check_activities", "connect", "latest_plausible", "load_tables", "query_failed"]
 
 _EARLIEST = "1990-01-01"
 _LATEST = "2100-01-01"
@@ -58,20 +59,23 @@ def load_tables(project: Project, *, now: datetime | None = None, progress: Call
     import pandas as pd
 
     say = progress or (lambda message: None)
-    latest = _latest_plausible(project, now)
-    with _connection(project) as connection:
+    latest = latest_plausible(project, now)
+    with connect(project) as connection:
         read = {name: _query(connection, project, name, say) for name in project.queries}
         notices = _what_duckdb_guessed(connection, project, read)
     rows_read = {name: len(table) for name, table in read.items()}
     checks = {name: _Check(TABLES[name], read.pop(name), project, latest) for name in list(read)}
     leads, kinds = _leads(checks["leads"])
     checks["leads"].finish()
-    known = _LeadIndex(leads, checks["leads"])
+    known = _LeadIndex(leads, {str(lead) for frame in checks["leads"].problems for lead in frame["lead_id"].dropna()})
     events = {}
     for name in _MAIN_TIME:
         check = checks.get(name)
-        events[name] = _empty(TABLES[name]) if check is None else _events(name, check, known, project)
-        if check is not None:
+        if check is None:
+            events[name] = _empty(TABLES[name])
+        else:
+            kept, lead_row, columns, values = _events(name, check, known, project)
+            events[name] = _event_frame(check, kept, lead_row, known, columns, values)
             check.finish()
     events["outcomes"], said = _outcomes_from_stages(events["outcomes"], events["stage_changes"], known, project)
     quarantined = [check.frame() for check in checks.values() if check.problems]
@@ -93,10 +97,36 @@ def load_tables(project: Project, *, now: datetime | None = None, progress: Call
     )
 
 
+def check_activities(
+    table: Arrow, rows: npt.NDArray[np.int64], leads: pd.DataFrame, put_aside: Collection[str], project: Project, latest: int
+) -> tuple[ActivityColumns, pd.DataFrame, list[str]]:
+    """Some of the project's activities, checked as `load_tables` does, as columns; what was put aside; what there is to say.
+
+    `rows` are their places in the source, counted from 1; `leads` are all they can belong to, and `put_aside` those that were.
+    """
+    check = _Check(TABLES["activities"], table, project, latest)
+    kept, lead_row, columns, values = _events("activities", check, _LeadIndex(leads, put_aside), project)
+    if len(kept) == len(lead_row) and bool((kept[1:] > kept[:-1]).all()):  # nothing left out, nothing moved: nothing is copied
+        taken = columns
+    else:
+        taken, lead_row = {name: column[kept] for name, column in columns.items()}, lead_row[kept]
+    aside = check.frame()
+    aside["row"] = rows[aside["row"].to_numpy() - 1]
+    kinds = TABLES["activities"].columns
+    found = ActivityColumns(
+        lead_row,
+        times={name: column for name, column in taken.items() if kinds[name] == "time"},
+        numbers={name: column for name, column in taken.items() if kinds[name] in ("number", "boolean")},
+        texts={name: (taken[name], values[name]) for name in values},
+    )
+    return found, aside, check.notices
+
+
 # Running SQL ---------------------------------------------------------------------------------------------------------
 
 
-def _connection(project: Project) -> duckdb.DuckDBPyConnection:
+def connect(project: Project) -> duckdb.DuckDBPyConnection:
+    """A connection in which the project's queries run."""
     import tempfile
     import uuid
 
@@ -112,7 +142,7 @@ def _connection(project: Project) -> duckdb.DuckDBPyConnection:
         try:
             connection.execute(statement)
         except duckdb.Error as error:
-            raise _failed(error, project, "setup") from error
+            raise query_failed(error, project, "setup") from error
     return connection
 
 
@@ -138,7 +168,7 @@ def _query(connection: duckdb.DuckDBPyConnection, project: Project, name: str, s
             batches.append(pa.RecordBatch.from_arrays(columns, names=batch.schema.names))
         names: list[str] = reader.schema.names
     except (duckdb.Error, pa.ArrowException) as error:
-        raise _failed(error, project, name) from error
+        raise query_failed(error, project, name) from error
     twice = sorted({column for column in names if names.count(column) > 1})
     if twice:
         raise QueryFailed(table=name, path=project.path, reason=f"it gives {', '.join(twice)} more than once; rename one with AS")
@@ -146,7 +176,8 @@ def _query(connection: duckdb.DuckDBPyConnection, project: Project, name: str, s
     return pa.Table.from_batches(batches) if batches else reader.schema.empty_table()
 
 
-def _failed(error: Exception, project: Project, name: str) -> TamizError:
+def query_failed(error: Exception, project: Project, name: str) -> TamizError:
+    """What to tell the user of an error that DuckDB raised at a query."""
     text = " ".join(str(error).split())
     extension = re.search(r"extension '?\"?(\w+)", text) if re.search(r"(?i)extension", text) else None
     needed = extension.group(1) if extension else _function_of_an_extension(text)
@@ -373,13 +404,13 @@ def _instant(micros: npt.NDArray[np.int64]) -> Callable[[int], str]:
 class _LeadIndex:
     """From lead ids to the rows of `leads`."""
 
-    def __init__(self, leads: pd.DataFrame, check: _Check) -> None:
+    def __init__(self, leads: pd.DataFrame, put_aside: Collection[str]) -> None:
         import numpy as np
         import pyarrow as pa
 
         self.ids: npt.NDArray[np.object_] = leads["lead_id"].to_numpy(dtype=object)
         self.set = pa.array(self.ids, pa.string())
-        self.put_aside = pa.array({lead for frame in check.problems for lead in frame["lead_id"]} - {None}, pa.string())
+        self.put_aside = pa.array(sorted(put_aside), pa.string())
         created = "created_at" in leads
         self.created = leads["created_at"].dt.tz_localize(None).to_numpy().view(np.int64) if created else np.full(len(leads), MISSING)
 
@@ -443,8 +474,8 @@ def _leads(check: _Check) -> tuple[pd.DataFrame, dict[str, Kind]]:
     return pd.DataFrame(members), {name: kinds[name] for name in members if name != "lead_id"}
 
 
-def _events(name: str, check: _Check, known: _LeadIndex, project: Project) -> pd.DataFrame:
-    """A table of dated rows about leads, in canonical order, with the row of its lead."""
+def _events(name: str, check: _Check, known: _LeadIndex, project: Project) -> _Events:
+    """A table of dated rows about leads, checked: which rows are kept, in canonical order, and the row of its lead of each."""
     import numpy as np
 
     table, contract, main = check.table, check.contract, _MAIN_TIME[name]
@@ -480,7 +511,7 @@ def _events(name: str, check: _Check, known: _LeadIndex, project: Project) -> pd
     kept = kept[_canonical_order(lead_row[kept], columns[main][kept], [columns[key][kept] for key in rest])]
     if "activity_id" in columns:
         kept = _once(check, kept, lead_row, columns)
-    return _event_frame(check, kept, lead_row, known, columns, values)
+    return kept, lead_row, columns, values
 
 
 def _event_frame(
@@ -510,6 +541,8 @@ def _event_frame(
             )
         else:
             members[column] = columns[column][kept]
+    if check.contract.name == "lead_changes":
+        members["field"] = members["field"].cat.remove_unused_categories()  # each category is a field with a history
     return pd.DataFrame(members)
 
 
@@ -571,7 +604,7 @@ def _canonical_order(lead: npt.NDArray[np.int32], time: npt.NDArray[np.int64], r
     """By lead, then time, then the rest of the row, which is compared only where lead and time tie."""
     import numpy as np
 
-    order = np.lexsort((time, lead))
+    order = _by_lead_and_time(lead, time)
     tied = (lead[order][1:] == lead[order][:-1]) & (time[order][1:] == time[order][:-1])
     among = np.zeros(len(order), dtype=bool)
     among[1:] |= tied
@@ -580,6 +613,20 @@ def _canonical_order(lead: npt.NDArray[np.int32], time: npt.NDArray[np.int64], r
     if len(places):
         rows = order[places]
         order[places] = rows[np.lexsort((*(column[rows] for column in reversed(rest)), time[rows], lead[rows]))]
+    return order
+
+
+def _by_lead_and_time(lead: npt.NDArray[np.int32], time: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    """Where rows are clustered already they stay; where they came in order of time they only have to be clustered."""
+    import numpy as np
+
+    order = np.arange(len(lead))
+    if (lead[1:] < lead[:-1]).any():
+        few = int(lead.min()) >= 0 and int(lead.max()) < 2**16
+        order = np.argsort(lead.astype(np.uint16) if few else lead, kind="stable")  # NumPy sorts 16 bits by radix
+        lead, time = lead[order], time[order]
+    if ((lead[1:] == lead[:-1]) & (time[1:] < time[:-1])).any():
+        order = order[np.lexsort((time, lead))]
     return order
 
 
@@ -649,7 +696,7 @@ def _micros(instant: pd.Timestamp) -> int:
     return int(instant.as_unit("us").asm8.astype("int64"))
 
 
-def _latest_plausible(project: Project, now: datetime | None) -> int:
+def latest_plausible(project: Project, now: datetime | None) -> int:
     """Microseconds after which a time cannot be meant: a day past now or `until`, whichever is later."""
     import pandas as pd
 

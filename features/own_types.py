@@ -6,11 +6,14 @@ counted and dated, never dropped.
 
 from __future__ import annotations
 
-from features.history import Column, History
+from collections.abc import Collection, Iterable, Mapping
+
+from features.history import Column, History, Selector
+from features.rehearsal import needs_of
 from features.signal import FeatureSet, Signal
 from features.topics import TOPICS
 
-__all__ = ["MOST_TYPES", "leads_enough", "own_signals", "signals_of_topic", "signals_of_type"]
+__all__ = ["MOST_TYPES", "declared_types", "leads_enough", "own_signals", "own_types", "signals_of_topic", "signals_of_type"]
 
 MOST_TYPES = 40
 """How many undeclared types become signals, the commonest first."""
@@ -46,6 +49,23 @@ def signals_of_topic(name: str) -> tuple[Signal, ...]:
             month,
         ),
     )
+
+
+def declared_types(signals: Iterable[Signal]) -> frozenset[str]:
+    """The activity types that some signal names, and answers."""
+    selectors = [need[1] for one in signals for need in needs_of(one).aggregates]
+    return frozenset(name for one in selectors if isinstance(one, Selector) for name in one.types) | {"answer"}
+
+
+def own_types(leads_by_type: Mapping[str, int], leads: int, declared: Collection[str]) -> tuple[str, ...]:
+    """The types that become signals, the commonest first: those that no signal names and that enough leads show.
+
+    >>> own_types({"page_view": 900, "fair_visit": 40, "typo": 1}, 1000, {"page_view"})
+    ('fair_visit',)
+    """
+    enough = leads_enough(leads)
+    wanted = [(-count, name) for name, count in leads_by_type.items() if count >= enough and name not in declared]
+    return tuple(name for _, name in sorted(wanted))[:MOST_TYPES]
 
 
 def signals_of_type(name: str) -> tuple[Signal, ...]:

@@ -23,7 +23,7 @@ from features.signal import Attribute, Signal
 if TYPE_CHECKING:
     import pandas as pd
 
-    from data.frames import FlatChunk, Tables
+    from data.frames import ActivityColumns, FlatChunk, Tables
 
 __all__ = [
     "account_codes",
@@ -35,6 +35,7 @@ __all__ = [
     "joined_leads",
     "leads_of",
     "log_of",
+    "log_of_columns",
     "signals_that_apply",
     "text_column",
 ]
@@ -126,6 +127,21 @@ def log_of(tables: Tables) -> ActivityLog:
     )
 
 
+def log_of_columns(columns: ActivityColumns, n_leads: int) -> ActivityLog:
+    """The same from columns that never were a frame."""
+    texts = {name: TextColumn(codes, values) for name, (codes, values) in columns.texts.items() if name != "type"}
+    automated = columns.numbers.get("automated")
+    return ActivityLog.build(
+        n_leads,
+        columns.lead_row,
+        columns.times["occurred_at"],
+        TextColumn(*columns.texts["type"]),
+        recorded=columns.times.get("recorded_at"),
+        automated=None if automated is None else automated > 0,
+        **texts,
+    )
+
+
 def account_codes(tables: Tables) -> NDArray[np.int64]:
     """Code of each lead's account, -1 for a lead that stands alone."""
     import pandas as pd
@@ -146,15 +162,18 @@ def colleagues_of(plan: Plan, account: NDArray[np.int64] | None, log: ActivityLo
 
 
 def changes_of(tables: Tables, kinds: Mapping[str, str]) -> dict[str, FieldHistory]:
-    """Field histories of the columns in `kinds`, a field each, clustered by lead and in order of time."""
+    """Field histories of the columns in `kinds`, a field each, clustered by lead and in order of time.
+
+    A field that is a category of `field` without a row here has a history somewhere else: among other leads of the project.
+    """
     frame, found = tables.lead_changes, dict[str, FieldHistory]()
-    if frame.empty:
-        return found
+    fields = frame["field"].astype("category")
     n_leads = len(tables.leads)
-    for name, rows in frame.groupby("field", observed=True):
+    for name in fields.cat.categories:
         column, kind = str(name), kinds.get(str(name))
         if kind is None:
             continue
+        rows = frame[(fields == name).to_numpy()]
         starts = np.zeros(n_leads + 1, dtype=np.int64)
         np.cumsum(np.bincount(rows["lead_row"].to_numpy(np.int64), minlength=n_leads), out=starts[1:])
         changed, values = _micros(rows["changed_at"]), text_column(rows["value"])

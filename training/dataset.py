@@ -31,7 +31,7 @@ from features.declarations import DIMENSIONS, Declarations
 from features.engine import Plan, SignalTable, evaluate, needs_of
 from features.evidence_names import Evidence, evidence_of
 from features.history import ActivityLog, Observations
-from features.own_types import MOST_TYPES, leads_enough
+from features.own_types import declared_types, own_types
 from features.signal import FeatureSet
 from models.tables import account_codes, attributes_of, colleagues_of, flat_leads, leads_of, log_of, signals_that_apply
 from training.leakage_timing import Dated, dated_columns
@@ -407,12 +407,8 @@ def _own_types(tables: Tables) -> tuple[str, ...]:
     frame = tables.activities
     if frame.empty:
         return ()
-    named = {name for one in catalogue().values() for need in needs_of(one).aggregates for name in getattr(need[1], "types", ())} | {
-        "answer"
-    }
-    leads = frame[["lead_row", "type"]].drop_duplicates().groupby("type", observed=True).size().sort_values(ascending=False, kind="stable")
-    enough = leads_enough(len(tables.leads))
-    return tuple(str(name) for name, count in leads.items() if count >= enough and str(name) not in named)[:MOST_TYPES]
+    leads = frame[["lead_row", "type"]].drop_duplicates().groupby("type", observed=True).size()
+    return own_types({str(name): int(count) for name, count in leads.items()}, len(tables.leads), declared_types(catalogue().values()))
 
 
 def _segments(frame: pd.DataFrame) -> pd.DataFrame:

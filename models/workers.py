@@ -1,0 +1,101 @@
+"""One function over many arguments: here, in processes of this machine, or on a Dask cluster.
+
+In: a function of a module, and arguments made one by one. Out: its results as they come, in any order. Only a few
+arguments are made ahead, so memory does not grow with their number. An error in one stops the rest and is raised here.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack
+from itertools import islice
+from typing import Any, TypeVar
+
+from data.errors import BadUsage, DependencyFailed
+
+__all__ = ["mapped"]
+
+A = TypeVar("A")
+R = TypeVar("R")
+
+
+class DaskMissing(BadUsage, status=503, exit_code=3):
+    """--scheduler needs Dask, which is not installed: install it with `pip install 'tamiz[cluster]'`, or leave --scheduler out
+    to use this machine alone"""
+
+
+def mapped(function: Callable[[A], R], arguments: Iterable[A], *, workers: int = 1, scheduler: str | None = None) -> Iterator[R]:
+    """Results of every argument. `scheduler` is a Dask scheduler's address, or `local` for a Dask cluster on this machine."""
+    if scheduler is not None:
+        yield from _on_dask(function, arguments, workers, scheduler)
+    elif workers > 1:
+        yield from _in_processes(function, arguments, workers)
+    else:
+        yield from map(function, arguments)
+
+
+def _in_processes(function: Callable[[A], R], arguments: Iterable[A], workers: int) -> Iterator[R]:
+    import multiprocessing
+    from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+    from concurrent.futures.process import BrokenProcessPool
+
+    waiting = iter(arguments)
+    pool = ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn"), initializer=_end_with_parent)
+    try:
+        pending: set[Future[R]] = {pool.submit(function, one) for one in islice(waiting, workers + 1)}
+        while pending:
+            done, pending = wait(pending, return_when=FIRST_COMPLETED)
+            pending |= {pool.submit(function, one) for one in islice(waiting, len(done))}
+            for one in done:
+                yield one.result()
+    except BrokenProcessPool as error:
+        raise DependencyFailed(
+            "a worker was ended from outside, most likely for want of memory: give less with --memory, or fewer --workers, and run it again"
+        ) from error
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _end_with_parent() -> None:
+    """A worker whose parent was killed must not linger: nobody will ever ask it again."""
+    import multiprocessing
+    import os
+
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+
+    def watch() -> None:
+        parent.join()
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
+
+
+def _on_dask(function: Callable[[A], R], arguments: Iterable[A], workers: int, scheduler: str) -> Iterator[R]:
+    try:
+        import distributed
+    except ImportError as error:
+        raise DaskMissing from error
+    dask: Any = distributed  # which has annotations for some of its functions only
+    with ExitStack() as stack:
+        address: Any = scheduler
+        if scheduler == "local":
+            address = stack.enter_context(
+                dask.LocalCluster(n_workers=workers, threads_per_worker=1, processes=True, dashboard_address=None, silence_logs=40)
+            )
+        try:
+            client = stack.enter_context(dask.Client(address, timeout="20s", set_as_default=False))
+        except (OSError, TimeoutError, ValueError) as error:
+            raise DependencyFailed(f"no Dask scheduler answers at {scheduler}: {' '.join(str(error).split())[:200]}") from error
+        waiting = iter(arguments)
+        ahead = 2 * max(1, len(client.scheduler_info(n_workers=-1)["workers"]))
+
+        def sent(argument: A) -> object:
+            return client.submit(function, client.scatter(argument, hash=False), pure=False)
+
+        running = dask.as_completed([sent(one) for one in islice(waiting, ahead)], loop=client.loop)
+        for done in running:
+            yield done.result()
+            for one in islice(waiting, 1):
+                running.add(sent(one))
