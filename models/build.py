@@ -33,11 +33,11 @@ from data.project import Project
 from data.quarantine import collect, stop_above
 from features.catalogue import catalogue
 from features.engine import Plan
-from features.evidence_names import declarations_of
+from features.evidence_names import evidence_of
 from features.own_types import declared_types, own_types
 from features.signal import FeatureSet
 from models.partition import Part, Recipe, build_part
-from models.tables import account_codes, attributes_of, signals_that_apply
+from models.tables import account_codes, changes_of, inputs_of
 from models.workers import mapped
 
 if TYPE_CHECKING:
@@ -146,9 +146,9 @@ class _Source:
     def feature_set(self, tables: Tables) -> FeatureSet:
         """The inputs that training would choose."""
         kinds = {name: kind for name, kind in tables.kinds.items() if bool(tables.leads[name].notna().any())}
-        declared, activities = declarations_of(self.project), self.query is not None and self._any()
-        found = signals_that_apply(catalogue(), kinds.keys(), activities=activities, declared=declared)
-        return FeatureSet(found, self._own_types(tables), attributes_of(kinds), declared)
+        dated = {*self.project.static, *changes_of(tables, kinds), "created_at"}
+        declared = evidence_of(self.project, kinds, dated=dated).declared
+        return inputs_of(kinds, self._own_types(tables), declared, activities=self.query is not None and self._any())
 
     def identity(self) -> dict[str, str]:
         """A digest of what each query gives: of the files it names, or of all its rows."""

@@ -15,10 +15,11 @@ from numpy.typing import NDArray
 from data.columns import boolean_words, parse_numbers, uses_sign
 from data.contracts import NOT_ATTRIBUTES
 from data.sizes import SIZES, read_size
+from features.catalogue import catalogue
 from features.declarations import NOTHING, Declarations
 from features.engine import Colleagues, Plan, needs_of
 from features.history import ActivityLog, Column, FieldHistory, Leads, TextColumn
-from features.signal import Attribute, Signal
+from features.signal import Attribute, FeatureSet, Signal
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -32,6 +33,7 @@ __all__ = [
     "chunk_leads",
     "colleagues_of",
     "flat_leads",
+    "inputs_of",
     "joined_leads",
     "leads_of",
     "log_of",
@@ -66,6 +68,14 @@ def signals_that_apply(
         if applies and one.name not in columns:
             fitting.append(one)
     return tuple(fitting)
+
+
+def inputs_of(
+    kinds: Mapping[str, str], types: tuple[str, ...], declared: Declarations, *, activities: bool, drop: Collection[str] = ()
+) -> FeatureSet:
+    """The inputs of a project: what says something on its columns and activities, its own types of activity, its columns."""
+    applying = signals_that_apply(catalogue(), kinds.keys(), activities=activities, declared=declared)
+    return FeatureSet(tuple(one for one in applying if one.name not in drop), types, attributes_of(kinds), declared)
 
 
 def flat_leads(frame: pd.DataFrame, ids: NDArray[np.object_], kinds: Mapping[str, str]) -> Leads:
@@ -167,6 +177,8 @@ def changes_of(tables: Tables, kinds: Mapping[str, str]) -> dict[str, FieldHisto
     A field that is a category of `field` without a row here has a history somewhere else: among other leads of the project.
     """
     frame, found = tables.lead_changes, dict[str, FieldHistory]()
+    if "field" not in frame:
+        return found
     fields = frame["field"].astype("category")
     n_leads = len(tables.leads)
     for name in fields.cat.categories:

@@ -28,12 +28,12 @@ from data.sources import load_tables
 from features.answers import answered_fields, field_of
 from features.catalogue import catalogue
 from features.declarations import DIMENSIONS, Declarations
-from features.engine import Plan, SignalTable, evaluate, needs_of
+from features.engine import Plan, SignalTable, evaluate
 from features.evidence_names import Evidence, evidence_of
 from features.history import ActivityLog, Observations
 from features.own_types import declared_types, own_types
 from features.signal import FeatureSet
-from models.tables import account_codes, attributes_of, colleagues_of, flat_leads, leads_of, log_of, signals_that_apply
+from models.tables import account_codes, colleagues_of, flat_leads, inputs_of, leads_of, log_of
 from training.leakage_timing import Dated, dated_columns
 from training.result import Cohort, SourceRead
 from training.undated import undated_inputs
@@ -196,8 +196,7 @@ def flat_dataset(
     # Only what has values here: a column that is empty now must not begin to speak when a later file fills it.
     kinds = {name: kind for name, kind in flat.kinds.items() if kind != "time" and bool(flat.frame[name].notna().any())}
     evidence = evidence_of(declared, kinds, dated=None)
-    applying = signals_that_apply(catalogue(), kinds.keys(), activities=False, declared=evidence.declared)
-    feature_set = FeatureSet(applying, attributes=attributes_of(kinds), declared=evidence.declared)
+    feature_set = inputs_of(kinds, (), evidence.declared, activities=False)
     leads = flat_leads(flat.frame[list(kinds)], flat.lead_id, kinds)
     never = np.zeros(rows, dtype=np.int64)
     table = evaluate(Plan(feature_set), leads, ActivityLog.empty(rows), Observations(np.arange(rows), never))
@@ -271,10 +270,7 @@ def project_dataset(
     told: list[str] = []
     if feature_set is None:
         evidence = evidence_of(project, kinds, dated=dated)
-        declared = evidence.declared
-        applying = signals_that_apply(catalogue(), kinds.keys(), activities=bool(len(log)), declared=declared)
-        chosen = tuple(one for one in applying if one.name not in drop)
-        feature_set = FeatureSet(chosen, _own_types(tables), attributes_of(kinds), declared)
+        feature_set = inputs_of(kinds, _own_types(tables), evidence.declared, activities=bool(len(log)), drop=drop)
         told += _said_of_evidence(evidence, [content for content, _ in answers], say)
     told += _said_of_answers(answers, feature_set.declared)
     plan = Plan(feature_set)
