@@ -57,6 +57,8 @@ _LEAST_ROWS, _MOST_ROWS = 20_000, 1_000_000
 _LEADS_A_ROW = 20
 """A lead counts as so many activities: its own columns, and its rows of signals."""
 _EARLIEST = "1990-01-01"
+_ALWAYS_READ = frozenset({"lead_id", "occurred_at", "recorded_at", "type", "url", "user_agent", "automated", "duration_seconds"})
+"""Columns of activities that every signal rests on: whose, when, of what kind, and whether a machine did it."""
 _CONSEQUENCE = "its lead was put aside"
 """No fault of the row itself: it does not count towards the share of bad rows."""
 
@@ -355,7 +357,7 @@ class _Build:
         there = set(self.source.columns())
         if "activity_id" in there:
             return there & set(TABLES["activities"].columns)
-        return there & ({"lead_id", "occurred_at", "recorded_at", "type", "automated"} | plan.reads)
+        return there & (_ALWAYS_READ | plan.reads)
 
     def _tasks(self, missing: Iterable[int], parts: Parts, account: NDArray[np.int64], recipe: Recipe) -> Iterator[Part]:
         order = np.argsort(parts.of_lead, kind="stable")

@@ -13,8 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from data.columns import boolean_words, parse_numbers, uses_sign
-from data.contracts import NOT_ATTRIBUTES
+from data.contracts import ACTIVITIES, NOT_ATTRIBUTES
 from data.sizes import SIZES, read_size
+from data.frames import ActivityColumns
 from features.catalogue import catalogue
 from features.declarations import NOTHING, Declarations
 from features.engine import Colleagues, Plan, needs_of
@@ -24,7 +25,7 @@ from features.signal import Attribute, FeatureSet, Signal
 if TYPE_CHECKING:
     import pandas as pd
 
-    from data.frames import ActivityColumns, FlatChunk, Tables
+    from data.frames import FlatChunk, Tables
 
 __all__ = [
     "account_codes",
@@ -120,35 +121,35 @@ def log_of(tables: Tables) -> ActivityLog:
     frame = tables.activities
     if frame.empty:
         return ActivityLog.empty(len(tables.leads))
-    texts = {name: text_column(frame[name]) for name in ("channel", "url", "content", "campaign", "value") if name in frame.columns}
-    automated = None
-    if "automated" in frame.columns:
-        automated = frame["automated"].fillna(0).to_numpy(np.float64) > 0
-    return ActivityLog.build(
-        len(tables.leads),
-        frame["lead_row"].to_numpy(np.int64),
-        _micros(frame["occurred_at"]),
-        text_column(frame["type"]),
-        recorded=_micros(frame["recorded_at"]) if "recorded_at" in frame.columns else None,
-        automated=automated,
-        agent=text_column(frame["user_agent"]) if "user_agent" in frame.columns else None,
-        fleeting=(frame["duration_seconds"] == 0).to_numpy(np.bool_) if "duration_seconds" in frame.columns else None,
-        **texts,
+    there = {name: kind for name, kind in ACTIVITIES.columns.items() if name in frame.columns and name not in ("lead_id", "activity_id")}
+    texts = {name: text_column(frame[name]) for name, kind in there.items() if kind == "text"}
+    columns = ActivityColumns(
+        frame["lead_row"].to_numpy(np.int32),
+        times={name: _micros(frame[name]) for name, kind in there.items() if kind == "time"},
+        numbers={name: frame[name].to_numpy(np.float64) for name, kind in there.items() if kind in _NUMBERS},
+        texts={name: (column.codes, list(column.values)) for name, column in texts.items()},
     )
+    return log_of_columns(columns, len(tables.leads))
 
 
 def log_of_columns(columns: ActivityColumns, n_leads: int) -> ActivityLog:
     """The same from columns that never were a frame."""
-    texts = {name: TextColumn(codes, values) for name, (codes, values) in columns.texts.items() if name != "type"}
-    automated = columns.numbers.get("automated")
+    texts = {name: TextColumn(*column) for name, column in columns.texts.items()}
+    automated, duration = columns.numbers.get("automated"), columns.numbers.get("duration_seconds")
     return ActivityLog.build(
         n_leads,
         columns.lead_row,
         columns.times["occurred_at"],
-        TextColumn(*columns.texts["type"]),
+        texts["type"],
         recorded=columns.times.get("recorded_at"),
+        channel=texts.get("channel"),
+        url=texts.get("url"),
+        content=texts.get("content"),
+        campaign=texts.get("campaign"),
+        value=texts.get("value"),
+        agent=texts.get("user_agent"),
         automated=None if automated is None else automated > 0,
-        **texts,
+        fleeting=None if duration is None else duration == 0,
     )
 
 
