@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 
 from data.columns import boolean_words, parse_numbers, uses_sign
 from data.contracts import ACTIVITIES, NOT_ATTRIBUTES
-from data.sizes import SIZES, read_size
 from data.frames import ActivityColumns
+from data.sizes import SIZES, read_size
 from features.catalogue import catalogue
 from features.declarations import NOTHING, Declarations
 from features.engine import Colleagues, Plan, needs_of
