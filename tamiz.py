@@ -33,8 +33,10 @@ class Command(NamedTuple):
 COMMANDS = {
     "simulate": Command("data.commands:simulate", "Write a simulated B2B CRM with planted truth, as Parquet."),
     "train": Command("training.commands:train", "Train the three candidates, evaluate them, and write a report."),
+    "compare": Command("training.commands:compare", "Judge champion and challenger on the same later rows."),
     "promote": Command("training.commands:promote", "Make a trained version the champion, if the gates say yes."),
     "rollback": Command("training.commands:rollback", "Make the previous champion the champion again."),
+    "register": Command("training.commands:register", "Upload a bundle that MLflow did not take when it was trained."),
     "evaluate": Command("training.commands:evaluate", "Measure a model on rows that training never saw."),
     "score": Command("models.commands:score", "Score a file of leads: probability, grade, decision and reasons."),
     "signals": Command("features.commands:signals", "List every signal, or check which ones your data feed."),

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from data.store import PolicyRow, Store
     from models.qualification import Policy
 
-__all__ = ["policy"]
+__all__ = ["policy", "user"]
 
 
 class NothingPublished(BadUsage):
@@ -74,7 +74,7 @@ def set_policy(
     wanted = Policy.read(text)
     store = _store()
     before = store.policy()
-    row = store.publish(wanted.to_json(), author=author or _user(), note=note, expected=before.version if before else None)
+    row = store.publish(wanted.to_json(), author=author or user(), note=note, expected=before.version if before else None)
     if before and row.version == before.version:
         typer.echo("nothing changed: nothing was published", err=True)
     against = Policy.read(before.json) if before else _default_of_champion(store)
@@ -118,7 +118,7 @@ def rollback(
 
     store = _store()
     before = store.policy()
-    row = store.roll_back(to, author=author or _user(), note=note, expected=before.version if before else None)
+    row = store.roll_back(to, author=author or user(), note=note, expected=before.version if before else None)
     if before and row.version == before.version:
         typer.echo(f"nothing changed: version {row.version} says the same already", err=True)
     for change in diff(Policy.read(before.json), Policy.read(row.json)) if before else []:
@@ -156,7 +156,8 @@ def _line(row: PolicyRow) -> str:
     return f"{row.version}  {at}  MQL {policy['mql']['enter']:g}  SQL {policy['sql']['enter']:g}  {row.author}  {row.note}".rstrip()
 
 
-def _user() -> str:
+def user() -> str:
+    """Who sits at this shell: the author of what is published from it."""
     try:
         return getpass.getuser()
     except (OSError, KeyError):

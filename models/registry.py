@@ -66,7 +66,7 @@ class MlflowFailed(DependencyFailed):
 
 class ModelNotRegistered(DependencyFailed):
     """MLflow at {uri} did not take the model: {reason}. The model is not lost: it is kept in {folder}, and
-    `tamiz promote --model {folder}` uploads it later."""
+    `tamiz register {folder}` uploads it later."""
 
 
 @dataclass(frozen=True)
@@ -170,9 +170,10 @@ class Registry:
                 self._registered_model(client)
                 known = {key: str(manifest[key]) for key in ("feature_set", "data_digest", "kind") if manifest.get(key)}
                 about = known | dict(tags or {}) | {_BUNDLE_SHA: digest}
-                version = client.create_model_version(
-                    MODEL, source=source, run_id=run_id, tags=about, description=description or None, await_creation_for=0
-                )
+                with self._locked():  # two trainings that end together would both be given the same number
+                    version = client.create_model_version(
+                        MODEL, source=source, run_id=run_id, tags=about, description=description or None, await_creation_for=0
+                    )
         except MlflowFailed as error:
             raise ModelNotRegistered(folder=folder, uri=error.values["uri"], reason=error.values["reason"]) from error
         number = int(version.version)
@@ -185,6 +186,17 @@ class Registry:
             self._registered_model(client)
             versions = client.search_model_versions(f"name='{MODEL}'")
         return max((int(version.version) for version in versions if version.tags.get(_BUNDLE_SHA) == digest), default=None)
+
+    def tag_version(self, version: int, tags: Mapping[str, str]) -> None:
+        """What is known about a version, beside it."""
+        with self._talking() as client:
+            for key, value in tags.items():
+                client.set_model_version_tag(MODEL, str(version), key, value[:4900])
+
+    def add_to_version(self, version: int, path: str, document: Mapping[str, object]) -> None:
+        """A JSON document among the artifacts of the run that a version comes from."""
+        with self._talking() as client:
+            client.log_dict(_version(client, version).run_id or "", dict(document), path)
 
     def get_alias(self, alias: str) -> int | None:
         """The version behind `champion` or `challenger`, or None."""
@@ -199,8 +211,7 @@ class Registry:
         """Make a version the champion; returns the version it replaces. The history is written first: a kill in between is harmless."""
         with self._talking() as client, self._locked():
             before = _alias(client, CHAMPION)
-            for key, value in (tags or {}).items():
-                client.set_model_version_tag(MODEL, str(version), key, value[:4900])
+            self.tag_version(version, tags or {})
             if before == version:
                 return None
             history = _history(client)

@@ -1,4 +1,4 @@
-"""The commands of training: `train`, `evaluate`, `promote`, `rollback`."""
+"""The commands of training: `train`, `evaluate`, and from their own files `compare`, `promote`, `rollback`, `register`."""
 
 from __future__ import annotations
 
@@ -11,14 +11,16 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from training.promote_commands import promote, rollback, show_gates
+from training.compare_commands import compare, show_gates
+from training.promote_commands import promote, register, rollback
 
 if TYPE_CHECKING:
     from data.home import Home
+    from training.raw import Source
     from training.result import TrainingResult
     from training.train import Trained
 
-__all__ = ["evaluate", "promote", "rollback", "train"]
+__all__ = ["compare", "evaluate", "promote", "register", "rollback", "train"]
 
 _FIGURES = (("AUC", "auc"), ("PR-AUC", "pr_auc"), ("log loss", "log_loss"), ("ECE", "ece"), ("lift@10%", "lift_at_10"))
 
@@ -67,7 +69,8 @@ def train(
     """
     from data.errors import BadUsage
     from data.home import Home
-    from training.dataset import FlatOptions, from_flat, from_project
+    from training.dataset import FlatOptions
+    from training.raw import Source
     from training.train import Options
     from training.train import train as run
 
@@ -87,11 +90,10 @@ def train(
     home.create()
     if leads is not None and label is not None:
         flat = FlatOptions(label, positive, negative, id_column, order_by, order_by_row, dropped)
-        trained = run(lambda say: from_flat(leads, flat, say), home, options, _tell)
+        source = Source(leads=leads, flat=flat)
     else:
-        assert project is not None
-        chosen = project
-        trained = run(lambda say: from_project(chosen, seed=seed, drop=dropped, say=say), home, options, _tell)
+        source = Source(project=project)
+    trained = run(lambda say: source.dataset(seed, say, dropped), home, options, _tell)
     metrics = trained.report.with_name("metrics.json")
     if as_json:
         _warn(trained, _tell)
@@ -102,7 +104,7 @@ def train(
         if trained.failure is not None:
             raise trained.failure
         if promote_it:
-            _promote(trained, home, as_json)
+            _promote(trained, home, source, as_json)
     finally:
         if not as_json:
             typer.echo(str(trained.report.parent))
@@ -137,10 +139,10 @@ def evaluate(
         out.write_text(text + "\n", encoding="utf-8")
 
 
-def _promote(trained: Trained, home: Home, as_json: bool) -> None:
+def _promote(trained: Trained, home: Home, source: Source, as_json: bool) -> None:
     from training import promote as steps
 
-    done = steps.promote(home, str(trained.folder), say=_tell, show=_gates_to_stderr if as_json else show_gates)
+    done = steps.promote(home, str(trained.folder), source=source, say=_tell, show=_gates_to_stderr if as_json else show_gates)
     _tell(f"champion is now version {done.version}")
 
 

@@ -187,16 +187,18 @@ def flat_dataset(
     title: str,
     id_column: str | None = None,
     declared: Declared = Declared(),  # noqa: B008 - frozen, and nothing in it is ever changed
+    feature_set: FeatureSet | None = None,
     say: Say = lambda text: None,
 ) -> Dataset:
-    """A flat table that has been read."""
+    """A flat table that has been read. `feature_set` as in `project_dataset`."""
     if flat.label is None:
         raise BadData("a label column is needed to train: name it with --label")
     rows = len(flat)
     # Only what has values here: a column that is empty now must not begin to speak when a later file fills it.
     kinds = {name: kind for name, kind in flat.kinds.items() if kind != "time" and bool(flat.frame[name].notna().any())}
     evidence = evidence_of(declared, kinds, dated=None)
-    feature_set = inputs_of(kinds, (), evidence.declared, activities=False)
+    if feature_set is None:
+        feature_set = inputs_of(kinds, (), evidence.declared, activities=False)
     leads = flat_leads(flat.frame[list(kinds)], flat.lead_id, kinds)
     never = np.zeros(rows, dtype=np.int64)
     table = evaluate(Plan(feature_set), leads, ActivityLog.empty(rows), Observations(np.arange(rows), never))

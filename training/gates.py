@@ -1,16 +1,20 @@
 """The gates before a promotion: each a question with its numbers, and together PROMOTE or HOLD.
 
-In: the `metrics.json` dictionary of the model that would be promoted, and, where a champion serves, the champion's
-and the differences measured on the same later rows. Out: frozen `Gate` values. Pure; a figure that was not measured
-is None and never passes for a good one.
+In: the `metrics.json` dictionary of the model that would be promoted, and, where a champion serves, the champion's,
+the differences measured on the same later rows, the groups of leads, and who would cross each threshold. Out: frozen
+`Gate` values. Pure; a figure that was not measured is None and never passes for a good one.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
+
+if TYPE_CHECKING:
+    from training.continuity import Crossing
+    from training.harm import Group
 
 __all__ = ["MINIMUM_OF_A_CLASS", "Decision", "Gate", "decide"]
 
@@ -21,6 +25,8 @@ MINIMUM_OF_A_CLASS = 40
 TOLERATED = 0.01
 """A log loss up to this much worse, relatively, counts as no worse."""
 TOLERATED_ECE = 0.02
+TOLERATED_VOLUME = 0.25
+"""Relative change of how many leads reach a threshold that is worth a note."""
 FAINT = 0.55
 """AUC below which a model that does rank better than chance is hardly worth calling by."""
 
@@ -51,10 +57,19 @@ class Decision:
         return "PROMOTE" if self.promote else "HOLD"
 
 
-def decide(challenger: Metrics, champion: Metrics | None = None, paired: Metrics | None = None) -> Decision:
+def decide(
+    challenger: Metrics,
+    champion: Metrics | None = None,
+    paired: Metrics | None = None,
+    *,
+    groups: Sequence[Group] = (),
+    crossings: Sequence[Crossing] = (),
+    capacity: float | None = None,
+) -> Decision:
     """A first promotion is gated against base rate and scorecard only; a later one also against the champion.
 
-    `paired` is `training.metrics.paired_differences` on rows later than anything either model was fitted on.
+    `paired` is `training.metrics.paired_differences` on rows later than anything either model was fitted on; `capacity` is
+    the share of leads whose lift it measured.
     """
     if challenger.get("no_signal") or not challenger.get("chosen"):
         return Decision(
@@ -65,9 +80,20 @@ def decide(challenger: Metrics, champion: Metrics | None = None, paired: Metrics
         _enough(challenger), _ranks(chosen), *_faint(chosen), _beats_base_rate(challenger, chosen), *_beats_scorecard(challenger),
         _calibrated(chosen),
     ]  # fmt: skip
-    if champion is not None and champion.get("chosen"):
-        gates += _same_rows(paired) if paired is not None else [_other_rows(challenger, champion)]
+    if champion is not None:
+        gates += _against(challenger, champion, paired, groups, capacity)
+        gates += [_continues(one) for one in crossings]
     return Decision(tuple(gates))
+
+
+def _against(challenger: Metrics, champion: Metrics, paired: Metrics | None, groups: Sequence[Group], capacity: float | None) -> list[Gate]:
+    horizons = [metrics.get("horizon_days") for metrics in (challenger, champion)]
+    if horizons[0] != horizons[1]:
+        days = ["no horizon" if one is None else f"{one:g} days" for one in horizons]
+        return [Gate("same question", "fail", f"{days[0]}, champion {days[1]}: their probabilities mean different things")]
+    if paired is not None:
+        return [*_same_rows(paired, capacity), *([_harms(groups)] if groups else [])]
+    return [_other_rows(challenger, champion)] if champion.get("chosen") else []
 
 
 def _enough(metrics: Metrics) -> Gate:
@@ -145,22 +171,42 @@ def _calibrated(chosen: Metrics) -> Gate:
     return Gate("calibration", "note", f"expected calibration error {_with_interval(chosen, 'ece')}")
 
 
-def _same_rows(paired: Metrics) -> list[Gate]:
-    log_loss, pr_auc, lift, ece = (paired[name] for name in ("log_loss", "pr_auc", "lift_at_10", "ece"))
+def _same_rows(paired: Metrics, capacity: float | None) -> list[Gate]:
+    log_loss, pr_auc, ece = (paired[name] for name in ("log_loss", "pr_auc", "ece"))
     worst = log_loss["relative_ci"][1]
     no_worse = log_loss["difference"] is not None and log_loss["difference"] <= 0 and worst is not None and worst < TOLERATED
-    gates = [
+    lift = paired.get("lift_at_capacity") or paired["lift_at_10"]
+    top = f"{capacity:.0%}".replace("%", " %") if capacity and "lift_at_capacity" in paired else "10 %"
+    drifted = ece["difference"] is not None and ece["difference"] > TOLERATED_ECE
+    return [
         Gate(
             "log loss against the champion", "pass" if no_worse else "fail", f"{_change(log_loss)}, at worst {_percent(worst)} (under +1 %)"
         ),
         Gate("PR-AUC against the champion", "fail" if _surely_below(pr_auc) else "pass", _change(pr_auc)),
-        Gate("lift in the top 10 % against the champion", "fail" if _surely_below(lift) else "pass", _change(lift)),
-    ]
-    drifted = ece["difference"] is not None and ece["difference"] > TOLERATED_ECE
-    return [
-        *gates,
+        Gate(f"lift in the top {top} against the champion", "fail" if _surely_below(lift) else "pass", _change(lift)),
         Gate("calibration against the champion", "fail" if drifted else "pass", f"{_change(ece)} (tolerated: +{TOLERATED_ECE})"),
     ]
+
+
+def _harms(groups: Sequence[Group]) -> Gate:
+    harmed = [one for one in groups if one.harmed]
+    if harmed:
+        told = "; ".join(f"{one.column} {one.value}: log loss {one.champion:.4f} → {one.challenger:.4f}" for one in harmed[:4])
+        more = f" and {len(harmed) - 4} more" if len(harmed) > 4 else ""
+        return Gate("harm to groups of leads", "fail", f"surely worse for {told}{more}")
+    worst = max(groups, key=lambda one: one.difference)
+    figures = f"none of {len(groups)} is surely worse; worst: {worst.column} {worst.value}, {worst.difference:+.4f}"
+    return Gate("harm to groups of leads", "pass", f"{figures} ({worst.low:+.4f} to {worst.high:+.4f})")
+
+
+def _continues(one: Crossing) -> Gate:
+    """No reason to hold: a base rate that moved is to move volumes. But nobody shall find out from a full queue."""
+    name = f"{one.name} threshold {one.threshold:.4g} kept"
+    figures = f"{one.champion:,} → {one.challenger:,} of {one.leads:,} leads reach it ({one.enter:,} enter, {one.leave:,} leave)"
+    same = one.champion == one.challenger or (one.change is not None and abs(one.change) <= TOLERATED_VOLUME)
+    if same or one.mapped == one.threshold:
+        return Gate(name, "pass" if same else "note", figures)
+    return Gate(name, "note", f"{figures}; {one.mapped:.4g} would let {one.kept:,} in: `--accept-mapping`")
 
 
 def _other_rows(challenger: Metrics, champion: Metrics) -> Gate:
@@ -168,10 +214,7 @@ def _other_rows(challenger: Metrics, champion: Metrics) -> Gate:
     new, old = (metrics["candidates"][metrics["chosen"]] for metrics in (challenger, champion))
     ends = _end(new, "auc", 1), _end(old, "auc", 0)
     behind = ends[0] is not None and ends[1] is not None and ends[0] < ends[1]
-    figures = (
-        f"AUC {_with_interval(new, 'auc')}, champion {_with_interval(old, 'auc')}; each on its own test rows, because too few rows are "
-        "later than what both were fitted on: weak evidence"
-    )
+    figures = f"AUC {_with_interval(new, 'auc')}, champion {_with_interval(old, 'auc')}; each on its own test rows: weak evidence"
     return Gate("against the champion", "fail" if behind else "pass", figures)
 
 

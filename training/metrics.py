@@ -55,21 +55,23 @@ def evaluate(
 
 def paired_differences(
     y: Floats, new: tuple[Floats, Floats | None], old: tuple[Floats, Floats | None], lead: Ints | None = None, *,
-    seed: int = 0, resamples: int = 500,
+    seed: int = 0, resamples: int = 500, capacity: float | None = None,
 ) -> dict[str, Mapping[str, object]]:  # fmt: skip
     """Per figure `new - old` on the same rows and the same resampled leads: {new, old, difference, ci, relative_ci}.
 
-    `new` and `old` are (probability, margin or None). `relative_ci` divides by the old figure.
+    `new` and `old` are (probability, margin or None). `relative_ci` divides by the old figure. With `capacity`, the share
+    of leads that can be called, `lift_at_capacity` is among the figures.
     """
+    figures = (*FIGURES, *(("lift_at_capacity",) if capacity else ()))
     sides = [_Ranked.of(y, *new), _Ranked.of(y, *old)]
     ones = np.ones(len(y))
-    at = [_figures(side, ones) for side in sides]
-    draws = np.empty((resamples, len(FIGURES)))
+    at = [_figures(side, ones, capacity) for side in sides]
+    draws = np.empty((resamples, len(figures)))
     for i, counts in enumerate(_resampled(lead, len(y), resamples, seed)):
-        one, other = (_figures(side, counts[side.order]) for side in sides)
-        draws[i] = [one[name] - other[name] for name in FIGURES]
+        one, other = (_figures(side, counts[side.order], capacity) for side in sides)
+        draws[i] = [one[name] - other[name] for name in figures]
     result: dict[str, Mapping[str, object]] = {}
-    for column, name in enumerate(FIGURES):
+    for column, name in enumerate(figures):
         interval = _interval(draws[:, column], None)
         scale = at[1][name]
         relative = [None if end is None or not scale else end / scale for end in interval]
@@ -177,10 +179,13 @@ class _Ranked:
         return cls(order, y, p, _losses(y, p), (p - y) ** 2, _run_ends(new_rank), _bin_starts(new_p, bins))
 
 
-def _figures(ranked: _Ranked, weight: Floats) -> dict[str, float]:
+def _figures(ranked: _Ranked, weight: Floats, capacity: float | None = None) -> dict[str, float]:
     total = weight.sum()
     ends, everyone, positives = _sums(ranked.y, weight, ranked.ends)
     found = positives[-1] if len(positives) else 0.0
+    extra = {}
+    if capacity:
+        extra["lift_at_capacity"] = _top(everyone, positives, capacity) / (capacity * found) if found else np.nan
     return {
         "auc": _auc(ends, everyone, positives),
         "pr_auc": _average_precision(ends, everyone, positives),
@@ -189,6 +194,7 @@ def _figures(ranked: _Ranked, weight: Floats) -> dict[str, float]:
         "ece": _ece(ranked, weight),
         "lift_at_10": _top(everyone, positives, 0.10) / (0.10 * found) if found else np.nan,
         "precision_at_20": _top(everyone, positives, 0.20) / (0.20 * total) if total else np.nan,
+        **extra,
     }
 
 

@@ -6,6 +6,7 @@ In: a `TrainingResult` and the bundle's folder. Out: the registered version, or 
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -19,7 +20,7 @@ from training.dataset import Dataset
 from training.report import figure_pages
 from training.result import TrainingResult
 
-__all__ = ["attach_report", "register"]
+__all__ = ["attach_report", "register", "upload"]
 
 
 def register(
@@ -60,6 +61,16 @@ def register(
     return registered, None
 
 
+def upload(registry: Registry, folder: Path) -> Registered:
+    """Registers a bundle that no run has: with the figures that its manifest carries, as the run that trained it would have."""
+    manifest: Mapping[str, Any] = json.loads((folder / "manifest.json").read_bytes())
+    name = str(manifest.get("model_version") or folder.name)
+    metrics: Mapping[str, Any] = manifest.get("metrics") or {}
+    tags = {"tamiz.kind": "upload"} | {key: str(manifest[key]) for key in ("feature_set", "data_digest") if manifest.get(key)}
+    run = registry.log_run(RunRecord(name=f"upload {name}", metrics=dict(_numbers(metrics)), tags=tags))
+    return registry.register_bundle(folder, run, tags={"model_version": name})
+
+
 def attach_report(home: Home, registered: Registered, report: Path, say: Callable[[str], None]) -> None:
     """Adds report and metrics to the run; that they are missing there is said, and no reason to fail."""
     try:
@@ -83,8 +94,8 @@ def _params(result: TrainingResult, recipes: Mapping[str, Recipe]) -> dict[str, 
 
 def _numbers(metrics: Mapping[str, Any]) -> list[tuple[str, float]]:
     """Every figure of every candidate, and the sizes."""
-    found = [(name, float(metrics[name])) for name in ("rows", "positives", "base_rate", "quarantined")]
-    for candidate, figures in metrics["candidates"].items():
+    found = [(name, float(metrics[name])) for name in ("rows", "positives", "base_rate", "quarantined") if name in metrics]
+    for candidate, figures in metrics.get("candidates", {}).items():
         found += [(f"{candidate}.{name}", float(value)) for name, value in figures.items() if isinstance(value, (int, float))]
     return found
 

@@ -1,42 +1,44 @@
 """Promotion and rollback: the gates are asked, the alias moves, and the local bundle follows.
 
 In: a model (challenger, version or bundle folder) and an installation; out: what was decided and what serves now. A
-bundle that is not registered yet (MLflow was away when it was trained) is uploaded first. Every promotion leaves its
-gates and its reason on the registered version.
+comparison of exactly these two models that `tamiz compare` made is applied; without one, and with raw rows always, it is
+made now. A bundle that is not registered yet (MLflow was away when it was trained) is uploaded first. Every promotion
+leaves its gates and its reason on the registered version.
 """
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from data.errors import BadData, GateSaidNo
+from data.errors import BadUsage, GateSaidNo
 from models.registry import CHALLENGER, CHAMPION, NoSuchVersion, Registry, resolve_model
-from training.gates import Decision, decide
+from training.compare import Comparison, keep, kept, of_folders, tags
+from training.gates import Decision
+from training.mlflow_log import upload
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from data.home import Home
+    from training.raw import Source
 
 __all__ = ["NothingToPromote", "Promotion", "promote", "rollback"]
 
-ENOUGH_ROWS = 200
-ENOUGH_OF_A_CLASS = 20
-"""With fewer common later rows, or fewer of a class among them, a paired comparison says nothing."""
+Say = Callable[[str], None]
 
 
 class NothingToPromote(NoSuchVersion, status=409, exit_code=2):
     """There is no challenger to promote: run `tamiz train` first, or name a version with `--model`."""
 
 
-class WithoutMetrics(BadData):
-    """The bundle in {folder} says nothing about how well it does (no metrics in its manifest), so the gates cannot be asked."""
-
-
 class Held(GateSaidNo):
     """HOLD: {gates}. {stays} {next}"""
+
+
+class NoMapping(BadUsage):
+    """There are no thresholds to accept: {cause}."""
 
 
 @dataclass(frozen=True)
@@ -48,13 +50,18 @@ class Promotion:
     decision: Decision
     folder: Path
     why: str = ""
+    policy: str = ""
+    """What was published of the offered thresholds, in words; empty where nothing was."""
 
 
 def promote(
-    home: Home, model: str = CHALLENGER, *, why: str = "", tracking_uri: str | None = None,
-    say: Callable[[str], None] = lambda text: None, show: Callable[[Decision], None] = lambda decision: None,
+    home: Home, model: str = CHALLENGER, *, why: str = "", source: Source | None = None, accept_mapping: bool = False,
+    tracking_uri: str | None = None, say: Say = lambda text: None, show: Callable[[Decision], None] = lambda decision: None,
 ) -> Promotion:  # fmt: skip
-    """Ask the gates; on PROMOTE, or with a `why` that overrules HOLD, move the alias and pull. `show` sees the gates either way."""
+    """Ask the gates; on PROMOTE, or with a `why` that overrules HOLD, move the alias and pull. `show` sees the gates either way.
+
+    With `accept_mapping` the thresholds that keep each volume are published with it; without, no policy is touched.
+    """
     registry = Registry(home, tracking_uri, say)
     try:
         folder = resolve_model(model, home, tracking_uri=tracking_uri, say=say)
@@ -63,31 +70,37 @@ def promote(
     version = registry.find_version(folder)
     if version is None:
         say(f"uploading {folder}")
-        uploaded = registry.register_bundle(folder)
+        uploaded = upload(registry, folder)
         version, folder = uploaded.version, uploaded.folder
     current = registry.get_alias(CHAMPION)
-    decision = _ask_gates(registry, version, folder, current)
-    show(decision)
-    _refuse(decision, why, current)
-    replaced = registry.promote(version, _tags(decision, why))
-    return Promotion(version, replaced, decision, registry.pull(), why)
+    champion = None if current in (None, version) else registry.download_bundle(int(current or 0))
+    comparison = _compared(home, folder, champion, source, say)
+    show(comparison.decision)
+    _refuse(comparison.decision, why, current)
+    publish = _mapping(home, comparison) if accept_mapping else None
+    replaced = registry.promote(version, tags(comparison, why))
+    published = publish(version) if publish else ""
+    return Promotion(version, replaced, comparison.decision, registry.pull(), why, published)
 
 
-def rollback(
-    home: Home, *, why: str = "", tracking_uri: str | None = None, say: Callable[[str], None] = lambda text: None
-) -> tuple[int, int, Path]:
+def rollback(home: Home, *, why: str = "", tracking_uri: str | None = None, say: Say = lambda text: None) -> tuple[int, int, Path]:
     """The champion before this one serves again: (version now, version left, folder)."""
     registry = Registry(home, tracking_uri, say)
     now, left = registry.rollback(why)
     return now, left, registry.pull()
 
 
-def _ask_gates(registry: Registry, version: int, folder: Path, current: int | None) -> Decision:
-    metrics = _metrics_of(folder)
-    if current is None or current == version:
-        return decide(metrics)
-    before = registry.download_bundle(current)
-    return decide(metrics, _metrics_of(before), _paired(folder, before))
+def _compared(home: Home, challenger: Path, champion: Path | None, source: Source | None, say: Say) -> Comparison:
+    if source is None and champion is not None:
+        found = kept(home, challenger, champion)
+        if found is not None:
+            say(f"as compared on {found.at}: {found.said}")
+            return found
+    made = of_folders(home, challenger, champion, source=source, say=say)
+    if made.said:
+        say(made.said)
+    keep(home, made, challenger, champion)
+    return made
 
 
 def _refuse(decision: Decision, why: str, current: int | None) -> None:
@@ -101,48 +114,35 @@ def _refuse(decision: Decision, why: str, current: int | None) -> None:
     raise Held(gates=failed, stays=stays, next=following)
 
 
-def _tags(decision: Decision, why: str) -> dict[str, str]:
-    gates = [{"gate": gate.name, "verdict": gate.verdict, "figures": gate.figures} for gate in decision.gates]
-    return {"tamiz.gate": decision.word, "tamiz.gates": json.dumps(gates, ensure_ascii=False)} | ({"tamiz.why": why} if why else {})
+def _mapping(home: Home, comparison: Comparison) -> Callable[[int], str]:
+    """How to publish the offered thresholds, once it is sure that they are offered for the policy in force."""
+    from data.store import Store
+    from models.policy_commands import user
+
+    mapped, before = comparison.mapped, comparison.policy
+    if mapped is None or before is None:
+        raise NoMapping(cause="no leads were seen under both models; give `--project FILE` or `--leads FILE`")
+    row = Store.open(home.root).policy()
+    if (row.version if row else None) != comparison.policy_version:
+        raise NoMapping(cause="the policy changed after the models were compared; run `tamiz compare` again")
+
+    def publish(version: int) -> str:
+        said = f"MQL {before.mql.enter:.4g} → {mapped.mql.enter:.4g}, SQL {before.sql.enter:.4g} → {mapped.sql.enter:.4g}"
+        note = f"{_MAPPED.format(version=version)}: {said}"
+        done = Store.open(home.root).publish(mapped.to_json(), author=user(), note=note, expected=comparison.policy_version)
+        return f"policy version {done.version} is in force, with the thresholds that keep each volume: {said}"
+
+    return publish
 
 
-def _metrics_of(folder: Path) -> Mapping[str, Any]:
-    manifest: Mapping[str, Any] = json.loads((folder / "manifest.json").read_bytes())
-    metrics: Mapping[str, Any] = manifest.get("metrics") or {}
-    if "candidates" not in metrics:
-        raise WithoutMetrics(folder=folder)
-    return metrics
+_MAPPED = "mapped for model version {version}"
 
 
-def _digest_of(folder: Path) -> object:
-    return json.loads((folder / "manifest.json").read_bytes()).get("data_digest")
+def mapped_for(home: Home, version: int) -> bool:
+    """Whether the policy in force was mapped for this version, and so means little under another."""
+    from data.store import Store
 
-
-def _paired(challenger: Path, champion: Path) -> Mapping[str, Any] | None:
-    """Both models on the test rows that both bundles hold: later, by construction, than what either was fitted or calibrated on.
-
-    None where `backtest.parquet` (lead, y, probability, margin, on event data as_of) is missing, where too few rows are common,
-    or where leads go by number and the data differ: a number means the same lead in the same data only.
-    """
-    import numpy as np
-    import pandas as pd
-
-    files = [folder / "backtest.parquet" for folder in (challenger, champion)]
-    if not all(path.is_file() for path in files):
-        return None
-    new, old = (pd.read_parquet(path) for path in files)
-    needed, keys = {"lead", "y", "probability", "margin"}, ["lead"] + ["as_of"] * ("as_of" in new.columns)
-    if not {*needed, *keys} <= set(old.columns) or not needed <= set(new.columns):
-        return None
-    numbered = [pd.api.types.is_numeric_dtype(frame["lead"]) for frame in (new, old)]
-    if numbered[0] != numbered[1] or (all(numbered) and _digest_of(challenger) != _digest_of(champion)):
-        return None
-    both = new.merge(old, on=keys, suffixes=("", "_old"))
-    both = both[both["y"] == both["y_old"]]
-    y = both["y"].to_numpy(np.float64)
-    if len(both) < ENOUGH_ROWS or min(y.sum(), len(y) - y.sum()) < ENOUGH_OF_A_CLASS:
-        return None
-    from training.metrics import paired_differences
-
-    sides = [(both[f"probability{end}"].to_numpy(np.float64), both[f"margin{end}"].to_numpy(np.float64)) for end in ("", "_old")]
-    return paired_differences(y, sides[0], sides[1], pd.factorize(both["lead"])[0].astype(np.int64))
+    if not home.db_path.exists():
+        return False
+    row = Store.open(home.root).policy()
+    return row is not None and row.note.startswith(_MAPPED.format(version=version) + ":")

@@ -42,7 +42,7 @@ from training.result import Block, TrainingResult
 from training.served import Served, crosses, fit_served, matures, write_served
 from training.splits import Fold, Split, cross_fit_folds, split_by_order, split_forward, split_random
 
-__all__ = ["Learned", "Options", "Trained", "Watch", "learn", "ranking", "serve", "train", "when_of"]
+__all__ = ["Learned", "Options", "Trained", "Watch", "learn", "ranking", "serve", "split_data", "train", "when_of"]
 
 Ints = NDArray[np.int64]
 Say = Callable[[str], None]
@@ -170,16 +170,30 @@ class Learned:
     chosen: str
 
 
-def learn(data: Dataset, options: Options, watch: Watch, kinds: Sequence[str] = KINDS) -> Learned:
-    """Split, audit, fit, calibrate, choose: everything that comes before test. `backtest` and `compare` learn by the same steps."""
+def learn(
+    data: Dataset,
+    options: Options,
+    watch: Watch,
+    kinds: Sequence[str] = KINDS,
+    *,
+    names: Sequence[str] | None = None,
+    split: Split | None = None,
+) -> Learned:
+    """Split, audit, fit, calibrate, choose: everything that comes before test. `backtest` and `compare` learn by the same steps.
+
+    With `names` the inputs are given and nothing is audited; with `split` so are the blocks.
+    """
     seed, when = options.seed, when_of(data)
     with watch.stage("split", f"splitting {len(data):,} rows, of which {data.y.mean():.1%} converted"):
-        split = _split(data, seed)
+        split = split or split_data(data, seed)
         _check_blocks(data, split)
         folds = _folds(data, split, when, seed)
-    with watch.stage("audit", f"auditing {len(data.input_names)} inputs for leaks"):
-        verdicts = _audit(data, split, seed)
-        inputs = _inputs(data, split, verdicts, options)
+    if names is None:
+        with watch.stage("audit", f"auditing {len(data.input_names)} inputs for leaks"):
+            verdicts = _audit(data, split, seed)
+            inputs = _inputs(data, split, verdicts, options)
+    else:
+        verdicts, inputs = {}, _Inputs(tuple(names), (), ())
     with watch.stage("fit", f"fitting {', '.join(kinds)} on {len(inputs.kept)} inputs"):
         encoder = Encoder.fit(data.feature_set, data.table, split.fit, inputs.kept)
         X = encoder.encode(data.table)
@@ -198,7 +212,7 @@ def serve(data: Dataset, learned: Learned, seed: int, *, no_signal: bool) -> Ser
     """The chosen recipe, frozen, on all mature rows."""
     recipe = learned.candidates[learned.chosen].recipe
     return fit_served(
-        data, learned.encoder, learned.X, recipe, _split(data, seed, _SERVED_SHARES), when_of(data), no_signal=no_signal, seed=seed
+        data, learned.encoder, learned.X, recipe, split_data(data, seed, _SERVED_SHARES), when_of(data), no_signal=no_signal, seed=seed
     )
 
 
@@ -240,7 +254,8 @@ def _check_blocks(data: Dataset, split: Split) -> None:
             )
 
 
-def _split(data: Dataset, seed: int, shares: Sequence[float] | None = None) -> Split:
+def split_data(data: Dataset, seed: int, shares: Sequence[float] | None = None) -> Split:
+    """fit | tune | calibrate | test, as far forward in time as the data allow."""
     if data.as_of is not None and data.created is not None and data.horizon_days is not None:
         horizon = round(data.horizon_days * 86_400_000_000)
         return split_forward(data.as_of, data.created, data.lead, horizon, y=data.y, shares=shares)

@@ -86,7 +86,7 @@ class TestMlflowAway:
 
     def test_a_trained_model_is_kept_and_the_error_says_how_to_upload_it(self, home: Home) -> None:
         folder = write_bundle(home.bundles / "fresh")
-        with pytest.raises(ModelNotRegistered, match=f"tamiz promote --model {folder}") as caught:
+        with pytest.raises(ModelNotRegistered, match=f"tamiz register {folder}") as caught:
             Registry(home, DEAD).register_bundle(folder)
         assert caught.value.exit_code == 3
         verify_files(folder)

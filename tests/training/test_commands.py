@@ -305,12 +305,14 @@ class TestMlflow:
         out, err = capsys.readouterr()
         (folder,) = home.bundles.iterdir()
         assert err.splitlines()[-1].startswith("error: MLflow at http://127.0.0.1:9")
-        assert f"`tamiz promote --model {folder}`" in err.splitlines()[-1]
+        assert f"`tamiz register {folder}`" in err.splitlines()[-1]
         Bundle.load(folder)
         assert (Path(out.splitlines()[-1]) / "report.html").is_file()
 
         monkeypatch.setenv("MLFLOW_TRACKING_URI", "")
-        assert tamiz._run(["promote", "--model", str(folder)]) == 0
+        assert tamiz._run(["register", str(folder)]) == 0
+        assert "challenger is version 1" in capsys.readouterr().out
+        assert tamiz._run(["promote"]) == 0
         pointer = read_pointer(home.bundles)
         assert pointer is not None
         assert pointer.version == 1
@@ -323,7 +325,7 @@ class TestMlflow:
 
         monkeypatch.setattr(Registry, "register_bundle", gone)
         assert tamiz._run(words) == 3
-        assert "`tamiz promote --model" in capsys.readouterr().err
+        assert "`tamiz register" in capsys.readouterr().err
         (folder,) = home.bundles.iterdir()
         Bundle.load(folder)
 

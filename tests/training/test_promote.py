@@ -17,7 +17,8 @@ import pytest
 
 from data.home import Home
 from models.registry import CHALLENGER, CHAMPION, MODEL, Registry, read_pointer
-from training.promote import Held, NothingToPromote, WithoutMetrics, promote, rollback
+from training.compare import WithoutMetrics
+from training.promote import Held, NothingToPromote, promote, rollback
 
 REPOSITORY = Path(__file__).parents[2]
 
