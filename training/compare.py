@@ -301,8 +301,8 @@ def _defaults(challenger: Path, before: Policy) -> str:
 
 def _in_force(home: Home, champion: Path) -> tuple[PolicyRow | None, Policy | None]:
     """The published policy, or the champion's default."""
-    if home.db_path.exists():
-        store = Store.open(home.root)
+    if home.database or home.db_path.exists():
+        store = Store.open(home.root, home.database)
         try:
             row = store.policy()
         finally:

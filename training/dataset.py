@@ -187,8 +187,9 @@ def flat_dataset(
     title: str,
     id_column: str | None = None,
     declared: Declared = Declared(),  # noqa: B008 - frozen, and nothing in it is ever changed
-    feature_set: FeatureSet | None = None,
     say: Say = lambda text: None,
+    *,
+    feature_set: FeatureSet | None = None,
 ) -> Dataset:
     """A flat table that has been read. `feature_set` as in `project_dataset`."""
     if flat.label is None:

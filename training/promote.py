@@ -122,14 +122,14 @@ def _mapping(home: Home, comparison: Comparison) -> Callable[[int], str]:
     mapped, before = comparison.mapped, comparison.policy
     if mapped is None or before is None:
         raise NoMapping(cause="no leads were seen under both models; give `--project FILE` or `--leads FILE`")
-    row = Store.open(home.root).policy()
+    row = Store.open(home.root, home.database).policy()
     if (row.version if row else None) != comparison.policy_version:
         raise NoMapping(cause="the policy changed after the models were compared; run `tamiz compare` again")
 
     def publish(version: int) -> str:
         said = f"MQL {before.mql.enter:.4g} → {mapped.mql.enter:.4g}, SQL {before.sql.enter:.4g} → {mapped.sql.enter:.4g}"
         note = f"{_MAPPED.format(version=version)}: {said}"
-        done = Store.open(home.root).publish(mapped.to_json(), author=user(), note=note, expected=comparison.policy_version)
+        done = Store.open(home.root, home.database).publish(mapped.to_json(), author=user(), note=note, expected=comparison.policy_version)
         return f"policy version {done.version} is in force, with the thresholds that keep each volume: {said}"
 
     return publish
@@ -142,7 +142,7 @@ def mapped_for(home: Home, version: int) -> bool:
     """Whether the policy in force was mapped for this version, and so means little under another."""
     from data.store import Store
 
-    if not home.db_path.exists():
+    if not home.database and not home.db_path.exists():
         return False
-    row = Store.open(home.root).policy()
+    row = Store.open(home.root, home.database).policy()
     return row is not None and row.note.startswith(_MAPPED.format(version=version) + ":")
