@@ -12,16 +12,20 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from functools import lru_cache
-from typing import Any, Literal
+from operator import attrgetter
+from threading import Lock
+from typing import Any, Literal, TypeVar
 
 import msgspec
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from data.accounts import account_of
-from data.schema import activities, lead_changes, leads, merges, outcomes, stage_changes, stale
+from data.quick import Quick
+from data.schema import activities, lead_changes, leads, outcomes, stage_changes, stale
 from data.store import Store
 
 __all__ = ["ActivityRow", "Crm", "Held", "LeadPut", "OutcomeRow", "StageRow", "Taken"]
@@ -32,6 +36,8 @@ COLLEAGUES = 200
 """Of an account, how many leads at most are looked at as colleagues, and how many activities of theirs."""
 COLLEAGUES_ACTIVITIES = 5_000
 Json = str
+History = list[tuple[int, Json]]
+"""The dated values of a field, as JSON, in order of time."""
 
 
 @dataclass(frozen=True)
@@ -44,8 +50,7 @@ class LeadPut:
     recorded_at: int
 
 
-@dataclass(frozen=True)
-class ActivityRow:
+class ActivityRow(msgspec.Struct, frozen=True, array_like=True):
     """Something a lead did, or that was done to it."""
 
     lead_id: str
@@ -63,8 +68,7 @@ class ActivityRow:
     automated: int | None = None
 
 
-@dataclass(frozen=True)
-class StageRow:
+class StageRow(msgspec.Struct, frozen=True, array_like=True):
     """An entry of the lead's pipeline history."""
 
     lead_id: str
@@ -76,8 +80,7 @@ class StageRow:
     reason: str | None = None
 
 
-@dataclass(frozen=True)
-class OutcomeRow:
+class OutcomeRow(msgspec.Struct, frozen=True, array_like=True):
     """A conversion, or a loss."""
 
     lead_id: str
@@ -85,6 +88,9 @@ class OutcomeRow:
     recorded_at: int
     kind: str = "won"
     amount: float | None = None
+
+
+Happened = TypeVar("Happened", ActivityRow, StageRow, OutcomeRow)
 
 
 @dataclass(frozen=True)
@@ -106,6 +112,8 @@ class Crm:
 
     def __init__(self, store: Store) -> None:
         self.store = store
+        self._quick = store.quick()
+        self._reading = Lock()
 
     # --------------------------------------------------------------------------------------------- what comes in
 
@@ -114,25 +122,17 @@ class Crm:
         with self.store.writing() as connection:
             rows = [self._moved(row, into) for row, into in zip(rows, _survivors(connection, [row.lead_id for row in rows]), strict=True)]
             wanted = {row.lead_id for row in rows}
-            _add(connection, leads, [{"lead_id": one, "recorded_at": at, "attributes": "{}"} for one, at in _first_heard(rows)])
-            histories = _histories(connection, wanted)
+            _hear_of(connection, dict(_first_heard(rows)))
+            histories = _histories(_Reader(connection), wanted)
             answers: list[Taken] = []
-            changes: list[dict[str, Any]] = []
+            changes: list[_Change] = []
             for row in rows:
                 history = histories.setdefault(row.lead_id, {})
                 fresh = [name for name, value in row.values.items() if _differs(history.get(name), row.changed_at, value)]
                 for name in fresh:
                     text = msgspec.json.encode(row.values[name]).decode()
                     history.setdefault(name, []).append((row.changed_at, text))
-                    changes.append(
-                        {
-                            "lead_id": row.lead_id,
-                            "field": name,
-                            "changed_at": row.changed_at,
-                            "value": text,
-                            "recorded_at": row.recorded_at,
-                        }
-                    )
+                    changes.append(_Change(row.lead_id, name, row.changed_at, text, row.recorded_at))
                 answers.append("new" if fresh else "known")
             touched = {row.lead_id: row.recorded_at for row, answer in zip(rows, answers, strict=True) if answer == "new"}
             _add(connection, lead_changes, changes)
@@ -150,20 +150,24 @@ class Crm:
     def add_outcomes(self, rows: Sequence[OutcomeRow]) -> list[Taken]:
         return self._add(outcomes, rows, ("lead_id", "converted_at", "kind"))
 
-    def _add(self, table: sa.Table, rows: Sequence[ActivityRow | StageRow | OutcomeRow], key: tuple[str, ...]) -> list[Taken]:
+    def _add(self, table: sa.Table, rows: Sequence[Happened], key: tuple[str, ...]) -> list[Taken]:
         with self.store.writing() as connection:
             survivors = _survivors(connection, [row.lead_id for row in rows])
-            given = [asdict(row) | {"lead_id": into} for row, into in zip(rows, survivors, strict=True)]
-            added = _add(connection, table, given)
+            rows = [
+                row if row.lead_id == into else msgspec.structs.replace(row, lead_id=into)
+                for row, into in zip(rows, survivors, strict=True)
+            ]
+            added = _add(connection, table, rows)
             touched: dict[str, int] = {}
             answers: list[Taken] = []
-            for one in given:
-                name = tuple(one[part] for part in key)
-                answers.append("new" if name in added else "known")
-                if name in added:
-                    added.discard(name)  # its double in the same order is known already
-                    touched[one["lead_id"]] = max(one["recorded_at"], touched.get(one["lead_id"], 0))
-            _add(connection, leads, [{"lead_id": one, "recorded_at": at, "attributes": "{}"} for one, at in touched.items()])
+            name = attrgetter(*key)
+            for row in rows:
+                one = name(row)
+                answers.append("new" if one in added else "known")
+                if one in added:
+                    added.discard(one)  # its double in the same order is known already
+                    touched[row.lead_id] = max(row.recorded_at, touched.get(row.lead_id, 0))
+            _hear_of(connection, touched)
             _mark_stale(connection, touched)
         return answers
 
@@ -175,40 +179,29 @@ class Crm:
 
     def held(self, lead_ids: Sequence[str], as_of: int, *, context: bool = True) -> list[Held | None]:
         """What was known of each lead at `as_of`, its account's context included; None for a lead never heard of by then."""
-        with self.store.mapped(), self.store.reading() as connection:
-            survivors = _survivors(connection, lead_ids)
-            wanted = set(survivors)
-            known = {
-                row.lead_id: row.account
-                for row in connection.execute(
-                    sa.select(leads.c.lead_id, leads.c.account).where(leads.c.lead_id.in_(wanted), leads.c.recorded_at < as_of)
-                )
-            }
-            histories = _histories(connection, known, as_of)
-            did = _activities_of(connection, known, as_of)
-            accounts = {account for account in known.values() if account is not None} if context else set()
-            members = {account: _members(connection, account) for account in accounts}
-            theirs = {account: _colleagues(connection, of, as_of) for account, of in members.items()}
+        with self._reading, self._quick.snapshot():
+            read = _Reader(self._quick, sqlite=self.store.is_sqlite)
+            survivors = _survivors(read, lead_ids)
+            known = {lead_id: account for lead_id, account, heard in read("accounts", _json(survivors)) if heard < as_of}
+            histories = _histories(read, known, as_of)
+            did = read.activities(known, as_of)
+            accounts = {account for account in known.values() if account is not None} if context else set[str]()
+            members = {account: [one for (one,) in read("members", account, COLLEAGUES)] for account in accounts}
+            theirs = {account: read.activities(of, as_of, COLLEAGUES_ACTIVITIES) for account, of in members.items()}
         answers: list[Held | None] = []
         for one in survivors:
             if one not in known:
                 answers.append(None)
                 continue
             account = known[one]
-            others = theirs.get(account) if account is not None else None
             attributes = {name: msgspec.json.decode(values[-1][1]) for name, values in histories.get(one, {}).items()}
-            answers.append(
-                Held(
-                    one,
-                    account,
-                    {name: value for name, value in attributes.items() if value is not None},
-                    did.get(one, []),
-                    None if others is None else [row for row in others if row.lead_id != one],
-                    others is not None
-                    and account is not None
-                    and (len(members[account]) >= COLLEAGUES or len(others) >= COLLEAGUES_ACTIVITIES),
-                )
-            )
+            colleagues: list[ActivityRow] | None = None
+            cut = False
+            if account in theirs:
+                colleagues = [row for lead_id, rows in theirs[account].items() if lead_id != one for row in rows]
+                cut = len(members[account]) >= COLLEAGUES or sum(map(len, theirs[account].values())) >= COLLEAGUES_ACTIVITIES
+            attributes = {name: value for name, value in attributes.items() if value is not None}
+            answers.append(Held(one, account, attributes, did.get(one, []), colleagues, cut))
         return answers
 
     # --------------------------------------------------------------------------------------------- what waits to be scored
@@ -252,9 +245,8 @@ def _differs(history: list[tuple[int, Json]] | None, at: int, value: object) -> 
 
 def _named(row: ActivityRow) -> ActivityRow:
     """The activity with an id made of what it says, whenever it was recorded."""
-    said = [getattr(row, one.name) for one in fields(row) if one.name not in ("activity_id", "recorded_at")]
-    digest = hashlib.sha256(msgspec.json.encode(said)).hexdigest()[:32]
-    return ActivityRow(**(asdict(row) | {"activity_id": f"={digest}"}))
+    digest = hashlib.sha256(msgspec.json.encode(msgspec.structs.replace(row, recorded_at=0))).hexdigest()[:32]
+    return msgspec.structs.replace(row, activity_id=f"={digest}")
 
 
 def _first_heard(rows: Iterable[LeadPut]) -> Iterator[tuple[str, int]]:
@@ -267,72 +259,136 @@ def _first_heard(rows: Iterable[LeadPut]) -> Iterator[tuple[str, int]]:
 # ------------------------------------------------------------------------------------------------- statements
 
 
-def _survivors(connection: Connection, lead_ids: Sequence[str]) -> list[str]:
+class _Change(msgspec.Struct, frozen=True, array_like=True):
+    lead_id: str
+    field: str
+    changed_at: int
+    value: Json
+    recorded_at: int
+
+
+class _Heard(msgspec.Struct, frozen=True, array_like=True):
+    lead_id: str
+    recorded_at: int
+    attributes: Json = "{}"
+
+
+class _Stale(msgspec.Struct, frozen=True, array_like=True):
+    lead_id: str
+    since: int
+    changed: int = 1
+
+
+_ACTIVITY = ", ".join(ActivityRow.__struct_fields__)
+_QUERIES = {
+    "merged": "SELECT merged, lead_id FROM merges WHERE merged {among}",
+    "accounts": "SELECT lead_id, account, recorded_at FROM leads WHERE lead_id {among}",
+    "members": "SELECT lead_id FROM leads WHERE account = {0} ORDER BY changed_at DESC, lead_id LIMIT {0}",
+    "changes": "SELECT lead_id, field, changed_at, value FROM lead_changes WHERE lead_id {among}"
+    " AND changed_at < {0} AND recorded_at < {0}",
+    "activities": f"SELECT {_ACTIVITY} FROM activities WHERE lead_id {{among}} AND occurred_at < {{0}} AND recorded_at < {{0}}"
+    " ORDER BY occurred_at DESC, lead_id, activity_id LIMIT {0}",
+}
+_EVER = 2**63 - 1
+
+
+class _Reader:
+    """The queries of this file on a connection of either kind; lists of names go in as one JSON text."""
+
+    def __init__(self, on: Quick | Connection, *, sqlite: bool | None = None) -> None:
+        self._on = on
+        self._sqlite = sqlite if sqlite is not None else isinstance(on, Connection) and on.dialect.name == "sqlite"
+
+    def __call__(self, query: str, *values: object) -> list[Any]:
+        sql = _query(query, self._sqlite)
+        return self._on.read(sql, *values) if isinstance(self._on, Quick) else list(self._on.exec_driver_sql(sql, values))
+
+    def activities(self, lead_ids: Collection[str], as_of: int, most: int = _EVER) -> dict[str, list[ActivityRow]]:
+        """Of each lead what was known at `as_of`, the newest `most` of all of them, newest first."""
+        found: dict[str, list[ActivityRow]] = {}
+        for ((text,),) in [self("activities", _json(lead_ids), as_of, as_of, most)]:
+            for row in _read_activities(text) if text else ():
+                found.setdefault(row.lead_id, []).append(row)
+        return found
+
+
+_read_activities = msgspec.json.Decoder(list[ActivityRow], strict=False).decode
+
+
+@lru_cache(maxsize=64)
+def _query(name: str, sqlite: bool) -> str:
+    """The query in the words of one database. Activities come as one JSON text, which is made and read faster than rows."""
+    # PostgreSQL would join with a list of unknown length; an array it looks up in the index.
+    among = "IN (SELECT value FROM json_each(?))" if sqlite else "= ANY (ARRAY(SELECT json_array_elements_text(CAST(%s AS json))))"
+    sql = _QUERIES[name].format("?" if sqlite else "%s", among=among)
+    if name == "activities":
+        array, each = ("json_group_array", "json_array") if sqlite else ("json_agg", "json_build_array")
+        sql = f"SELECT {array}({each}({_ACTIVITY})){'' if sqlite else '::text'} FROM ({sql}) AS found"
+    return sql
+
+
+def _json(values: Collection[str]) -> Json:
+    return msgspec.json.encode(list(values)).decode()
+
+
+def _survivors(on: Connection | _Reader, lead_ids: Sequence[str]) -> list[str]:
     """Each lead, or the one that it was merged into, however many merges ago."""
-    into = dict.fromkeys(lead_ids, "")
-    open_ = {one: one for one in into}
+    read = on if isinstance(on, _Reader) else _Reader(on)
+    into: dict[str, str] = {}
+    open_ = {one: one for one in lead_ids}
     while open_:
-        found: dict[str, str] = {}
-        for part in _chunks(list(set(open_.values()))):
-            merged = connection.execute(sa.select(merges.c.merged, merges.c.lead_id).where(merges.c.merged.in_(part)))
-            found |= {row.merged: row.lead_id for row in merged}
+        found = dict(read("merged", _json(set(open_.values()))))
         into |= {one: now for one, now in open_.items() if now not in found}
         open_ = {one: found[now] for one, now in open_.items() if now in found}
     return [into[one] for one in lead_ids]
 
 
-def _add(connection: Connection, table: sa.Table, rows: Sequence[Mapping[str, Any]]) -> set[tuple[Any, ...]]:
-    """Enters rows whose primary key is not there yet; the keys of those that were entered."""
-    if not rows:
-        return set()
-    names = tuple(rows[0])
-    statement = _insert(table, names, connection.dialect.name == "sqlite")
-    text = msgspec.json.encode([[row[name] for name in names] for row in rows]).decode()
-    return {tuple(row) for row in connection.execute(sa.text(statement), {"rows": text})}
-
-
-@lru_cache(maxsize=64)
-def _insert(table: sa.Table, names: tuple[str, ...], sqlite: bool) -> str:
-    into = f"INSERT INTO {table.name} ({', '.join(names)})"
-    key = ", ".join(column.name for column in table.primary_key)
-    if sqlite:
-        values = ", ".join(f"value ->> {place}" for place in range(len(names)))
-        return f"{into} SELECT {values} FROM json_each(:rows) WHERE true ON CONFLICT DO NOTHING RETURNING {key}"
-    kinds = {"BIGINT": "bigint", "INTEGER": "integer", "DOUBLE": "double precision"}
-    values = ", ".join(f"(one ->> {place})::{kinds.get(str(table.c[name].type), 'text')}" for place, name in enumerate(names))
-    source = "json_array_elements(CAST(:rows AS json)) AS one"
-    return f"{into} SELECT {values} FROM {source} ON CONFLICT DO NOTHING RETURNING {key}".replace("::", "\\:\\:")
-
-
-def _rows(connection: Connection, select: sa.Select[Any], kind: Any) -> list[Any]:  # noqa: ANN401 - a tuple of what is selected
-    """What a query finds, as one JSON text that the database makes and msgspec reads: either is faster than row by row."""
-    found = select.subquery("found")
-    chosen = list(found.c)
-    if connection.dialect.name == "sqlite":
-        query = sa.select(sa.func.json_group_array(sa.func.json_array(*chosen)))
-    else:
-        query = sa.select(sa.cast(sa.func.json_agg(sa.func.json_build_array(*chosen)), sa.Text))
-    text = connection.execute(query).scalar()
-    return msgspec.json.decode(text, type=list[kind], strict=False) if text else []
-
-
-def _histories(connection: Connection, lead_ids: Collection[str], as_of: int | None = None) -> dict[str, dict[str, list[tuple[int, Json]]]]:
-    """Of each lead and field the dated values in order of time, as JSON; with `as_of` only what was known then."""
-    found: dict[str, dict[str, list[tuple[int, Json]]]] = {}
-    for part in _chunks(list(lead_ids)):
-        wanted = sa.select(lead_changes.c.lead_id, lead_changes.c.field, lead_changes.c.changed_at, lead_changes.c.value)
-        wanted = wanted.where(lead_changes.c.lead_id.in_(part))
-        if as_of is not None:
-            wanted = wanted.where(lead_changes.c.changed_at < as_of, lead_changes.c.recorded_at < as_of)
-        for lead_id, name, at, text in _rows(connection, wanted, tuple[str, str, int, str]):
-            found.setdefault(lead_id, {}).setdefault(name, []).append((at, text))
+def _histories(read: _Reader, lead_ids: Collection[str], as_of: int = _EVER) -> dict[str, dict[str, History]]:
+    """Of each lead and field what was known of its values at an instant."""
+    found: dict[str, dict[str, History]] = {}
+    for lead_id, name, at, text in read("changes", _json(lead_ids), as_of, as_of):
+        found.setdefault(lead_id, {}).setdefault(name, []).append((at, text))
     for names in found.values():
         for values in names.values():
             values.sort()
     return found
 
 
-def _set_current(connection: Connection, histories: Mapping[str, Mapping[str, list[tuple[int, Json]]]]) -> None:
+def _add(connection: Connection, table: sa.Table, rows: Sequence[msgspec.Struct]) -> set[tuple[Any, ...]]:
+    """Enters rows whose primary key is not there yet; the keys of those that were entered."""
+    if not rows:
+        return set()
+    statement = _insert(table, rows[0].__struct_fields__, connection.dialect.name == "sqlite")
+    return {tuple(row) for row in connection.exec_driver_sql(statement, (msgspec.json.encode(rows).decode(),))}
+
+
+@lru_cache(maxsize=64)
+def _insert(table: sa.Table, names: tuple[str, ...], sqlite: bool, otherwise: str = "NOTHING") -> str:
+    into = f"INSERT INTO {table.name} ({', '.join(names)})"
+    key = ", ".join(column.name for column in table.primary_key)
+    if sqlite:
+        values = ", ".join(f"value ->> {place}" for place in range(len(names)))
+        source = "json_each(?) WHERE true"
+    else:
+        kinds = {"BIGINT": "bigint", "INTEGER": "integer", "DOUBLE": "double precision"}
+        values = ", ".join(f"(one ->> {place})::{kinds.get(str(table.c[name].type), 'text')}" for place, name in enumerate(names))
+        source = "json_array_elements(CAST(%s AS json)) AS one"
+    return f"{into} SELECT {values} FROM {source} ON CONFLICT ({key}) DO {otherwise} RETURNING {key}"
+
+
+def _hear_of(connection: Connection, heard: Mapping[str, int]) -> None:
+    """Leads that are not known yet are from now on, since whatever may come of them in whatever order."""
+    _add(connection, leads, [_Heard(lead_id, at) for lead_id, at in heard.items()])
+
+
+def _mark_stale(connection: Connection, touched: Mapping[str, int]) -> None:
+    if touched:
+        again = "UPDATE SET changed = stale.changed + 1"
+        statement = _insert(stale, _Stale.__struct_fields__, connection.dialect.name == "sqlite", again)
+        connection.exec_driver_sql(statement, (msgspec.json.encode([_Stale(one, at) for one, at in touched.items()]).decode(),))
+
+
+def _set_current(connection: Connection, histories: Mapping[str, Mapping[str, History]]) -> None:
     """Folds the dated values of leads into their current state."""
     states = []
     for lead_id, names in histories.items():
@@ -342,62 +398,23 @@ def _set_current(connection: Connection, histories: Mapping[str, Mapping[str, li
             {
                 "one": lead_id,
                 "account": account_of(_text(current.get("company_domain")), _text(current.get("email"))),
+                "created_at": _instant(current.get("created_at")),
                 "changed_at": max((at for at, _ in newest.values()), default=None),
                 "attributes": msgspec.json.encode(current).decode(),
             }
         )
     if states:
-        update = sa.update(leads).where(leads.c.lead_id == sa.bindparam("one"))
-        connection.execute(
-            update.values(account=sa.bindparam("account"), changed_at=sa.bindparam("changed_at"), attributes=sa.bindparam("attributes")),
-            states,
-        )
+        set_: dict[str, Any] = {name: sa.bindparam(name) for name in ("account", "created_at", "changed_at", "attributes")}
+        connection.execute(sa.update(leads).where(leads.c.lead_id == sa.bindparam("one")).values(set_), states)
 
 
-def _mark_stale(connection: Connection, touched: Mapping[str, int]) -> None:
-    if not touched:
-        return
-    rows = msgspec.json.encode([[one, at, 1] for one, at in touched.items()]).decode()
-    insert = _insert(stale, ("lead_id", "since", "changed"), connection.dialect.name == "sqlite")
-    again = "ON CONFLICT (lead_id) DO UPDATE SET changed = stale.changed + 1"
-    connection.execute(sa.text(insert.replace("ON CONFLICT DO NOTHING", again)), {"rows": rows})
-
-
-_WHAT = [activities.c[one.name] for one in fields(ActivityRow)]
-
-
-def _activities_of(connection: Connection, lead_ids: Collection[str], as_of: int, most: int | None = None) -> dict[str, list[ActivityRow]]:
-    found: dict[str, list[ActivityRow]] = {}
-    for part in _chunks(list(lead_ids)):
-        wanted = sa.select(*_WHAT).where(activities.c.lead_id.in_(part), activities.c.occurred_at < as_of, activities.c.recorded_at < as_of)
-        if most is not None:
-            wanted = wanted.order_by(activities.c.occurred_at.desc(), activities.c.lead_id, activities.c.activity_id).limit(most)
-        for values in _rows(connection, wanted, _AsRead):
-            found.setdefault(values[0], []).append(ActivityRow(*values))
-    return found
-
-
-_AsRead = tuple[
-    str, int, int, str, str, str | None, str | None, str | None, str | None, float | None, str | None, int | None
-]  # the fields of ActivityRow
-
-
-def _members(connection: Connection, account: str) -> list[str]:
-    """The leads of an account, those heard of last first, no more than are looked at."""
-    of = sa.select(leads.c.lead_id).where(leads.c.account == account).order_by(leads.c.changed_at.desc(), leads.c.lead_id)
-    return list(connection.execute(of.limit(COLLEAGUES)).scalars())
-
-
-def _colleagues(connection: Connection, lead_ids: Sequence[str], as_of: int) -> list[ActivityRow]:
-    """The newest activities of an account's leads."""
-    of = _activities_of(connection, lead_ids, as_of, COLLEAGUES_ACTIVITIES)
-    return [row for rows in of.values() for row in rows]
-
-
-def _chunks(values: list[str], size: int = 500) -> Iterator[list[str]]:
-    """SQLite takes so many parameters in a statement, and no more."""
-    for start in range(0, len(values), size):
-        yield values[start : start + size]
+def _instant(value: object) -> int | None:
+    """Microseconds of a time as JSON holds it; None for what is none."""
+    try:
+        when = msgspec.convert(value, datetime, strict=False)
+    except msgspec.ValidationError:
+        return None
+    return round((when if when.tzinfo else when.replace(tzinfo=UTC)).timestamp() * 1_000_000)
 
 
 def _text(value: object) -> str | None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from itertools import chain
 from typing import Any
 
@@ -94,6 +94,30 @@ class Quick:
                 raise
         except Exception as error:
             raise self._told(error) from error
+
+    def read(self, statement: str, *values: object) -> list[Any]:
+        """What a query in the database's own words finds."""
+        try:
+            found: list[Any] = self._run(statement, values).fetchall()
+        except Exception as error:
+            raise self._told(error) from error
+        return found
+
+    @contextlib.contextmanager
+    def snapshot(self) -> Iterator[None]:
+        """Queries that see one state of the database, whoever writes meanwhile."""
+        for last in (False, True):
+            try:
+                self._run("BEGIN" if self._sqlite else "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY", ())
+                break
+            except Exception as error:
+                if last or self._sqlite or not self._is_lost(error):
+                    raise self._told(error) from error
+                self.close()  # a server that was restarted meanwhile: the next statement connects anew
+        try:
+            yield
+        finally:
+            self._undo()
 
     def close(self) -> None:
         connection, self._connection = self._connection, None
