@@ -39,6 +39,7 @@ COMMANDS = {
     "register": Command("training.commands:register", "Upload a bundle that MLflow did not take when it was trained."),
     "evaluate": Command("training.commands:evaluate", "Measure a model on rows that training never saw."),
     "score": Command("models.commands:score", "Score a file of leads: probability, grade, decision and reasons."),
+    "explain": Command("models.commands:explain", "Explain one lead: decision, BANT evidence, what to ask, and why."),
     "signals": Command("features.commands:signals", "List every signal, or check which ones your data feed."),
     "features": Command("models.build_command:features", "Build the signals of a project of any size, as Parquet."),
     "policy": Command("models.commands:policy", "Show, set or roll back the published qualification policy."),

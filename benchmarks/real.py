@@ -33,6 +33,8 @@ class Case:
     published: str
     arguments: Callable[[Path], Sequence[str]]
     expectations: Mapping[str, Callable[[Metrics], bool]]
+    lead: str | None = None
+    """A lead that `tamiz explain` is asked about."""
 
 
 def _accused(name: str) -> Callable[[Metrics], bool]:
@@ -75,8 +77,14 @@ CASES = (
         {
             "nothing honest is blocked": _nothing_blocked,
             "AUC ≥ 0.70": lambda m: m["measured"]["auc"] >= 0.70,
+            "BANT evidence is found by name": lambda m: 'budget = ["Budgt_alloc"]  # guessed' in m["explained"]["said"],
+            "a single lead is explained: facts, and what to ask": lambda m: all(
+                one in m["explained"]["lead"]
+                for one in ("− Budgt_alloc: “No”", "+ Authority: “High”", "Timeline   nothing known", "ask: When")
+            ),
             "an interval wider than 0.1 AUC is shown": lambda m: m["measured"]["auc_ci"][1] - m["measured"]["auc_ci"][0] > 0.1,
         },
+        lead="57",
     ),
     Case(
         "loan applications",
@@ -121,8 +129,14 @@ def _train(case: Case, folder: Path, home: Path) -> Metrics:
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     if done.returncode:
         sys.exit(f"{case.name}: `{' '.join(command)}` ended with {done.returncode}: {done.stderr.strip().splitlines()[-1]}")
-    metrics: Metrics = json.loads(done.stdout)
-    return metrics
+    metrics = json.loads(done.stdout)
+    if case.lead is not None:
+        asking = [sys.executable, "-m", "tamiz", "explain", "--leads", str(folder / case.file), "--lead", case.lead]
+        told = subprocess.run([*asking, "--model", metrics["bundle"]], env=environment, capture_output=True, text=True, check=False)
+        print(told.stdout + told.stderr)
+        metrics["explained"] = {"said": done.stderr, "lead": told.stdout}
+    found: Metrics = metrics
+    return found
 
 
 def _cell(figures: Mapping[str, Any], key: str) -> str:

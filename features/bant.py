@@ -198,13 +198,15 @@ def evidence(history: History, row: int) -> dict[Dimension, DimensionEvidence]:
 
 def prepare(history: History) -> None:
     """Asks for everything that `evidence` may ask for, so that a plan that rehearses this has it at hand."""
-    for compute in (_weights, _ages, _visits):
-        history.memo(compute)
+    history.memo(_weights)
+    if _layout(history).done:
+        history.memo(_ages)
+        history.memo(_visits)
 
 
 def facts_of(declared: Declarations) -> tuple[Fact, ...]:
     """Every fact that is weighed, grouped by dimension in the order of DIMENSIONS."""
-    return _layout_of(declared.columns).facts
+    return _layout_of(declared).facts
 
 
 def _disagree(hints: list[Hint]) -> bool:
@@ -234,20 +236,24 @@ def _weights(history: History) -> NDArray[np.float64]:
     """(fact, observation): every fact's weight."""
     layout = _layout(history)
     weights = np.empty((len(layout.facts), history.size))
-    answers = history.answers(DIMENSIONS)
-    if answers.any:
-        weights[: len(_STATED)] = _of_answers(answers, history.memo(_said))
+    if layout.done:
+        answers = history.answers(DIMENSIONS)
+        weights[: len(_STATED)] = _of_answers(answers, history.memo(_said)) if answers.any else np.nan
+        _weigh_behaviour(history, weights[len(_STATED) : len(_STATED) + len(_DONE)])
     else:
-        weights[: len(_STATED)] = np.nan
-    shares = weights[len(_STATED) : len(_STATED) + len(_DONE)]
+        weights[: len(_STATED) + len(_DONE)] = np.nan
+    for i, attributed in enumerate(layout.attributed, start=len(_STATED) + len(_DONE)):
+        weights[i] = attributed.weight(history)
+    return weights.take(layout.place, axis=0)
+
+
+def _weigh_behaviour(history: History, shares: NDArray[np.float64]) -> None:
+    """Writes the weight of everything that was done."""
     amounts = np.add.reduceat(history.together(_DONE_AMOUNTS), _DONE_STARTS)
     np.exp2(np.negative(amounts, out=shares), out=shares)
     np.subtract(1.0, shares, out=shares)
     shares *= _MOST
     shares[amounts == 0.0] = np.nan  # no visit says nothing, which is not the same as zero
-    for i, attributed in enumerate(layout.attributed, start=len(_STATED) + len(_DONE)):
-        weights[i] = attributed.weight(history)
-    return weights.take(layout.place, axis=0)
 
 
 def _of_answers(answers: Answered, said: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -375,22 +381,24 @@ class _Layout:
     facts: tuple[Fact, ...]
     """Grouped by dimension, in the order of DIMENSIONS."""
     attributed: tuple[Attributed | Recorded, ...]
+    done: bool
+    """Whether answers and behaviour count: what was learnt from a flat table knows none, so those of a request must not move it."""
     groups: NDArray[np.intp]
     place: NDArray[np.intp]
 
 
 def _layout(history: History) -> _Layout:
-    return _layout_of(history.declared.columns)
+    return _layout_of(history.declared)
 
 
 @lru_cache(maxsize=64)
-def _layout_of(columns: tuple[EvidenceColumn, ...]) -> _Layout:
-    attributed: tuple[Attributed | Recorded, ...] = (*_ATTRIBUTED, *(Recorded(one) for one in columns))
+def _layout_of(declared: Declarations) -> _Layout:
+    attributed: tuple[Attributed | Recorded, ...] = (*_ATTRIBUTED, *(Recorded(one) for one in declared.columns))
     computed: list[Fact] = [*_STATED, *_DONE, *attributed]
     place = [i for dimension in DIMENSIONS for i, fact in enumerate(computed) if fact.dimension == dimension]
     facts = tuple(computed[i] for i in place)
     groups = [next(i for i, fact in enumerate(facts) if fact.dimension == dimension) for dimension in DIMENSIONS]
-    return _Layout(facts, attributed, np.array(groups), np.array(place))
+    return _Layout(facts, attributed, declared.instants, np.array(groups), np.array(place))
 
 
 def _strength(history: History, dimension: Dimension) -> Column:

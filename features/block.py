@@ -196,8 +196,8 @@ class Block:
         history = self._known.leads.changes.get(column)
         if history is None or not len(history.changed):
             return np.full(self.size, np.nan)
-        position, _ = self._in_force(history)
-        return np.where(position < 0, np.nan, (self._observations.as_of - history.changed[position]) / DAY)
+        place, known = self._in_force(history)
+        return np.where(known, (self._observations.as_of - history.changed[place]) / DAY, np.nan)
 
     def day(self) -> Column:
         return self._observations.as_of / DAY

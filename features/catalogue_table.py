@@ -185,7 +185,7 @@ def _facts(signal: Signal, needs: Needs, declared: Declarations = NOTHING) -> li
     if needs.row is None or signal.family not in ("budget", "authority", "need", "timeline"):
         return []
     mine = [fact for fact in facts_of(declared) if fact.dimension == signal.family]
-    return mine if needs.activities and needs.aggregates else [fact for fact in mine if isinstance(fact, Stated)]
+    return mine if needs.aggregates or needs.columns else [fact for fact in mine if isinstance(fact, Stated)]
 
 
 def _aggregates(needs: Needs) -> tuple[Need, ...]:

@@ -43,10 +43,12 @@ __all__ = [
     "COLUMNS",
     "NeedsActivities",
     "NeedsIds",
+    "Part",
     "TooMuchMissing",
     "faults",
     "needed_columns",
     "open_scan",
+    "read_parts",
     "refuse_guesses",
     "require_folder",
     "score_file",
@@ -75,6 +77,21 @@ class NeedsActivities(BadUsage):
 
 class NeedsIds(BadUsage):
     """Activities are joined to leads by id, and {leads} has no lead_id: name the column that holds it with --id."""
+
+
+@dataclass(frozen=True)
+class Part:
+    """Some rows of the file: the leads they are of, and everything that is known about those."""
+
+    lead_id: Sequence[str | None]
+    rows: NDArray[np.int64]
+    """Of `leads`, one a row of the file; any where the row has an error."""
+    leads: Leads
+    """None at all where every row of the file has an error."""
+    log: ActivityLog
+    colleagues: Colleagues | None
+    errors: Mapping[int, str]
+    """By position: why the row cannot be scored."""
 
 
 @dataclass(frozen=True)
@@ -123,6 +140,39 @@ def score_file(
     """
     task = _Task(bundle, policy, as_of, reasons)
     ending = _ending(out)
+    parts = read_parts(
+        bundle,
+        leads,
+        activities=activities,
+        lead_changes=lead_changes,
+        as_of=as_of,
+        id_column=id_column,
+        evidence=task.asks_bant,
+        say=say,
+        chunk_rows=chunk_rows,
+    )
+    done = 0
+    with _writer(out, ending) as write:
+        for part in parts:
+            write(_table(_score(task, part), task))
+            done += len(part.lead_id)
+            progress(done)
+    return done
+
+
+def read_parts(
+    bundle: Bundle,
+    leads: Path,
+    *,
+    activities: Path | None = None,
+    lead_changes: Path | None = None,
+    as_of: datetime,
+    id_column: str | None = None,
+    evidence: bool = False,
+    say: Callable[[str], None] = lambda text: None,
+    chunk_rows: int = _CHUNK,
+) -> Iterator[Part]:
+    """The file in parts that can be scored, in its order; with `evidence` also the columns that only BANT evidence reads."""
     if bundle.reads_activities and activities is None:
         raise NeedsActivities
     if not bundle.reads_activities and activities is not None:
@@ -133,20 +183,13 @@ def score_file(
         lead_changes = None
     dated = {name: path for name, path in (("activities", activities), ("lead_changes", lead_changes)) if path is not None}
     where_there = dict(_OF_ACCOUNTS if dated else _ALWAYS)
-    if task.asks_bant:
+    if evidence:
         where_there |= bundle.scorer.kinds
     scan = open_scan(bundle, leads, id_column, where_there=where_there, chunk_rows=chunk_rows)
     for notice in scan.notices:
         say(notice)
     refuse_guesses(bundle, scan.absent)
-    chunks = _event_chunks(task, scan, leads, dated, say) if dated else _flat_chunks(task, scan)
-    done = 0
-    with _writer(out, ending) as write:
-        for rows in chunks:
-            write(_table(rows, task))
-            done += len(rows.lead_id)
-            progress(done)
-    return done
+    return _event_parts(bundle, as_of, scan, leads, dated, say) if dated else _flat_parts(scan)
 
 
 def open_scan(
@@ -205,13 +248,15 @@ def faults(chunk: FlatChunk) -> dict[int, str]:
     return {i: said.replace(": read as missing", "") for i, said in chunk.notes.items()} | chunk.errors
 
 
-def _flat_chunks(task: _Task, scan: FlatScan) -> Iterator[_Rows]:
+def _flat_parts(scan: FlatScan) -> Iterator[Part]:
     for chunk in scan:
         rows = np.arange(len(chunk), dtype=np.int64)
-        yield _score(task, chunk_leads(chunk), ActivityLog.empty(len(chunk)), rows, None, chunk.lead_id.tolist(), faults(chunk))
+        yield Part(chunk.lead_id.tolist(), rows, chunk_leads(chunk), ActivityLog.empty(len(chunk)), None, faults(chunk))
 
 
-def _event_chunks(task: _Task, scan: FlatScan, leads: Path, dated: Mapping[str, Path], say: Callable[[str], None]) -> Iterator[_Rows]:
+def _event_parts(
+    bundle: Bundle, as_of: datetime, scan: FlatScan, leads: Path, dated: Mapping[str, Path], say: Callable[[str], None]
+) -> Iterator[Part]:
     """Leads with files of dated rows, by table: attributes as the scan reads them, the rest and accounts as training validates them."""
     if scan.id_column is None:
         raise NeedsIds(leads=leads)
@@ -223,18 +268,17 @@ def _event_chunks(task: _Task, scan: FlatScan, leads: Path, dated: Mapping[str, 
         if name is not None and at not in errors and first.setdefault(name, at) != at:
             errors[at] = f"this lead_id stands in more than one row, first in row {first[name] + 1}"
     good = [at for at in range(len(ids)) if at not in errors]
+    everyone, log, colleagues = Leads([]), ActivityLog.empty(0), None
     if good:
         everyone = joined_leads(chunks, np.array(good, dtype=np.int64))
-        everyone, log = _with_dated_rows(task, scan, everyone, dated, say)
-        account = everyone.account
-        colleagues = colleagues_of(task.bundle.scorer.plan, account, log)
+        everyone, log = _with_dated_rows(bundle, as_of, scan, everyone, dated, say)
+        colleagues = colleagues_of(bundle.scorer.plan, everyone.account, log)
     place = np.zeros(len(ids), dtype=np.int64)
     place[good] = np.arange(len(good))
     for start in range(0, len(ids), scan.chunk_rows):
         part = range(start, min(start + scan.chunk_rows, len(ids)))
         wrong = {at - start: errors[at] for at in part if at in errors}
-        names = ids[part.start : part.stop]
-        yield _score(task, everyone, log, place[part.start : part.stop], colleagues, names, wrong) if good else _unscored(names, wrong)
+        yield Part(ids[part.start : part.stop], place[part.start : part.stop], everyone, log, colleagues, wrong)
 
 
 def _starts(chunks: Sequence[FlatChunk]) -> list[int]:
@@ -242,7 +286,7 @@ def _starts(chunks: Sequence[FlatChunk]) -> list[int]:
 
 
 def _with_dated_rows(
-    task: _Task, scan: FlatScan, leads: Leads, files: Mapping[str, Path], say: Callable[[str], None]
+    bundle: Bundle, as_of: datetime, scan: FlatScan, leads: Leads, files: Mapping[str, Path], say: Callable[[str], None]
 ) -> tuple[Leads, ActivityLog]:
     """The leads with their accounts and field histories, and their activities, through the same tables as in training."""
     with tempfile.TemporaryDirectory(prefix="tamiz-score-") as folder:
@@ -257,7 +301,7 @@ def _with_dated_rows(
             queries[name] = f"SELECT * FROM {_literal(path)}"
             if file.source.format != "parquet":  # by our own reader, which keeps ids and encodings as they are
                 queries[name] = _as_parquet(_batches(file, name, path, say), Path(folder) / f"{name}.parquet")
-        tables = _load(task, scan, queries)
+        tables = _load(bundle, as_of, scan, queries)
     if tables.leads["lead_id"].tolist() != list(leads.ids):
         raise BadData("the ids of the leads could not be kept as they are; please report this file")
     for notice in tables.notices:
@@ -266,9 +310,9 @@ def _with_dated_rows(
         for reason, count in aside["reason"].str.split(": ").str[0].value_counts().items():
             say(f"{count:,} rows of {table} are left out: {reason}")
     log = log_of(tables)
-    if later := int((log.occurred >= instant(task.as_of)).sum()):
+    if later := int((log.occurred >= instant(as_of)).sum()):
         say(f"{later:,} activities from as_of or later were ignored")
-    changes = _changes(task.bundle, tables) if "lead_changes" in files else {}
+    changes = _changes(bundle, tables) if "lead_changes" in files else {}
     return replace(leads, account=account_codes(tables), changes=changes), log
 
 
@@ -334,16 +378,16 @@ def _as_parquet(tables: Iterator[pa.Table], path: Path) -> str:
     return f"SELECT * FROM {_literal(path)}"
 
 
-def _load(task: _Task, scan: FlatScan, queries: dict[str, str]) -> Tables:
+def _load(bundle: Bundle, as_of: datetime, scan: FlatScan, queries: dict[str, str]) -> Tables:
     from data.project import Project
     from data.sources import load_tables
 
-    reading = task.bundle.manifest.get("reading", {})
+    reading = bundle.manifest.get("reading", {})
     project = Project(
         path=Path("tamiz.toml"),
         queries=queries,
         setup=(),
-        until=task.as_of,
+        until=as_of,
         timezone=scan.timezone,
         missing=tuple(reading.get("missing", ())),
         max_bad_share=1.0,
@@ -362,23 +406,18 @@ def _literal(path: Path) -> str:
     return "'" + str(path.resolve()).replace("'", "''") + "'"
 
 
-def _score(
-    task: _Task,
-    leads: Leads,
-    log: ActivityLog,
-    rows: NDArray[np.int64],
-    colleagues: Colleagues | None,
-    ids: Sequence[str | None],
-    errors: Mapping[int, str],
-) -> _Rows:
+def _score(task: _Task, part: Part) -> _Rows:
+    if not len(part.leads):
+        return _unscored(part.lead_id, part.errors)
+    rows = part.rows
     observations = Observations(rows, np.full(len(rows), instant(task.as_of)))
     evidence: list[dict[bant.Dimension, bant.DimensionEvidence]] | None = [] if task.asks_bant else None
-    scored = score_columns(task.bundle, leads, log, observations, colleagues, reasons=task.reasons, evidence=evidence)
-    consent = leads.numbers.get("consent")
+    scored = score_columns(task.bundle, part.leads, part.log, observations, part.colleagues, reasons=task.reasons, evidence=evidence)
+    consent = part.leads.numbers.get("consent")
     required = set(task.policy.sql.bant_required)
     found = evidence or []
     return _Rows(
-        ids,
+        part.lead_id,
         {
             "probability": scored.probability,
             "probability_low": scored.low,
@@ -390,7 +429,7 @@ def _score(
             "bant_met": np.array([sum(one.status == "met" for one in each.values()) for each in found]) if found else None,
             "required_unmet": np.array([any(each[name].status == "unmet" for name in required) for each in found]) if found else None,
         },
-        errors,
+        part.errors,
     )
 
 

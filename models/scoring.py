@@ -36,7 +36,7 @@ from models.reasons import Reasons
 if TYPE_CHECKING:
     from models.bundle import Bundle
 
-__all__ = ["ActivityLike", "LeadActivity", "LeadRequest", "RequestLike", "Scored", "Scorer", "score_columns", "score_requests"]
+__all__ = ["ActivityLike", "LeadActivity", "LeadRequest", "RequestLike", "Scored", "Scorer", "bant_card", "score_columns", "score_requests"]
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _FEW = 1_000
@@ -265,7 +265,7 @@ def score_requests(
             previous_decision=before,
             changed=before is not None and before != outcome,
             rules=rules,
-            bant=_bant(evidence[i], instant(as_of)),
+            bant=bant_card(evidence[i], instant(as_of)),
             fit=fit[i],
             engagement=engagement[i] if bundle.reads_activities else None,
             reasons=scored.reasons[i] if scored.reasons is not None else [],
@@ -282,7 +282,9 @@ def _index(bundle: Bundle, scored: Scored, families: tuple[str, ...]) -> list[fl
     return [round(one, 1) for one in (100.0 / (1.0 + np.exp(-log_odds))).tolist()]
 
 
-def _bant(found: Mapping[bant.Dimension, bant.DimensionEvidence], as_of: int) -> Bant:
+def bant_card(found: Mapping[bant.Dimension, bant.DimensionEvidence], as_of: int) -> Bant:
+    """The evidence as it is answered."""
+
     def dimension(one: bant.DimensionEvidence) -> BantDimension:
         facts = []
         for hint in one.hints:

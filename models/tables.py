@@ -17,6 +17,7 @@ from data.contracts import ACTIVITIES, NOT_ATTRIBUTES
 from data.frames import ActivityColumns
 from data.sizes import SIZES, read_size
 from features.catalogue import catalogue
+from features.catalogue_table import reads_of
 from features.declarations import NOTHING, Declarations
 from features.engine import Colleagues, Plan, needs_of
 from features.history import ActivityLog, Column, FieldHistory, Leads, TextColumn
@@ -62,10 +63,7 @@ def signals_that_apply(
     """
     fitting = []
     for one in signals.values():
-        needs = needs_of(one, declared)
-        # On a flat table the strengths of BANT rest on columns alone, where some are evidence on their own dimension.
-        recorded = any(each.name in needs.columns and each.dimension == one.family for each in declared.columns)
-        applies = activities or recorded if needs.activities else not needs.columns.isdisjoint(columns)
+        applies = activities if needs_of(one, declared).activities else any(name in columns for name in reads_of(one, declared).columns)
         if applies and one.name not in columns:
             fitting.append(one)
     return tuple(fitting)

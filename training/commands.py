@@ -44,6 +44,10 @@ def train(
         str | None, typer.Option("--order-by", metavar="COL", help="Column with dates or numbers that orders leads in time.")
     ] = None,
     order_by_row: Annotated[bool, typer.Option("--order-by-row", help="The rows are in order of time.")] = False,
+    bant: Annotated[
+        Path | None,
+        typer.Option("--bant", metavar="FILE", help="With --leads: a TOML file whose [bant] says which columns are evidence."),
+    ] = None,
     drop: Annotated[list[str] | None, typer.Option("--drop", metavar="COL", help="Leave a column out. May be repeated.")] = None,
     allow: Annotated[
         list[str] | None, typer.Option("--allow", metavar="COL", help="Keep an input that the audit accuses. May be repeated.")
@@ -80,6 +84,8 @@ def train(
             raise BadUsage("nothing to train on: give --leads FILE --label COLUMN, or --project tamiz.toml")
     if project is not None and leads is not None:
         raise BadUsage("--project and --leads exclude each other: give one of them")
+    if bant is not None and leads is None:
+        raise BadUsage("--bant goes with --leads: a project says under [bant] of its own file which columns are evidence")
     if leads is not None and label is None:
         raise BadUsage("--label is missing: name the column that says whether a lead converted")
     if order_by and order_by_row:
@@ -89,7 +95,7 @@ def train(
     home = Home.from_environment()
     home.create()
     if leads is not None and label is not None:
-        flat = FlatOptions(label, positive, negative, id_column, order_by, order_by_row, dropped)
+        flat = FlatOptions(label, positive, negative, id_column, order_by, order_by_row, dropped, bant)
         source = Source(leads=leads, flat=flat)
     else:
         source = Source(project=project)

@@ -197,9 +197,11 @@ def flat_dataset(
     rows = len(flat)
     # Only what has values here: a column that is empty now must not begin to speak when a later file fills it.
     kinds = {name: kind for name, kind in flat.kinds.items() if kind != "time" and bool(flat.frame[name].notna().any())}
-    evidence = evidence_of(declared, kinds, dated=None)
+    told: tuple[str, ...] = ()
     if feature_set is None:
+        evidence = evidence_of(declared, kinds, dated=None)
         feature_set = inputs_of(kinds, (), evidence.declared, activities=False)
+        told = _said_of_evidence(evidence, (), say)
     leads = flat_leads(flat.frame[list(kinds)], flat.lead_id, kinds)
     never = np.zeros(rows, dtype=np.int64)
     table = evaluate(Plan(feature_set), leads, ActivityLog.empty(rows), Observations(np.arange(rows), never))
@@ -225,7 +227,7 @@ def flat_dataset(
         undated={},
         timed=frozenset(),
         sources=(SourceRead("leads", title, source.rows, len(flat.quarantine), details),),
-        notices=(*flat.notices, *_said_of_evidence(evidence, (), say)),
+        notices=(*flat.notices, *told),
         quarantine=flat.quarantine,
         segments=_segments(flat.frame),
         columns=kinds,
