@@ -3,7 +3,7 @@
 In: a title as people write it in English, Spanish, Portuguese, French or German: in any case, with or without accents,
 abbreviated, with a letter wrong. Out: `Title(seniority, function)`, `unknown` where the lexicon says nothing. Of several
 titles the highest counts, and the function of the first. Who only serves a rank ("assistant to the CEO") or held it once ("ex-CTO")
-does not have it. Only the first 200 characters are read, so no text takes long.
+does not have it. Only the first 120 characters are read, so no text takes long.
 """
 
 from __future__ import annotations
@@ -30,7 +30,8 @@ FUNCTIONS = tuple(name for name in lexicon.FUNCTIONS if not name.startswith("~")
 
 _STUDENT, _JUNIOR, _STAFF, _SENIOR, _MANAGER, _DIRECTOR, _VP, _C_LEVEL, _OWNER = range(len(SENIORITY))
 _NONE = -1
-_LONGEST = 200
+_LONGEST = 120
+_LONGEST_WORD = 40
 _MISSPELT = 3
 """How many unknown words of one title are compared with the lexicon's: what bounds the time."""
 
@@ -156,7 +157,7 @@ def _words(title: str, known: _Lexicon) -> list[str]:
     spelling, left = known.spelling, _MISSPELT
     for word in _WORD.findall(text):
         meant = spelling.get(word)
-        if meant is None and len(word) > 4:
+        if meant is None and 4 < len(word) <= _LONGEST_WORD:
             meant = known.umlaut(word) or known.compound(word)
             if meant is None and left and len(word) > 5:
                 left -= 1
@@ -387,8 +388,8 @@ class _Lexicon:
     ranks: frozenset[str]
     names: frozenset[str]
     heads: dict[str, str]
-    near: dict[tuple[str, int], tuple[tuple[str, int], ...]]
-    """By first letter and length: words long enough to be recognised when misspelt, each with its set of letters."""
+    near: dict[tuple[str, int, str], tuple[tuple[str, int], ...]]
+    """By first letter, length and each of the last two letters: words long enough to be recognised when misspelt, each with its letters."""
 
     def umlaut(self, word: str) -> tuple[str, ...] | None:
         """The word of someone whose keyboard has no umlauts: `geschaeftsfuehrer`."""
@@ -423,9 +424,9 @@ class _Lexicon:
         most = 1 if len(word) < 9 else 2
         letters, found = _letters(word), None
         for length in range(len(word) - most, len(word) + most + 1):
-            for other, its_letters in self.near.get((word[0], length), ()):
-                # the end tells forms apart ("coordination" is no "coordinator"), so that it must be nearly right
-                if (letters ^ its_letters).bit_count() <= 2 * most and word[-1] in other[-2:]:
+            # the end tells forms apart ("coordination" is no "coordinator"), so that it must be nearly right
+            for other, its_letters in self.near.get((word[0], length, word[-1]), ()):
+                if (letters ^ its_letters).bit_count() <= 2 * most - abs(length - len(word)):
                     distance = _distance(word, other, most)
                     if distance <= most:
                         most, found = distance - 1, other
@@ -433,24 +434,32 @@ class _Lexicon:
 
 
 def _letters(word: str) -> int:
+    """The letters of a word whatever their order: four places a letter, of which as many are taken as there are of it."""
     letters = 0
     for letter in word:
-        letters |= 1 << (ord(letter) & 31)
+        place = 1 << 4 * (ord(letter) & 31)
+        while letters & place:
+            place <<= 1
+        letters |= place
     return letters
 
 
 def _distance(one: str, other: str, most: int) -> int:
     """Letters to add, to drop, to change or to swap with the next; something above `most` where it takes more than that."""
-    start = 0
-    for a, b in zip(one, other, strict=False):
-        if a != b:
-            break
+    start, end = 0, 0
+    shorter = min(len(one), len(other))
+    while start < shorter and one[start] == other[start]:
         start += 1
-    one, other = one[start:], other[start:]
-    if not one or not other:
-        return len(one) + len(other)
-    if most == 0:
+    while end < shorter - start and one[-1 - end] == other[-1 - end]:
+        end += 1
+    one, other = one[start : len(one) - end], other[start : len(other) - end]
+    longer = max(len(one), len(other))
+    if not one or not other or longer == 1:
+        return longer
+    if longer == 2 and one == other[::-1]:
         return 1
+    if most < 2 or longer == 2:
+        return 2
     ways = [(one[1:], other[1:]), (one[1:], other), (one, other[1:])]
     if one[1:2] == other[0] and one[0] == other[1:2]:
         ways.append((one[2:], other[2:]))
@@ -486,10 +495,11 @@ def _arranged(entries: dict[str, _Entry]) -> _Lexicon:
         first, *tail = form.split(" ")
         starts.setdefault(first, []).append((tail, entry))
         spelling |= {word: (word,) for word in (first, *tail)}
-    near: dict[tuple[str, int], list[tuple[str, int]]] = {}
+    near: dict[tuple[str, int, str], list[tuple[str, int]]] = {}
     for word in spelling:
         if len(word) > 5:
-            near.setdefault((word[0], len(word)), []).append((word, _letters(word)))
+            for letter in set(word[-2:]):
+                near.setdefault((word[0], len(word), letter), []).append((word, _letters(word)))
     for options in starts.values():
         options.sort(key=lambda option: -len(option[0]))
         if options[-1][0]:

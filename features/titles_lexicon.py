@@ -200,7 +200,7 @@ RANKS: tuple[tuple[str, str, str], ...] = (
         """
             developer{,s}|programmer|desarrollador{,a,es}|desenvolvedor{,a}|programador{,a,es}|developpeu{r,rs,se,ses}|
             programmeur|programmierer{,in}|entwickler{,in}|sysadmin|sre|devops|dba|
-            administrador{,a} de {sistemas,redes,bases de datos}|administrateur {systeme,systemes,reseau,reseaux}|
+            administrador{,a} de {sistemas,redes,bases de datos}|administrat{eur,rice} {systeme,systemes,reseau,reseaux}|
             fachinformatiker{,in}|informatiker{,in}|informaticien{,ne}|system administrator|systems administrator|coder|
             webmaster|tester|data scientist|cientifico de datos|cientifica de datos|cientista de dados
         """,
@@ -409,7 +409,7 @@ FUNCTIONS: dict[str, str] = {
         software|softwares|logiciel{,s}|data|datos|dados|daten|donnees|informatic{o,a}|informatique|informatik|edv|cyber|
         cybersecurity|ciberseguridad|ciberseguranca|cybersecurite|cybersicherheit|information security|it security|
         it sicherheit|seguridad informatica|seguridad de la informacion|seguranca da informacao|securite informatique|
-        information {technology,systems}|tecnologias de la informacion|tecnologia da informacao|systemes d information|si|
+        information {technology,systems}|telekommunikation|tecnologias de la informacion|tecnologia da informacao|systemes d information|si|
         sistemas de informacion|sistemas de informacao|web|frontend|front end|backend|back end|fullstack|full stack|cloud|
         devops|network{,s}|redes|reseau{,x}|netzwerk{,e}|infrastructure|infraestructura{, it}|infraestrutura|
         digital transformation|transformacion digital|transformacao digital|transformation digitale|digitalisierung|
@@ -674,13 +674,24 @@ COMPOUND_HEADS: dict[str, str] = {
     "forscher{,in}": "forscher",
     "meister{,in}": "meister",
     "entwicklung": "development",
-    "management": "management",
+    "logistik": "logistik",
+    "vertrieb|verkauf": "vertrieb",
+    "einkauf|beschaffung": "einkauf",
+    "buchhaltung|rechnungswesen|controlling": "buchhaltung",
+    "marketing|kommunikation|werbung": "marketing",
+    "technik|konstruktion|forschung|maschinenbau": "technik",
+    "informatik|netzwerk|infrastruktur|software": "informatik",
+    "produktion|fertigung|montage|lager|instandhaltung|versand": "produktion",
+    "kundendienst|kundenservice": "kundendienst",
+    "recht": "recht",
+    "management|steuerung|planung|prufung|sicherung|abwicklung|betreuung|beratung|optimierung|kontrolle": "management",
+    "koordination|strategie|prozesse|zentrum|center|zentrale|bereich|gruppe": "management",
     "abteilung": "management",
     "wesen": "management",
     "dienst": "management",
     "begleiter{,in}|halbleiter": "management",
 }
-"""What German compounds end in, and the word whose rank they take; what stands before it names the function."""
+"""What German compounds end in, and the word that stands for it: its rank, and its function where what is before names none."""
 
 PREFIXES: dict[str, str] = {
     "ex": "ex",
@@ -689,6 +700,7 @@ PREFIXES: dict[str, str] = {
     "vize": "deputy",
     "co": "",
     "mit": "",
+    "allein": "",
     "ober": "senior",
     "haupt": "senior",
 }
