@@ -140,7 +140,7 @@ def country_group(history: History) -> Column:
 
 @signal(family="fit", unit="colleagues")
 def colleagues_known(history: History) -> Column:
-    """Of the same company, {value:.0f} colleagues have dealt with us before."""
+    """Colleagues at the same company who have dealt with us before: {value:.0f}."""
     return history.colleagues().people()
 
 
