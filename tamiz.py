@@ -38,6 +38,7 @@ COMMANDS = {
     "rollback": Command("training.commands:rollback", "Make the previous champion the champion again."),
     "register": Command("training.commands:register", "Upload a bundle that MLflow did not take when it was trained."),
     "evaluate": Command("training.commands:evaluate", "Measure a model on rows that training never saw."),
+    "backtest": Command("training.commands:backtest", "Walk forward: what each past month's model would have routed."),
     "score": Command("models.commands:score", "Score a file of leads: probability, grade, decision and reasons."),
     "explain": Command("models.commands:explain", "Explain one lead: decision, BANT evidence, what to ask, and why."),
     "signals": Command("features.commands:signals", "List every signal, or check which ones your data feed."),

@@ -1,4 +1,4 @@
-"""The commands of training: `train`, `evaluate`, and from their own files `compare`, `promote`, `rollback`, `register`."""
+"""The commands of training: `train`, `evaluate`, and from their own files `backtest`, `compare`, `promote`, `rollback`, `register`."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from training.backtest_command import backtest
 from training.compare_commands import compare, show_gates
 from training.promote_commands import promote, register, rollback
 
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from training.result import TrainingResult
     from training.train import Trained
 
-__all__ = ["compare", "evaluate", "promote", "register", "rollback", "train"]
+__all__ = ["backtest", "compare", "evaluate", "promote", "register", "rollback", "train"]
 
 _FIGURES = (("AUC", "auc"), ("PR-AUC", "pr_auc"), ("log loss", "log_loss"), ("ECE", "ece"), ("lift@10%", "lift_at_10"))
 

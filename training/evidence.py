@@ -26,6 +26,7 @@ from numpy.typing import NDArray
 from data.errors import BadData
 from models.bundle import Bundle
 from models.inputs import Floats
+from training.candidates import BLEND, KINDS
 from training.dataset import Dataset
 from training.raw import Raw
 from training.splits import Split
@@ -151,16 +152,22 @@ def _served(bundle: Bundle, data: Dataset, rows: Ints) -> Side:
 def _relearnt(bundle: Bundle, data: Dataset, split: Split, rows: Ints, seed: int, say: Say) -> Side | None:
     """The model's recipe on the blocks before test, looked at on `rows`; None where these blocks cannot teach it."""
     kind = str(bundle.manifest["kind"])
-    trials = int((bundle.manifest.get("recipe") or {}).get("trials") or 0)
+    trials = _trials(bundle.manifest.get("recipe") or {})
+    kinds = KINDS if kind == BLEND else (kind,)
     names = [one.name for one in bundle.encoder.inputs]
     say(f"learning the recipe of {bundle.model_version} again: {kind} on {len(names)} inputs")
     try:
-        learned = learn(data, Options(seed=seed, trials=trials), Watch(lambda text: None), (kind,), names=names, split=split)
+        learned = learn(data, Options(seed=seed, trials=trials), Watch(lambda text: None), kinds, names=names, split=split)
     except BadData as problem:
         say(f"that cannot be done on these rows: {problem}")
         return None
     margin = learned.candidates[kind].margin[rows]
     return learned.calibrations[kind].apply(margin)[0], margin
+
+
+def _trials(recipe: Mapping[str, Any]) -> int:
+    """How many settings were tried for this recipe, or for the member of it that was searched longest."""
+    return max([len(recipe.get("trials") or ()), *(_trials(one) for one in recipe.get("members") or ())])
 
 
 def _enough(y: Floats, lead: Ints) -> bool:

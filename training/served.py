@@ -80,7 +80,7 @@ def fit_served(
         calibration = calibrate(margin, data.y, data.lead, when, calibrating, seed)
     reference = _newest(data, calibrating, when)
     p = calibration.apply(margin[reference])[0]
-    policy = Policy.at(_threshold(p, _TOP_MQL), _threshold(p, _TOP_SQL))
+    policy = Policy.at(threshold_at(p, _TOP_MQL), threshold_at(p, _TOP_SQL))
     scale = ScoreScale.from_margins(margin[reference])
     return Served(model, calibration, scale, policy, reference, margin[reference], fitted, len(calibrating))
 
@@ -136,7 +136,7 @@ def _newest(data: Dataset, rows: Ints, when: Floats | None) -> Ints:
     return rows[-_REFERENCE_ROWS:]
 
 
-def _threshold(p: Floats, share: float) -> float:
+def threshold_at(p: Floats, share: float) -> float:
     """The probability that comes closest to letting the top `share` in; probabilities tie, so it may not be exact."""
     values, counts = np.unique(p, return_counts=True)
     reached = np.cumsum(counts[::-1])[::-1] / len(p)

@@ -50,6 +50,11 @@ class TooFewRows(BadData):
     """{rows} rows of {leads} leads cannot be split into training and test: at least {least} leads are needed."""
 
 
+class TooFewForFolds(BadData):
+    """The {rows:,} rows before test are too few, or too close together, to be fitted across folds: no part of them holds conversions
+    and others whose outcome was known before the next part began. Bring older rows."""
+
+
 @dataclass(frozen=True)
 class Split:
     """Row numbers of each block. `tune` and `calibrate` are the same rows where `small` is set."""
@@ -182,8 +187,8 @@ def cross_fit_folds(
 
     `lead` (or any group), `order`, `until` and `y` are indexed by row number of the whole table. With `until` (the end
     of each row's label window, on the order's scale) a fold trains only on rows whose window ended before it starts.
-    Forward, the earliest part is only trained on, so it has no out-of-fold margin. Folds that would train or predict
-    on nothing are left out.
+    Forward, the earliest part is only trained on, so it has no out-of-fold margin. Folds that would predict nothing, or
+    train on nothing or on one class, are left out; TooFewForFolds is raised where that is all of them.
     """
     rows = np.asarray(rows, np.int64)
     group = np.asarray(lead, np.int64)[rows]
@@ -191,7 +196,7 @@ def cross_fit_folds(
         labels = None if y is None else np.asarray(y)[rows]
         codes = _random_blocks(group, labels, [1 / folds] * folds, seed)
         made = [Fold(rows[codes != k], rows[codes == k]) for k in range(folds)]
-        return [fold for fold in made if len(fold.fit) and len(fold.held)]
+        return _teaching(made, rows, y)
     when = np.asarray(order, np.float64)[rows]
     codes_of_group, inverse = np.unique(group, return_inverse=True)
     first = np.full(len(codes_of_group), np.inf)
@@ -203,7 +208,15 @@ def cross_fit_folds(
     for start, stop in zip(cuts, [*cuts[1:], np.inf], strict=True):
         known = born < start if ends is None else (born < start) & (ends <= start)
         made.append(Fold(rows[known], rows[(born >= start) & (born < stop)]))
-    return [fold for fold in made if len(fold.fit) and len(fold.held)]
+    return _teaching(made, rows, y)
+
+
+def _teaching(folds: Sequence[Fold], rows: Ints, y: Floats | None) -> list[Fold]:
+    label = None if y is None else np.asarray(y)
+    found = [fold for fold in folds if len(fold.fit) and len(fold.held) and (label is None or 0 < label[fold.fit].sum() < len(fold.fit))]
+    if not found:
+        raise TooFewForFolds(rows=len(rows))
+    return found
 
 
 def join_groups(one: Ints, other: Ints) -> Ints:
