@@ -22,8 +22,8 @@ Bools = npt.NDArray[np.bool_]
 
 FOLDS = 3
 BINS = 32
-MOST, MOST_LATER = 60_000, 20_000
-"""Rows of fit and tune that are looked at at all: what 60,000 rows do not show is no leak that matters."""
+MOST, MOST_LATER = 40_000, 15_000
+"""Rows of fit and tune that are looked at at all: what 40,000 rows do not show is no leak that matters."""
 
 
 @dataclass(frozen=True)
@@ -38,6 +38,8 @@ class Sample:
     later: Bools
     folds: Ints
     """Fold of each row by its lead; -1 outside the period."""
+    thinned: float
+    """Rows that could be looked at, per row that is."""
     share: Floats
     """One over the lead's rows in its block, so that support is counted in leads."""
 
@@ -45,6 +47,7 @@ class Sample:
     def of(cls, y: Floats, fit: Ints, tune: Ints, lead: Ints, *, forward: bool, seed: int) -> Sample:
         later_rows = _some_leads(np.setdiff1d(tune, fit), lead, MOST_LATER, seed)
         rows = np.concatenate([_some_leads(np.unique(fit), lead, MOST, seed), later_rows]).astype(np.int64)
+        thinned = len(np.union1d(fit, tune)) / max(1, len(rows))
         later = np.arange(len(rows)) >= len(rows) - len(later_rows)
         present = ~later if forward else np.ones(len(rows), bool)
         _, codes = np.unique(np.asarray(lead)[rows], return_inverse=True)
@@ -59,12 +62,11 @@ class Sample:
         share = np.ones(len(rows))
         for block in (present, after):
             share[block] = 1 / np.bincount(codes[block], minlength=len(positive))[codes[block]]
-        return cls(rows, labels, codes, present, after, np.where(present, fold[codes], -1), share)
+        return cls(rows, labels, codes, present, after, np.where(present, fold[codes], -1), thinned, share)
 
     def error(self, found: float, mask: Bools) -> float:
         """Standard error of an AUC (Hanley and McNeil) with leads, not rows, as the count of each class."""
-        positives = len(np.unique(self.lead[mask & (self.y > 0)]))
-        negatives = len(np.unique(self.lead[mask & (self.y == 0)]))
+        positives, negatives = (np.count_nonzero(np.bincount(self.lead[mask & (self.y == label)])) for label in (1, 0))
         if not positives or not negatives:
             return 0.5
         a = max(found, 1 - found)
@@ -122,7 +124,16 @@ class Column:
             held = sample.folds == fold
             margin[held] = rates(cells, sample.y, (sample.folds >= 0) & ~held)[cells[held]]
         ahead = rates(cells, sample.y, sample.present)[cells]
-        return cls(kind, kept, missing, usual, cells, margin, ahead, _identifier(kind, kept[~missing], distinct, sample.lead[~missing]))
+        return cls(
+            kind,
+            kept,
+            missing,
+            usual,
+            cells,
+            margin,
+            ahead,
+            _identifier(kind, kept[~missing], distinct, sample.lead[~missing], sample.thinned),
+        )
 
 
 def folded_auc(sample: Sample, margin: Floats, mask: Bools) -> float:
@@ -147,13 +158,13 @@ def rates(cells: Ints, y: Floats, rows: Bools) -> Floats:
     return np.asarray(np.log(rate / (1 - rate)) - np.log(base / (1 - base)), np.float64)
 
 
-def _identifier(kind: str, known: Floats, distinct: Floats, lead: Ints) -> str:
-    leads = len(np.unique(lead))
+def _identifier(kind: str, known: Floats, distinct: Floats, lead: Ints, thinned: float) -> str:
+    leads = int(np.count_nonzero(np.bincount(lead)))
     if leads < 50 or len(distinct) < 0.9 * leads:
         return ""
     if kind == "category":
         return f"It names the lead: {len(distinct):,} different values for {leads:,} leads."
     whole = kind == "number" and bool(np.all(known == np.rint(known)))
-    if whole and len(distinct) >= 0.99 * leads and float(distinct[-1] - distinct[0]) < 3 * leads:
+    if whole and len(distinct) >= 0.99 * leads and float(distinct[-1] - distinct[0]) < 3 * leads * thinned:
         return f"It numbers the leads: {len(distinct):,} different whole numbers for {leads:,} leads."
     return ""

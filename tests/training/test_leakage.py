@@ -245,3 +245,10 @@ def test_real_leaks_are_called_out_and_real_inputs_are_not(file: str, label: str
             table.add(str(name), pd.factorize(frame[name])[0], "category", "real")
     found = audited(table)
     assert [name for name, verdict in found.items() if verdict.verdict in ("blocked", "suspect")] == ([leak] if leak else [])
+
+
+def test_a_running_number_is_seen_in_a_table_too_large_to_be_looked_at_whole() -> None:
+    rng, y = leads(rows=90_000)
+    found = judged({"number": np.arange(90_000.0) + 7, **honest(rng, y, (0.5, 0.3))}, y)
+    assert found["number"].verdict == "suspect"
+    assert "numbers the leads" in found["number"].evidence
