@@ -36,6 +36,7 @@ from features.signal import FeatureSet
 from models.tables import account_codes, colleagues_of, flat_leads, inputs_of, leads_of, log_of
 from training.leakage_timing import Dated, dated_columns
 from training.result import Cohort, SourceRead
+from training.segments import size_bands
 from training.undated import undated_inputs
 
 __all__ = ["Dataset", "FlatOptions", "flat_dataset", "from_flat", "from_project", "project_dataset"]
@@ -415,7 +416,10 @@ def _own_types(tables: Tables) -> tuple[str, ...]:
 def _segments(frame: pd.DataFrame) -> pd.DataFrame:
     """The few columns by which people cut their leads."""
     kept = [name for name in _SEGMENTS if name in frame.columns and frame[name].nunique() <= _MOST_SEGMENT_VALUES]
-    return frame[kept].reset_index(drop=True)
+    found = frame[kept].reset_index(drop=True)
+    if "employees" in frame.columns and pd.api.types.is_numeric_dtype(frame["employees"]):
+        found["size"] = size_bands(frame["employees"].to_numpy(np.float64))
+    return found
 
 
 def _sources(project: Project, tables: Tables) -> tuple[SourceRead, ...]:

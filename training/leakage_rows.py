@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from training.metrics import auc
+from training.metrics import auc, auc_error
 
 __all__ = ["Bools", "Column", "Floats", "Ints", "Sample", "auc_or_half", "folded_auc"]
 
@@ -67,12 +67,7 @@ class Sample:
     def error(self, found: float, mask: Bools) -> float:
         """Standard error of an AUC (Hanley and McNeil) with leads, not rows, as the count of each class."""
         positives, negatives = (np.count_nonzero(np.bincount(self.lead[mask & (self.y == label)])) for label in (1, 0))
-        if not positives or not negatives:
-            return 0.5
-        a = max(found, 1 - found)
-        both, one = a / (2 - a), 2 * a * a / (1 + a)
-        variance = a * (1 - a) + (positives - 1) * (both - a * a) + (negatives - 1) * (one - a * a)
-        return float(np.sqrt(max(variance, 1e-6) / (positives * negatives)))
+        return auc_error(found, int(positives), int(negatives))
 
     def enough(self, mask: Bools, least: int = 30) -> bool:
         positives = float(self.y[mask].sum())

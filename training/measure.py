@@ -19,14 +19,15 @@ from models.calibration import Calibration
 from models.encoder import Encoder, signals_by_name
 from models.inputs import Floats
 from models.logit import sigmoid
-from training.calibrate import calibrate
+from training.calibrate import calibrate, on_test, rehearse
 from training.candidates import Candidate, fit_candidates
 from training.dataset import Dataset
 from training.metrics import brier, ece, evaluate, gain_curve, log_loss, paired_differences, reliability
 from training.result import Curves, Importance, ReliabilityBin
+from training.segments import kept_by_segment
 from training.splits import Fold, Split
 
-__all__ = ["against", "baseline", "curves", "importance", "measure", "unseen_accounts", "with_left_out"]
+__all__ = ["against", "baseline", "curves", "importance", "measure", "promises_kept", "unseen_accounts", "with_left_out"]
 
 Figures = dict[str, Any]
 Ints = NDArray[np.int64]
@@ -82,6 +83,24 @@ def curves(data: Dataset, split: Split, candidates: Mapping[str, Candidate], cal
         gain = tuple((point["share"] or 0.0, point["gain"] or 0.0) for point in gain_curve(data.y[rows], p, one.margin[rows]))
         found[name] = Curves(bins, gain, ece(data.y[rows], sigmoid(one.margin[rows])))
     return found
+
+
+def promises_kept(
+    data: Dataset, split: Split, one: Candidate, calibration: Calibration, *, calibrating: Ints, when: Floats | None, seed: int
+) -> Figures:
+    """For `metrics.json`: how the base rate moved before test and up to it, what was done about it, and promises by segment."""
+    known = np.isfinite(one.margin)
+    margin, rows = np.where(known, one.margin, 0.0), split.test
+    rehearsed = rehearse(margin, data.y, data.lead, when, calibrating, seed)
+    p = calibration.apply(margin[rows])[0]
+    segments = kept_by_segment(data.y[rows], p, data.lead[rows], data.segments.iloc[rows])
+    return {
+        "shift": {
+            "before_test": rehearsed and rehearsed.to_json(calibration.offset),
+            "on_test": on_test(calibration, margin, data.y, data.lead, calibrating, rows),
+        },
+        "segments": [segment.to_json() for segment in segments],
+    }
 
 
 def importance(model: Model, encoder: Encoder, X: Floats) -> tuple[Importance, ...]:

@@ -6,7 +6,9 @@ floats; NaN where a figure is undefined (one class only), which `evaluate` turns
 Ranking is by (probability, margin): calibration steps tie probabilities, the margin tells tied rows apart; rows tied
 in both share their places, so every ranking figure is its expected value over random orders of the ties. `at_K` is
 the top K per cent by the same rule, a last row counting by its fraction. Log loss clips probabilities to
-[1e-15, 1 - 1e-15]. ECE has ten bins of equal mass; rows of equal probability stay in one bin.
+[1e-15, 1 - 1e-15]. ECE has ten bins of equal mass; rows of equal probability stay in one bin. ICI is the mean distance
+between a probability and the smoothed rate observed around it. The Brier score is taken apart over the ECE's bins:
+reliability (lower is better) - resolution (higher is better) + uncertainty (the data's own), but for what varies inside bins.
 """
 
 from __future__ import annotations
@@ -18,8 +20,8 @@ import numpy as np
 import numpy.typing as npt
 
 __all__ = [
-    "auc", "brier", "ece", "evaluate", "gain_at", "gain_curve", "lift_at", "log_loss", "paired_differences", "pr_auc", "precision_at",
-    "reliability",
+    "auc", "auc_error", "brier", "ece", "evaluate", "gain_at", "gain_curve", "lift_at", "log_loss", "paired_differences", "pr_auc",
+    "precision_at", "reliability",
 ]  # fmt: skip
 
 Floats = npt.NDArray[np.float64]
@@ -27,7 +29,12 @@ Ints = npt.NDArray[np.int64]
 
 CLIP = 1e-15
 BINS = 10
+SMOOTH_BINS, SPAN = 40, 0.2
+"""ICI: bins of equal mass that are smoothed, and the share of rows on each side that takes part, the nearer the more."""
 FIGURES = ("auc", "pr_auc", "log_loss", "brier", "ece", "lift_at_10", "precision_at_20")
+CALIBRATION = ("ici", "brier_reliability", "brier_resolution", "brier_uncertainty")
+RAISED = ("ece", "ici", "brier_reliability")
+"""Figures that noise alone raises, in the rows as in each resample of them."""
 
 
 def evaluate(
@@ -35,21 +42,24 @@ def evaluate(
 ) -> dict[str, object]:
     """The stable keys of a candidate: each figure, its 95 % interval in `<name>_ci`, `rows`, `positives`, `base_rate`.
 
-    Intervals are percentiles over resampled leads. A resample adds noise to every bin and so raises the ECE; its
-    interval is moved back by the mean of that rise, and cut at zero.
+    Intervals are percentiles over resampled leads. A resample adds noise to every bin and so raises ECE, ICI and reliability;
+    their intervals are moved back by the mean of that rise, and cut at zero.
     """
+    names = (*FIGURES, *CALIBRATION)
     if not len(y):
-        return {"rows": 0, "positives": 0, "base_rate": None} | dict.fromkeys(FIGURES) | {f"{n}_ci": [None, None] for n in FIGURES}
-    ranked = _Ranked.of(y, p, margin)
-    found = _figures(ranked, np.ones(len(ranked.y)))
-    draws = {name: np.empty(resamples) for name in FIGURES}
+        return {"rows": 0, "positives": 0, "base_rate": None} | dict.fromkeys(names) | {f"{n}_ci": [None, None] for n in names}
+    ranked, smooth = _Ranked.of(y, p, margin), _Smooth.of(y, p)
+    ones = np.ones(len(ranked.y))
+    found = _figures(ranked, ones) | _calibration(ranked, smooth, ones, ones)
+    draws = {name: np.empty(resamples) for name in names}
     for i, counts in enumerate(_resampled(lead, len(ranked.y), resamples, seed)):
-        for name, value in _figures(ranked, counts[ranked.order]).items():
+        weight = counts[ranked.order]
+        for name, value in (_figures(ranked, weight) | _calibration(ranked, smooth, weight, counts)).items():
             draws[name][i] = value
     result: dict[str, object] = {"rows": len(ranked.y), "positives": int(ranked.y.sum()), "base_rate": float(ranked.y.mean())}
-    for name in FIGURES:
+    for name in names:
         result[name] = _plain(found[name])
-        result[f"{name}_ci"] = _interval(draws[name], found[name] if name == "ece" else None)
+        result[f"{name}_ci"] = _interval(draws[name], found[name] if name in RAISED else None)
     return result
 
 
@@ -89,6 +99,16 @@ def auc(y: Floats, score: Floats, weight: Floats | None = None) -> float:
     0.875
     """
     return _auc(*_sums(*_single(y, score, weight)))
+
+
+def auc_error(found: float, positives: int, negatives: int) -> float:
+    """Standard error of an AUC from so many (independent) leads of each class (Hanley and McNeil 1982)."""
+    if not positives or not negatives:
+        return 0.5
+    a = max(found, 1 - found)
+    both, one = a / (2 - a), 2 * a * a / (1 + a)
+    variance = a * (1 - a) + (positives - 1) * (both - a * a) + (negatives - 1) * (one - a * a)
+    return float(np.sqrt(max(variance, 1e-6) / (positives * negatives)))
 
 
 def pr_auc(y: Floats, score: Floats, weight: Floats | None = None) -> float:
@@ -195,6 +215,56 @@ def _figures(ranked: _Ranked, weight: Floats, capacity: float | None = None) -> 
         "lift_at_10": _top(everyone, positives, 0.10) / (0.10 * found) if found else np.nan,
         "precision_at_20": _top(everyone, positives, 0.20) / (0.20 * total) if total else np.nan,
         **extra,
+    }
+
+
+@dataclass(frozen=True)
+class _Smooth:
+    """Rows by probability in many bins, and how much each bin says about each other one."""
+
+    order: Ints
+    starts: Ints
+    y: Floats
+    p: Floats
+    kernel: Floats
+
+    @classmethod
+    def of(cls, y: Floats, p: Floats) -> _Smooth:
+        p = np.asarray(p, np.float64)
+        order = np.argsort(p, kind="stable")
+        y, p = np.asarray(y, np.float64)[order], p[order]
+        starts = _bin_starts(p[1:] != p[:-1], SMOOTH_BINS)
+        middle = (starts + np.append(starts[1:], len(p))) / 2 / len(p)
+        near = np.clip(1 - (np.abs(middle[:, None] - middle[None, :]) / SPAN) ** 3, 0, None)
+        return cls(order, starts, y, p, near**3)
+
+    def ici(self, counts: Floats) -> float:
+        """Each bin's mean probability against a straight line through its neighbours' rates, weighted by their nearness."""
+        weight = counts[self.order]
+        rows, first, second, rate, cross = (
+            np.add.reduceat(weight * part, self.starts) for part in (1.0, self.p, self.p**2, self.y, self.p * self.y)
+        )
+        here = np.divide(first, rows, out=np.zeros_like(first), where=rows > 0)
+        w, px, pp, ty, tx = (self.kernel @ part for part in (rows, first, second, rate, cross))
+        mean_p, mean_y = (np.divide(part, w, out=np.zeros_like(w), where=w > 0) for part in (px, ty))
+        spread = pp - w * mean_p**2
+        slope = np.divide(tx - w * mean_p * mean_y, spread, out=np.zeros_like(w), where=spread > 1e-9 * np.maximum(w, 1))
+        observed = np.clip(mean_y + slope * (here - mean_p), 0, 1)
+        return float(rows @ np.abs(here - observed) / rows.sum()) if rows.sum() else np.nan
+
+
+def _calibration(ranked: _Ranked, smooth: _Smooth, weight: Floats, counts: Floats) -> dict[str, float]:
+    total = weight.sum()
+    if not total:
+        return dict.fromkeys(CALIBRATION, np.nan)
+    rows, promised, found = (np.add.reduceat(weight * part, ranked.bin_starts) for part in (1.0, ranked.p, ranked.y))
+    base = found.sum() / total
+    p, y = (np.divide(part, rows, out=np.full_like(part, base), where=rows > 0) for part in (promised, found))
+    return {
+        "ici": smooth.ici(counts),
+        "brier_reliability": float(rows @ (p - y) ** 2 / total),
+        "brier_resolution": float(rows @ (y - base) ** 2 / total),
+        "brier_uncertainty": float(base * (1 - base)),
     }
 
 

@@ -118,6 +118,8 @@ def report_html(result: TrainingResult) -> str:
         measured=_pairs(result.metrics.get("measured")),
         served=_pairs(result.metrics.get("served")),
         unseen=_pairs(result.unseen_accounts),
+        brier=_brier(result),
+        segments=result.metrics.get("segments") or [],
         seconds=_seconds(result.metrics.get("seconds")),
         identity=_identity(result),
     )
@@ -212,6 +214,24 @@ def _interval_plots(result: TrainingResult) -> list[tuple[str, Markup]]:
             dashed = "" if baseline.get(figure.key) is None else "; dashed: always the base rate"
             plots.append((f"{figure.name}: {better}{dashed}", figures.intervals(rows, baseline.get(figure.key))))
     return plots
+
+
+def _brier(result: TrainingResult) -> str:
+    """The smoothed calibration error, and the Brier score taken apart, in a line."""
+    chosen = result.metrics.get("candidates", {}).get(result.chosen or "", {})
+    keys = ("ici", "brier", "brier_reliability", "brier_resolution", "brier_uncertainty")
+    if not all(_finite(chosen.get(key)) for key in keys):
+        return ""
+    figures = [Figure(key, key, "") for key in keys]
+    ici, brier, reliability, resolution, uncertainty = (
+        f"{_number(chosen, figure)} ({interval})" if (interval := _interval(chosen, figure)) else _number(chosen, figure)
+        for figure in figures
+    )
+    return (
+        f"ICI, the same error along a smooth curve instead of in groups: {ici}. Brier {brier} = reliability {reliability} "
+        f"\N{MINUS SIGN} resolution {resolution} + uncertainty {uncertainty}: what promises miss, less what they tell apart, "
+        "plus what nobody can know (up to differences inside groups)."
+    )
 
 
 def _verdicts(result: TrainingResult) -> list[tuple[str, str, str, str]]:

@@ -33,7 +33,7 @@ from training.candidates import KINDS, Candidate, choose, fit_candidates
 from training.dataset import Dataset
 from training.leakage import Verdict, audit
 from training.leakage_timing import late_inputs
-from training.measure import against, baseline, curves, importance, measure, unseen_accounts, with_left_out
+from training.measure import against, baseline, curves, importance, measure, promises_kept, unseen_accounts, with_left_out
 from training.mlflow_log import attach_report, register
 from training.no_signal import RankingTest, age_slots, month_strata, order_strata, ranking_test
 from training.provenance import provenance
@@ -108,6 +108,9 @@ def train(read: Callable[[Say], Dataset], home: Home, options: Options, say: Say
     with watch.stage("measure", f"measuring on {len(split.test):,} test rows"):
         figures = measure(data, split, candidates, calibrations, seed=seed, resamples=resamples)
         simplest = against(data, split, candidates, calibrations, chosen, "scorecard", seed=seed, resamples=resamples)
+        kept = promises_kept(
+            data, split, candidates[chosen], calibrations[chosen], calibrating=learned.calibrating, when=when_of(data), seed=seed
+        )
         signal = ranking(data, learned, seed)
         no_signal = signal.no_signal
         everything = None
@@ -120,7 +123,7 @@ def train(read: Callable[[Say], Dataset], home: Home, options: Options, say: Say
     version = f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{data.digest()[:8]}"
     metrics = _metrics(data, split, learned.verdicts, figures, simplest, served, chosen, no_signal=no_signal, version=version)
     result = TrainingResult(
-        metrics=metrics,
+        metrics=metrics | kept,
         blocks=_blocks(data, split),
         sources=data.sources,
         label=data.label,

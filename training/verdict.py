@@ -201,9 +201,31 @@ def _drifted(result: TrainingResult) -> Caution | None:
         gap = _gap(result)
         if gap is not None and abs(gap) >= 0.005 and (gap < 0) == (after.base_rate > before.base_rate):
             text += f", which were learned at the old rate and promise {'too little' if gap < 0 else 'too much'}"
-        text += "."
+        text += "." + _why_uncorrected(result) + _more_than_the_rate(result)
     title = f"The base rate moved: {percent(before.base_rate)} → {percent(after.base_rate)}"
     return Caution("care", title, text, kind="drift")
+
+
+def _why_uncorrected(result: TrainingResult) -> str:
+    """What the rehearsal before test said of a correction, where it was not made."""
+    before = (result.metrics.get("shift") or {}).get("before_test")
+    if not before or before.get("corrected") or before.get("old_rate") is None:
+        return ""
+    went = f"from {percent(before['old_rate'])} to {percent(before['new_rate'])}"
+    how = "made the newest rows before test worse" if before["gain"] < 0 else "did not surely help the newest rows before test"
+    return f" No correction was made: rehearsed, one {how}, where the rate went {went}."
+
+
+def _more_than_the_rate(result: TrainingResult) -> str:
+    """Whether more moved than the base rate, and what an offset known in hindsight would have mended."""
+    found = (result.metrics.get("shift") or {}).get("on_test")
+    if not found or found.get("verdict") != "more than the base rate":
+        return ""
+    return (
+        " More than the base rate moved: who converts changed too "
+        f"(AUC {found['old_auc']:.2f} before test, {found['new_auc']:.2f} on it). The best single correction, known in hindsight, "
+        f"would have left {100 * found['ece_in_hindsight']:.1f} of {100 * found['ece']:.1f} points of error."
+    )
 
 
 def _random_split(result: TrainingResult) -> Caution | None:
@@ -248,6 +270,9 @@ def _offset(result: TrainingResult) -> Caution | None:
     ]  # fmt: skip
     if not said:
         return None
+    before = (result.metrics.get("shift") or {}).get("before_test") or {}
+    if before.get("corrected") and before.get("verdict") == "more than the base rate":
+        said.append("More than the base rate moved there, and that no single shift corrects.")
     return Caution(
         "know",
         "Probabilities corrected for a base rate that moved",

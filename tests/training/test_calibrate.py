@@ -7,7 +7,7 @@ import pytest
 
 from models.inputs import Floats
 from models.logit import sigmoid
-from training.calibrate import calibrate
+from training.calibrate import calibrate, on_test, rehearse
 from training.metrics import log_loss
 
 Ints = np.ndarray[tuple[int], np.dtype[np.int64]]
@@ -63,3 +63,40 @@ def test_the_order_of_rows_in_the_table_does_not_matter() -> None:
     other = calibrate(margin[mixed], y[mixed], lead[mixed], when[mixed], np.sort(place[rows]), 7)
     assert (one.offset is None) == (other.offset is None)
     assert np.allclose(one.apply(margin[:50])[0], other.apply(margin[:50])[0])
+
+
+def test_the_rehearsal_says_why_there_is_no_correction() -> None:
+    """Up, then down: what the middle third teaches would make the newest worse, as on bank marketing."""
+    rng = np.random.default_rng(2)
+    margin, when = rng.normal(-1.5, 1.0, 6_000), np.arange(6_000.0)
+    moved = np.select([when < 2_000, when < 4_000], [0.0, 1.0], -0.8)
+    y = (rng.random(6_000) < sigmoid(margin + moved)).astype(np.float64)
+    lead = np.arange(6_000)
+    assert calibrate(margin, y, lead, when, lead, 7).offset is None
+    found = rehearse(margin, y, lead, when, lead, 7)
+    assert found is not None
+    assert found.shift is not None
+    said = found.to_json(None)
+    assert (said["corrected"], said["gain"] < 0, said["new_rate"] < said["old_rate"], said["verdict"]) == (
+        False,
+        True,
+        True,
+        "base rate only",
+    )
+
+
+def test_without_an_order_nothing_can_be_rehearsed() -> None:
+    margin, y, lead, _ = drifting(1, 2.0)
+    assert rehearse(margin, y, lead, None, np.arange(ROWS), 7) is None
+
+
+def test_test_rows_tell_what_one_offset_would_have_mended_in_hindsight() -> None:
+    rng = np.random.default_rng(4)
+    margin, lead = rng.normal(-1.2, 1.0, ROWS), np.arange(ROWS)
+    early, late = lead[:3_000], lead[3_000:]
+    y = (rng.random(ROWS) < sigmoid(margin + np.where(lead < 3_000, 0.0, 1.5))).astype(np.float64)
+    found = on_test(calibrate(margin, y, lead, None, early, 7), margin, y, lead, early, late)
+    assert found is not None
+    assert found["verdict"] == "base rate only"
+    assert found["ece"] > 0.15
+    assert found["ece_in_hindsight"] < 0.05

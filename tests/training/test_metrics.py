@@ -147,3 +147,36 @@ def test_paired_differences_see_what_unpaired_intervals_cannot() -> None:
     assert high - low < single[1] - single[0]
     nothing = metrics.paired_differences(y, (p, margin), (p, margin), resamples=20)
     assert all(row["ci"] == [0.0, 0.0] for row in nothing.values())
+
+
+class TestCalibrationFigures:
+    def found(self, distort: float, seed: int = 0, rows: int = 20_000) -> dict[str, object]:
+        rng = np.random.default_rng(seed)
+        p = rng.uniform(0.02, 0.6, rows)
+        y = (rng.random(rows) < np.clip(p + distort * np.sin(9 * p), 0, 1)).astype(float)
+        return metrics.evaluate(y, p, resamples=40)
+
+    def test_the_brier_score_is_the_sum_of_its_parts(self) -> None:
+        rng = np.random.default_rng(1)
+        p = rng.choice([0.1, 0.2, 0.35, 0.6], 5_000)
+        y = (rng.random(5_000) < p * 0.9).astype(float)
+        found = metrics.evaluate(y, p, resamples=5)
+        parts = found["brier_reliability"] - found["brier_resolution"] + found["brier_uncertainty"]  # type: ignore[operator]  # they are floats
+        assert parts == pytest.approx(found["brier"], abs=1e-12)
+
+    def test_kept_promises_have_a_small_ici_and_broken_ones_the_size_of_the_gap(self) -> None:
+        assert self.found(0.0)["ici"] < 0.01  # type: ignore[operator]  # it is a float
+        # The mean of 0.1 |sin 9p| over the range is 0.064; a line through neighbours cuts its corners a little.
+        assert self.found(0.1)["ici"] == pytest.approx(0.064, abs=0.015)
+
+    def test_one_promise_for_everybody_is_off_by_the_difference_of_the_rates(self) -> None:
+        y = (np.arange(1_000) % 4 == 0).astype(float)
+        found = metrics.evaluate(y, np.full(1_000, 0.4), resamples=10)
+        assert found["ici"] == pytest.approx(0.15)
+        assert found["brier_resolution"] == pytest.approx(0.0)
+
+    def test_each_has_an_interval_that_holds_it(self) -> None:
+        found = self.found(0.1, rows=3_000)
+        for name in ("ici", "brier_reliability", "brier_resolution", "brier_uncertainty"):
+            low, high = found[f"{name}_ci"]  # type: ignore[misc]  # a pair of floats
+            assert low <= found[name] <= high
