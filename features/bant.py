@@ -281,7 +281,7 @@ def _said(history: History) -> NDArray[np.float64]:
     if (dates < 0.0).any():
         dates = np.where(dates < 0.0, coming_end(dates, day - answers.age[place]), dates)
     ahead = dates + 1.0 - day  # till the end of the day
-    said[place] = np.where(np.isnan(dates), said[place], np.where(ahead < 0.0, np.nan, np.where(ahead <= QUARTER, SOON, LATER)))
+    said[place] = np.where(np.isnan(dates), said[place], np.where(ahead <= 0.0, np.nan, np.where(ahead <= QUARTER, SOON, LATER)))
     return said
 
 

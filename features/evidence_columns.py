@@ -37,7 +37,8 @@ def column_statement(column: EvidenceColumn, history: History) -> tuple[Column, 
         return said, age
     dates, day = text.map(names_date), history.day()
     dates = np.where(dates < 0.0, coming_end(dates, day - age), dates)
-    return np.where(np.isnan(dates), said, _when(dates + 1.0 - day)), age
+    ahead = dates + 1.0 - day  # till the end of the day
+    return np.where(np.isnan(dates), said, _when(np.where(ahead > 0.0, ahead, np.nan))), age
 
 
 def column_text(column: EvidenceColumn, history: History, row: int) -> str:

@@ -32,7 +32,7 @@ _WORDS: tuple[tuple[Dimension, tuple[str, ...]], ...] = (
     ("timeline", ("timeline", "timeframe", "timing", "plazo*", "urgen*", "compra_fecha", "calendario")),
     ("budget", ("budg*", "bdgt*", "presup*", "ppto", "funding", "funds", "fondos", "inversion", "investment")),
     ("authority", ("authority", "autoridad", "decisor*", "decision", "decide*", "decid*", "signatory", "firmante")),
-    ("need", ("need*", "neces*", "pain*", "problem", "problems", "problema*", "reto", "retos", "challenge*")),
+    ("need", ("need", "needs", "neces*", "pain", "pains", "problem", "problems", "problema*", "reto", "retos", "challenge*")),
     ("need", ("goal", "goals", "objetivo*", "requirement*", "requisito*", "scope", "alcance")),
 )
 """Words of a name, tried in order; `*` is any ending."""

@@ -79,12 +79,12 @@ _MONTHS = {
         (
             ("jan", "january", "ene", "enero"),
             ("feb", "february", "febrero"),
-            ("mar", "march", "marzo"),
+            ("march", "marzo"),
             ("apr", "april", "abr", "abril"),
             ("may", "mayo"),
             ("jun", "june", "junio"),
             ("jul", "july", "julio"),
-            ("aug", "august", "ago", "agosto"),
+            ("aug", "august", "agosto"),
             ("sep", "sept", "september", "septiembre", "setiembre"),
             ("oct", "october", "octubre"),
             ("nov", "november", "noviembre"),
@@ -100,12 +100,15 @@ _DATES = (
     re.compile(rf"\b(?P<day>0?[1-9]|[12]\d|3[01])[-/.](?P<month>0?[1-9]|1[0-2])[-/.]{_YEAR}\b"),
     re.compile(rf"\b{_YEAR}[-/](?P<month>0?[1-9]|1[0-2])\b"),
     re.compile(rf"\b(?P<month>0?[1-9]|1[0-2])[-/]{_YEAR}\b"),
-    re.compile(rf"\b(?:q|t)(?P<quarter>[1-4])(?:\W*(?:of |de )?{_YEAR})?\b"),
     re.compile(rf"\b{_YEAR}\W*(?:q|t)(?P<quarter>[1-4])\b"),
-    re.compile(rf"\b(?P<name>{'|'.join(_MONTHS)})\b\.?(?:,? (?:of |de |del )?{_YEAR})?"),
+    re.compile(rf"\b(?:q|t)(?P<quarter>[1-4])(?:\W*(?:of |de )?{_YEAR})?\b"),
+    re.compile(rf"\b(?P<name>may)\b,? (?:of )?{_YEAR}"),
+    re.compile(rf"\b(?:in|by|before|until|during|end of) (?P<name>may)\b(?:,? (?:of )?{_YEAR})?"),
+    re.compile(rf"\b(?P<name>{'|'.join(name for name in _MONTHS if name != 'may')})\b\.?(?:,? (?:of |de |del )?{_YEAR})?"),
     re.compile(rf"\b{_YEAR}\b"),
 )
-"""The first that fits counts. Of numbers like 3/4/2026 the day stands first, as where the order is in doubt elsewhere."""
+"""The first that fits counts. "We may buy" is not the month. Of numbers like 3/4/2026 the
+day stands first, as where the order is in doubt elsewhere."""
 _BARE = re.compile(r"\d{1,3}(?:[.,]\d+)?")
 _EPOCH = date(1970, 1, 1)
 _NOTHING = float("nan")

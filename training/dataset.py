@@ -49,6 +49,7 @@ _SECONDS_OF_SILENCE = 3.0
 _SEGMENTS = ("source", "country", "industry", "medium", "language")
 _MOST_SEGMENT_VALUES = 40
 _MOST_STRANGE = 8
+_NOTHING_DECLARED = Declared()
 
 
 @dataclass(frozen=True)
@@ -187,7 +188,7 @@ def flat_dataset(
     flat: FlatTable,
     title: str,
     id_column: str | None = None,
-    declared: Declared = Declared(),  # noqa: B008 - frozen, and nothing in it is ever changed
+    declared: Declared = _NOTHING_DECLARED,
     say: Say = lambda text: None,
     *,
     feature_set: FeatureSet | None = None,

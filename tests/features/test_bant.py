@@ -68,6 +68,47 @@ def test_contradictions_lower_the_strength_and_stay_visible() -> None:
     assert contradicted.status != "met"
 
 
+def test_an_earlier_yes_against_a_later_no_lowers_and_is_told_as_such() -> None:
+    said = ["2026-03-01 answer budget=approved", "2026-03-30 answer presupuesto=cancelled,_no_budget"]
+    both, alone = of(activities=said)["budget"], of(activities=said[1:])["budget"]
+    assert (both.status, alone.status) == ("unmet", "unmet")
+    assert [(hint.fact, hint.contradicts) for hint in both.hints] == [
+        ("Said about budget: “cancelled, no budget”", False),
+        ("Said earlier about budget: “approved”", True),
+    ]
+    assert both.question == bant.DISAGREEMENTS["budget"]
+    assert catalogue()["budget_stated"](history("ana", as_of="2026-03-31", activities=said)) == [-1.0]
+
+
+def test_a_later_yes_outweighs_an_earlier_no_but_not_as_if_it_had_never_been_said() -> None:
+    said = ["2026-03-01 answer budget=no", "2026-03-30 answer budget=approved"]
+    both, alone = of(activities=said)["budget"], of(activities=said[1:])["budget"]
+    assert both.status == alone.status == "met"
+    assert both.strength is not None
+    assert alone.strength is not None
+    assert both.strength < alone.strength
+
+
+def test_not_knowing_later_does_not_take_back_what_was_said() -> None:
+    said = ["2026-03-01 answer budget=approved", "2026-03-30 answer budget=don't_know"]
+    assert of(activities=said)["budget"] == of(activities=said[:1])["budget"]
+
+
+@pytest.mark.parametrize(
+    ("said", "status"),
+    [("2026-05-01", "met"), ("Q2", "met"), ("in december", "unknown"), ("2026-03-30", "unknown"), ("Q1 2025", "unknown")],
+)
+def test_a_date_in_an_answer_is_held_against_the_instant(said: str, status: str) -> None:
+    found = of(activities=[f"2026-03-29 answer timeline={said.replace(' ', '_')}"])["timeline"]
+    assert found.status == status
+    passed = said in ("2026-03-30", "Q1 2025")
+    assert (found.strength is None) is passed
+
+
+def test_an_answer_about_nothing_that_is_known_changes_nothing() -> None:
+    assert of(activities=["2026-03-29 answer shoe_size=42"]) == of(activities=[])
+
+
 def test_the_strongest_hint_comes_first() -> None:
     need = of(
         activities=["2026-03-30 answer need=forecasting", "2026-03-30T09:01 page_view /docs/x", "2026-03-30T08:01 page_view /compare"]
