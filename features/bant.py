@@ -17,6 +17,7 @@ from typing import Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from features import fit
 from features.declarations import DIMENSIONS, Declarations, Dimension, EvidenceColumn
 from features.evidence_columns import column_statement, column_text
 from features.history import DAY, Answered, Column, History, Need, select
@@ -331,14 +332,12 @@ def _tell_title(history: History, row: int) -> tuple[str, float | None]:
 
 def _by_revenue(history: History) -> Column:
     """Large companies have money, which is a weak hint that there is some for this: from a million to a hundred million."""
-    revenue = history.number("annual_revenue")
-    known = np.where(revenue > 0, revenue, np.nan)
-    weight: Column = 0.125 * np.minimum(np.maximum(np.log10(known) - 6.0, 0.0), 2.0)
+    weight: Column = 0.125 * np.minimum(np.maximum(np.log10(history.memo(fit.revenue)) - 6.0, 0.0), 2.0)
     return weight
 
 
 def _tell_revenue(history: History, row: int) -> tuple[str, float | None]:
-    revenue = float(history.number("annual_revenue")[row])
+    revenue = float(history.memo(fit.revenue)[row])
     return f"Company's annual revenue is about {revenue:,.0f}", _written(history, "annual_revenue", row)
 
 

@@ -13,6 +13,7 @@ from features.engine import SignalTable
 from features.history import TextColumn
 from features.signal import Attribute, FeatureSet, UnknownSignal
 from models.encoder import Encoder
+from models.reasons import Reasons
 
 FEATURES = FeatureSet((catalogue()["seniority"],), ("nps_survey",), (Attribute("size", "number"), Attribute("origin", "category")))
 NAMES = ("seniority", "nps_survey:count", "nps_survey:count_7d", "nps_survey:days_since", "size")
@@ -87,6 +88,24 @@ def test_fewer_inputs_keep_their_order_and_codes() -> None:
     fewer = encoder.only({"origin", "seniority"})
     assert [one.name for one in fewer.inputs] == ["seniority", "origin"]
     assert fewer.encode(table(["fair", None]))[0].tolist() == [1.0, 2.0]
+
+
+def test_a_signal_without_an_order_is_a_category_of_its_own_words() -> None:
+    """Its 0 is any other kind, which is no more missing than a rare category is."""
+    signal = catalogue()["industry_group"]
+    known = SignalTable(("industry_group",), np.array([[0.0], [3.0], [np.nan]]), {})
+    encoder = Encoder.fit(FeatureSet((signal,)), known, np.arange(3))
+
+    assert [(one.kind, one.categories) for one in encoder.inputs] == [("category", signal.words[1:])]
+    assert np.array_equal(encoder.encode(known), known.numbers, equal_nan=True)
+    assert Encoder.from_json(json.loads(json.dumps(encoder.to_json()))) == encoder
+
+    told = Reasons(encoder).of(np.array([[1.0], [1.0], [1.0]]), known.numbers, 1, known.texts)
+    assert [one.sentence for (one,) in told] == [
+        "Company's industry is another industry.",
+        "Company's industry is energy and utilities.",
+        "Industry group is not known.",
+    ]
 
 
 def test_directions_and_families_come_from_the_signals() -> None:

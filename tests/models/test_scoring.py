@@ -190,6 +190,17 @@ class TestWhatIsNotThere:
         absent, given = decisions(flat_bundle, [LeadRequest(dict(lead, **more), as_of=AS_OF) for more in ({}, {"size": value})])
         assert given.probability == absent.probability
 
+    @pytest.mark.parametrize(("text", "number"), [("50-200", 100), ("1.200 empleados", 1_200), ("10k+", 10_000)])
+    def test_a_size_in_words_is_the_size(self, event_bundle: Bundle, text: str, number: float) -> None:
+        worded, counted = decisions(event_bundle, [LeadRequest({"employees": size}, as_of=AS_OF) for size in (text, number)])
+        assert [getattr(worded, name) for name in FIGURES] == [getattr(counted, name) for name in FIGURES]
+        assert not any("tells of no size" in said for said in worded.missing)
+
+    def test_a_text_that_is_no_size_is_not_known_and_said(self, event_bundle: Bundle) -> None:
+        worded, silent = decisions(event_bundle, [LeadRequest({"employees": size}, as_of=AS_OF) for size in ("SME", None)])
+        assert [getattr(worded, name) for name in FIGURES] == [getattr(silent, name) for name in FIGURES]
+        assert "employees 'SME' tells of no size" in worded.missing
+
     @pytest.mark.parametrize("origin", ["", "  ", "NULL", "NaN", None])
     def test_words_for_missing_are_those_of_files(self, flat_bundle: Bundle, origin: Any) -> None:
         absent, given = decisions(
