@@ -54,14 +54,12 @@ def selector_of(need: Need) -> Selector:
 class _Reaction(NamedTuple):
     """What is asked of a person's first deeds after we sought contact."""
 
-    deeds: NDArray[np.bool_]
-    """Which cells are of such a deed."""
-    contact: NDArray[np.bool_]
-    """Which are of us seeking contact."""
+    role: NDArray[np.int8]
+    """What each cell is: 2 such a deed, 1 us seeking contact, 0 neither."""
     mark: int | None
     """Where they are counted."""
     delays: list[int]
-    """The columns of mean delays, and the bucket of each."""
+    """The columns of delays added up, and the bucket of each."""
     buckets: list[int]
 
 
@@ -169,7 +167,8 @@ class Aggregator:
         for selector in dict.fromkeys(selector_of(need) for need in self.needs if need[0] in ("reactions", "delay")):
             delays = [i for i, need in enumerate(self.needs) if need[0] == "delay" and selector_of(need) is selector]
             buckets = [bucket_of[self.needs[i][2]] - 1 for i in delays]
-            self._reactions.append(_Reaction(member[selector], member[_CONTACT], mark.get((selector, "reactions")), delays, buckets))
+            role = np.where(member[selector], 2, member[_CONTACT]).astype(np.int8)
+            self._reactions.append(_Reaction(role, mark.get((selector, "reactions")), delays, buckets))
         # The columns that are wanted, each (selector or run, window): counts, then marks, then the topics of each breadth.
         asked: list[tuple[Selector | tuple[Selector, str], float | None]] = []
         asked += [(selector_of(need), need[2]) for need in self.needs[: self._returns_from]]
@@ -333,37 +332,30 @@ class Aggregator:
                 yield bucket[first : len(bucket) - 1 + first][found] * self._width + mark
 
     def _reacted(self, out: Floats, cell: Ints, when: Ints, occurred: Ints, segment: Ints, n: int) -> Iterator[Ints]:
-        """Where a person's first deed after we sought contact is counted; writes the mean delays, in hours.
+        """Where a person's first deed after we sought contact is counted; writes the delays added up, in hours.
 
         Delays are whole seconds, so that their sums are exact in any order. Of several deeds at one instant one counts,
         and what we did at the same instant came before.
         """
         for one in self._reactions:
-            deed, contact = one.deeds[cell], one.contact[cell]
-            (rows,) = (deed | contact).nonzero()
-            rows = _contacts_first(rows, deed, occurred, segment)
-            at, deed = occurred[rows], deed[rows]
-            gap: Ints = at[1:] - at[:-1]
-            found = deed[1:] & ~deed[:-1] & (gap < _REACTION)
+            role = one.role[cell]
+            (rows,) = role.nonzero()
+            role, at = role[rows], occurred[rows]
+            step, gap = role[1:] - role[:-1], at[1:] - at[:-1]
+            if ((gap == 0) & (step < 0)).any():
+                rows = rows[np.lexsort((role, at, segment[rows]))]
+                role, at = one.role[cell[rows]], occurred[rows]
+                step, gap = role[1:] - role[:-1], at[1:] - at[:-1]
+            found = (step > 0) & (gap < _REACTION)
             if n > 1:
                 whose = segment[rows]
                 found &= whose[1:] == whose[:-1]
-            bucket = when[rows[1:]][found]
+            bucket = when[rows[1:][found]]
             if one.delays:
-                times = np.bincount(bucket, minlength=self.n_buckets * n).reshape(-1, n).cumsum(axis=0)
                 seconds = np.bincount(bucket, gap[found] // 1_000_000, self.n_buckets * n).reshape(-1, n).cumsum(axis=0)
-                with np.errstate(invalid="ignore"):
-                    out[:, one.delays] = (seconds[one.buckets] / times[one.buckets] / 3600.0).T
+                out[:, one.delays] = seconds[one.buckets].T / 3600.0
             if one.mark is not None:
                 yield bucket * self._width + one.mark
-
-
-def _contacts_first(rows: Ints, deed: NDArray[np.bool_], occurred: Ints, segment: Ints) -> Ints:
-    """Rows in time order, those of one instant so that what we did stands before what a person did."""
-    at, done = occurred[rows], deed[rows]
-    if len(rows) > 1 and (done[:-1] & ~done[1:] & (at[1:] == at[:-1])).any():
-        return rows[np.lexsort((done, at, segment[rows]))]
-    return rows
 
 
 def _membership(selectors: Sequence[Selector], types: list[str], topics: list[str], channels: list[str]) -> NDArray[np.bool_]:

@@ -27,16 +27,20 @@ _CHANNELS = {
 """The ways in which a lead can deal with us, by the types of activity that go over them."""
 _ON_CHANNEL = {name: number_of(*types, within=90.0) for name, types in _CHANNELS.items()}
 
+_MAILED = OUTREACH[: OUTREACH.index(CALL_ATTEMPT)]
+_MAILS = number_of(*_MAILED, machine=None, within=90.0, what="sessions")
+"""A mail that is both sent and delivered is one."""
+
 _SHARES = Shares(
     {
         "email_response_90d": (
-            [number_of(*_ANSWERED_MAIL, within=90.0, what="days")],
-            [number_of("email_sent", "email_delivered", machine=None, within=90.0, what="sessions")],
+            [number_of(*_ANSWERED_MAIL, within=90.0)],
+            [_MAILS],
         ),
         "call_connect_90d": ([number_of("call", within=90.0)], [number_of("call", CALL_ATTEMPT, machine=None, within=90.0)]),
         "reaction_share_90d": (
             [number_of(within=90.0, what="reactions")],
-            [number_of(*OUTREACH, machine=None, within=90.0, what="sessions")],
+            [_MAILS, number_of(CALL_ATTEMPT, machine=None, within=90.0)],
         ),
         "web_share_90d": ([_ON_CHANNEL["web"]], [*_ON_CHANNEL.values()]),
         "mail_share_90d": ([_ON_CHANNEL["mail"]], [*_ON_CHANNEL.values()]),
@@ -135,12 +139,6 @@ def content_views_90d(history: History) -> Column:
     return history.activities("page_view", topic="content").count()
 
 
-@signal(family="engagement", unit="pages", within="90d", fill=0.0)
-def customer_story_views_90d(history: History) -> Column:
-    """Read what {value:.0f} pages say of our customers in the last 90 days."""
-    return history.activities("page_view", topic="customers").count()
-
-
 @signal(family="engagement", unit="opens", within="30d", fill=0.0)
 def email_opens_30d(history: History) -> Column:
     """Opened {value:.0f} mails in the last 30 days."""
@@ -169,8 +167,8 @@ def machine_clicks_30d(history: History) -> Column:
 def email_response_90d(history: History) -> Column:
     """Clicked or replied to {value:.0%} of the mails of the last 90 days.
 
-    Not known while no mail was delivered. A mail that is both sent and delivered counts once; several clicks on one day
-    are one response.
+    Not known while no mail was delivered. A mail that is both sent and delivered counts once; several clicks in one mail
+    make no more than all of them.
     """
     return _SHARES.of(history, "email_response_90d")
 
@@ -178,7 +176,7 @@ def email_response_90d(history: History) -> Column:
 @signal(family="engagement", unit="contacts", within="30d", fill=0.0)
 def contacts_30d(history: History) -> Column:
     """We sought contact {value:.0f} times in the last 30 days, by mail or calls that nobody took."""
-    return history.activities(*OUTREACH, machine=None).sessions()
+    return history.activities(*_MAILED, machine=None).sessions() + history.activities(CALL_ATTEMPT, machine=None).count()
 
 
 @signal(family="engagement", unit="share")
@@ -193,7 +191,9 @@ def reaction_share_90d(history: History) -> Column:
 @signal(family="engagement", unit="hours", within="90d")
 def reaction_hours_90d(history: History) -> Column:
     """Reacted to our mails and attempted calls after {value:.1f} hours on average, where within three days."""
-    return history.activities().delay()
+    hours, reactions = history.activities().delay(), history.activities().reactions()
+    mean: Column = np.divide(hours, reactions, out=np.full(hours.shape, np.nan), where=reactions > 0.0)
+    return mean
 
 
 @signal(family="engagement", unit="calls", within="30d", fill=0.0)

@@ -473,7 +473,7 @@ class Selection:
         return self._block.fetch(("reactions", self._selector, self._within))
 
     def delay(self) -> Column:
-        """Mean hours from our seeking contact to that first deed, NaN where there was none."""
+        """Hours from our seeking contact to each such first deed, added up."""
         return self._block.fetch(("delay", self._selector, self._within))
 
     def topics(self) -> Column:

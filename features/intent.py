@@ -70,12 +70,6 @@ def comparison_visits_30d(history: History) -> Column:
     return history.activities("page_view", topic="comparison").count()
 
 
-@signal(family="intent", unit="visits", fill=0.0)
-def comparison_decayed_14d(history: History) -> Column:
-    """Reading of comparisons with competitors, weighted by freshness (half-life 14 days), comes to {value:.1f}."""
-    return history.activities("page_view", topic="comparison").decayed(14)
-
-
 @signal(family="intent", unit="visits", within="30d", fill=0.0)
 def terms_visits_30d(history: History) -> Column:
     """Read terms, privacy or security pages {value:.0f} times in the last 30 days, as people do before they sign."""

@@ -16,7 +16,7 @@ CALL, CALL_ATTEMPT = "call", "call_attempt"
 """A call that nobody took is read as the type `call_attempt`, whichever of the two it is recorded as."""
 
 OUTREACH = ("email_sent", "email_delivered", "sms_sent", "message_sent", CALL_ATTEMPT)
-"""What we do to be heard. A mail that is both sent and delivered, or a call tried again at once, is one contact."""
+"""What we do to be heard: messages, then calls."""
 
 _OURS = frozenset({*OUTREACH, "email_bounce", "missed_call", "voicemail", "note", "task"})
 _ENDINGS = ("_sent", "_delivered", "_bounced")

@@ -33,7 +33,6 @@ _SINGLY = {
     "1 mailings": "1 mailing",
     "1 forms": "1 form",
     "1 guides, papers or other downloads": "1 guide, paper or other download",
-    "1 pages say": "1 page says",
     "1 links": "1 link",
     "1 webinars": "1 webinar",
     "1 days": "1 day",

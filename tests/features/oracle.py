@@ -124,7 +124,7 @@ def aggregate(need: Need, activities: list[Told], as_of: int) -> float:
         found = [gap for one, gap in reactions(mine, contacts) if one in inside]
         if kind == "reactions":
             return len(found)
-        return sum(gap // 1_000_000 for gap in found) / len(found) / 3600 if found else math.nan
+        return sum(gap // 1_000_000 for gap in found) / 3600
     if kind == "days":
         return len({one.occurred // DAY for one in inside})
     pairs = list(pairwise(mine))
