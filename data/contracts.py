@@ -9,7 +9,18 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-__all__ = ["ACTIVITIES", "LEADS", "LEAD_CHANGES", "NOT_ATTRIBUTES", "OUTCOMES", "STAGE_CHANGES", "TABLES", "ColumnKind", "TableContract"]
+__all__ = [
+    "ACTIVITIES",
+    "EARLIEST",
+    "LEADS",
+    "LEAD_CHANGES",
+    "NOT_ATTRIBUTES",
+    "OUTCOMES",
+    "STAGE_CHANGES",
+    "TABLES",
+    "ColumnKind",
+    "TableContract",
+]
 
 ColumnKind = Literal["id", "text", "number", "time", "boolean"]
 
@@ -88,6 +99,9 @@ OUTCOMES = TableContract(
     required={"lead_id": "id", "converted_at": "time"},
     optional={"amount": "number", "kind": "text"},
 )
+
+EARLIEST = "1990-01-01"
+"""Before this day no time is plausible: in tables such a row is put aside, in a request it is ignored; both are said."""
 
 TABLES = {table.name: table for table in (LEADS, LEAD_CHANGES, ACTIVITIES, STAGE_CHANGES, OUTCOMES)}
 

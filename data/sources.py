@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from data.columns import MISSING_WORDS, as_objects, as_text, boolean_words, encode, parse_numbers, parse_sizes, type_columns
-from data.contracts import LEADS, NOT_ATTRIBUTES, TABLES, TableContract
+from data.contracts import EARLIEST, LEADS, NOT_ATTRIBUTES, TABLES, TableContract
 from data.errors import BadData, DependencyFailed, TamizError
 from data.files import nearest, require_columns
 from data.frames import ActivityColumns, Arrow, Kind, Tables
@@ -36,7 +36,6 @@ if TYPE_CHECKING:
 
 __all__ = ["NoReader", "QueryFailed", "check_activities", "connect", "latest_plausible", "load_tables", "query_failed"]
 
-_EARLIEST = "1990-01-01"
 _LATEST = "2100-01-01"
 _MAIN_TIME = {"lead_changes": "changed_at", "activities": "occurred_at", "stage_changes": "entered_at", "outcomes": "converted_at"}
 _LEAD_PUT_ASIDE = "its lead was put aside"
@@ -342,7 +341,7 @@ class _Check:
         micros = parsed.micros
         if required:
             self.put_aside((micros == MISSING) & ~parsed.bad, f"nothing in {name}")
-        earliest = _micros(pd.Timestamp(_EARLIEST))
+        earliest = _micros(pd.Timestamp(EARLIEST))
         absurd = (micros != MISSING) & ((micros < earliest) | (micros > self.latest))
         if absurd.any():
             self.put_aside(absurd, f"implausible time in {name}", _instant(micros))

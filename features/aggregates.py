@@ -193,6 +193,11 @@ class Aggregator:
         return [select(one.types, topic, one.channel, one.machine, one.colleagues) for topic in self._about.names]
 
     @property
+    def types(self) -> frozenset[str]:
+        """The activity types that some selector names."""
+        return frozenset(self._type_place) - {_OTHER_OURS}
+
+    @property
     def reads(self) -> frozenset[str]:
         """The text columns of a log that tell its cells apart; machines are told by type and url."""
         return frozenset(

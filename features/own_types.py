@@ -9,14 +9,25 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping
 
 from features.history import Column, History, Selector
+from features.outreach import is_ours
 from features.rehearsal import needs_of
 from features.signal import FeatureSet, Signal
 from features.topics import TOPICS
 
-__all__ = ["MOST_TYPES", "declared_types", "leads_enough", "own_signals", "own_types", "signals_of_topic", "signals_of_type"]
+__all__ = [
+    "MOST_TYPES",
+    "declared_types",
+    "leads_enough",
+    "own_signals",
+    "own_types",
+    "said_of_unnamed",
+    "signals_of_topic",
+    "signals_of_type",
+]
 
 MOST_TYPES = 40
 """How many undeclared types become signals, the commonest first."""
+_SHOWN = 8
 
 
 def leads_enough(leads: int) -> float:
@@ -55,6 +66,20 @@ def declared_types(signals: Iterable[Signal]) -> frozenset[str]:
     """The activity types that some signal names, and answers."""
     selectors = [need[1] for one in signals for need in needs_of(one).aggregates]
     return frozenset(name for one in selectors if isinstance(one, Selector) for name in one.types) | {"answer"}
+
+
+def said_of_unnamed(types: Iterable[str], named: Collection[str]) -> str | None:
+    """What is said of activities of types that nobody declared: they are kept. None where there are none.
+
+    >>> said_of_unnamed(["page_view", "fair_visit", "fax"], {"page_view"})
+    'activity types that no signal names: fair_visit, fax; they count as activity and as nothing else'
+    """
+    unnamed = sorted({name for name in types if name not in named and not is_ours(name)})
+    if not unnamed:
+        return None
+    shown = ", ".join("".join(letter if letter.isprintable() else "·" for letter in name[:40]) for name in unnamed[:_SHOWN])
+    more = f" and {len(unnamed) - _SHOWN} more" if len(unnamed) > _SHOWN else ""
+    return f"activity types that no signal names: {shown}{more}; they count as activity and as nothing else"
 
 
 def own_types(leads_by_type: Mapping[str, int], leads: int, declared: Collection[str]) -> tuple[str, ...]:

@@ -28,6 +28,7 @@ from data.flat import FlatScan, scan_flat
 from features import bant
 from features.engine import Colleagues
 from features.history import ActivityLog, FieldHistory, Leads, Observations, TextColumn, instant
+from features.own_types import said_of_unnamed
 from models.bundle import Bundle
 from models.decision import DECISIONS
 from models.qualification import Policy, decide_many
@@ -312,6 +313,8 @@ def _with_dated_rows(
     log = log_of(tables)
     if later := int((log.occurred >= instant(as_of)).sum()):
         say(f"{later:,} activities from as_of or later were ignored")
+    if unnamed := said_of_unnamed(log.type.values, bundle.scorer.named):
+        say(unnamed)
     changes = _changes(bundle, tables) if "lead_changes" in files else {}
     return replace(leads, account=account_codes(tables), changes=changes), log
 

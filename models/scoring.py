@@ -20,13 +20,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from data.columns import MISSING_WORDS
-from data.contracts import LEADS
+from data.contracts import EARLIEST, LEADS
 from data.errors import BadData, TamizError
 from data.sizes import SIZES, read_size
 from features import bant
 from features.answers import field_of
+from features.catalogue import catalogue
 from features.engine import Colleagues, Plan, evaluate
 from features.history import NEVER, ActivityLog, History, Leads, Observations, TextColumn, instant
+from features.own_types import declared_types, said_of_unnamed
 from models.decision import Bant, BantDimension, Decision, Evidence, Outcome, Reason, Receipt
 from models.encoder import Encoder
 from models.inputs import Floats
@@ -40,6 +42,7 @@ __all__ = ["ActivityLike", "LeadActivity", "LeadRequest", "RequestLike", "Scored
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _FEW = 1_000
+_EARLIEST = instant(datetime.fromisoformat(EARLIEST))
 _canonical = msgspec.json.Encoder(order="deterministic")
 
 
@@ -141,7 +144,11 @@ class Scorer:
     expected: frozenset[str] = field(init=False)
     """Keys of `lead` that need no mention: what is read, and what Tamiz knows but no model reads."""
 
+    named: frozenset[str] = field(init=False)
+    """Activity types that need no mention: some signal names them."""
+
     def __post_init__(self) -> None:
+        object.__setattr__(self, "named", self.plan.own.types | declared_types(catalogue().values()))
         unread = LEADS.columns.keys() - self.evidence_plan.columns
         object.__setattr__(self, "expected", frozenset(self.kinds.keys() | unread))
 
@@ -344,21 +351,21 @@ class _Batch:
         if unused:
             notes.append(f"not used by this model: {', '.join(sorted(unused))}")
         i = self.size
-        own, occurred, later = _before(as_of, request.activities)
+        own, occurred, left_out = _before(as_of, request.activities)
         self._own.extend(own, occurred, [i] * len(own))
-        if later:
-            notes.append(f"{later} activities from as_of or later were ignored")
+        notes += [f"{count} activities {when} were ignored" for when, count in left_out.items() if count]
+        if unnamed := said_of_unnamed({one.type for one in own} - self._scorer.named, ()):
+            notes.append(unnamed)
         name = str(lead.get("lead_id", ""))
         context, taken = request.account_activities, None
         if context is None:
             if self._scorer.plan.colleagues.needs:
                 notes.append("account_activities not given: what colleagues do is not known")
         else:  # a lead is not its own colleague
-            taken, occurred, later = _before(as_of, [one for one in context if not name or one.lead_id != name])
+            taken, occurred, left_out = _before(as_of, [one for one in context if not name or one.lead_id != name])
             members = self._members
             self._others.extend(taken, occurred, [members.setdefault((i, one.lead_id or ""), len(members)) for one in taken])
-            if later:
-                notes.append(f"{later} activities of colleagues from as_of or later were ignored")
+            notes += [f"{count} activities of colleagues {when} were ignored" for when, count in left_out.items() if count]
         self.ids.append(name)
         self.notes.append(notes)
         self.consent.append(None if consent is None else bool(consent))
@@ -407,17 +414,20 @@ class _Batch:
         return Colleagues(log, starts, np.arange(len(members)), own=False), account
 
 
-def _before(as_of: int, activities: Sequence[ActivityLike]) -> tuple[list[ActivityLike], list[int], int]:
-    """Distinct activities that had happened and been recorded before `as_of`, the instant of each, and how many were later."""
+def _before(as_of: int, activities: Sequence[ActivityLike]) -> tuple[list[ActivityLike], list[int], dict[str, int]]:
+    """Distinct activities that had happened and been recorded before `as_of`, the instant of each, and how many were not, and when."""
     distinct = _distinct(activities)
     taken: list[ActivityLike] = []
     occurred: list[int] = []
+    absurd = 0
     for one in distinct:
         at = instant(one.occurred_at)
-        if at < as_of and (one.recorded_at is None or instant(one.recorded_at) < as_of):
+        if at < _EARLIEST:
+            absurd += 1
+        elif at < as_of and (one.recorded_at is None or instant(one.recorded_at) < as_of):
             taken.append(one)
             occurred.append(at)
-    return taken, occurred, len(distinct) - len(taken)
+    return taken, occurred, {"from as_of or later": len(distinct) - len(taken) - absurd, f"from before {EARLIEST[:4]}": absurd}
 
 
 def _distinct(activities: Sequence[ActivityLike]) -> Sequence[ActivityLike]:

@@ -31,7 +31,7 @@ from features.declarations import DIMENSIONS, Declarations
 from features.engine import Plan, SignalTable, evaluate
 from features.evidence_names import Evidence, evidence_of
 from features.history import ActivityLog, Observations
-from features.own_types import declared_types, own_types
+from features.own_types import declared_types, own_types, said_of_unnamed
 from features.signal import FeatureSet
 from models.tables import account_codes, colleagues_of, flat_leads, inputs_of, leads_of, log_of
 from training.leakage_timing import Dated, dated_columns
@@ -311,7 +311,7 @@ def project_dataset(
         dated=dated_columns(tables),
         reads=reads,
         sources=_sources(project, tables),
-        notices=(*tables.notices, *_said(report), *_without_dates(tables, leads.changes), *told),
+        notices=(*tables.notices, *_said(report), *_without_dates(tables, leads.changes), *_said_of_types(log, plan), *told),
         quarantine=tables.quarantine,
         segments=_segments(frame),
         cohorts=tuple(Cohort(one.month, one.due, one.mature, one.positives) for one in report.cohorts),
@@ -403,6 +403,14 @@ def _said(report: ObservationReport) -> tuple[str, ...]:
         "no_time": "leads have no date at all and were left out",
     }
     return (*report.notices, *(f"{count:,} {words[name]}." for name, count in report.dropped.items() if count and name in words))
+
+
+def _said_of_types(log: ActivityLog, plan: Plan) -> tuple[str, ...]:
+    """What becomes of activities of types that no declared signal names."""
+    own = plan.feature_set.activity_types
+    inputs = f"Activity types that no signal names, inputs of their own now: {', '.join(own)}." if own else None
+    rest = said_of_unnamed(log.type.values, plan.own.types | declared_types(catalogue().values()))
+    return tuple(one for one in (inputs, rest and rest[0].upper() + rest[1:] + ".") if one)
 
 
 def _own_types(tables: Tables) -> tuple[str, ...]:

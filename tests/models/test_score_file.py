@@ -6,6 +6,7 @@ import csv
 import gzip
 import io
 import json
+import math
 import resource
 import subprocess
 import sys
@@ -295,6 +296,30 @@ class TestActivities:
         assert any("unknown lead" in notice for notice in said)
         assert any("no date" in notice for notice in said)
         assert any("number of fields" in notice for notice in said)
+
+    def test_absurd_times_and_pages_without_end_are_left_out_or_read_and_said(self, event_bundle: Bundle, folder: Path) -> None:
+        before = self.scores(event_bundle, folder)
+        with (folder / "activities.csv").open("a") as file:
+            for year in ("0001", "1970", "2999"):
+                file.write(f"0001,demo_request,{year}-01-01T00:00:00Z,{year}-01-01T00:00:00Z,/demo,,,absurd{year}\n")
+        said: list[str] = []
+        assert self.scores(event_bundle, folder, say=said.append) == before
+        assert any(notice.startswith("3 rows of activities are left out: implausible time") for notice in said)
+        with (folder / "activities.csv").open("a") as file:
+            file.write(f"0001,page_view,2025-01-09T10:00:00Z,2025-01-09T10:00:00Z,/{'é' * 10_000},,,endless\n")
+        after = self.scores(event_bundle, folder)
+        assert math.isfinite(after["0001"])
+        assert {name: value for name, value in after.items() if name != "0001"} == {
+            name: value for name, value in before.items() if name != "0001"
+        }
+
+    def test_a_type_that_training_never_saw_is_kept_counted_and_said(self, event_bundle: Bundle, folder: Path) -> None:
+        said: list[str] = []
+        with (folder / "activities.csv").open("a") as file:
+            file.write("0001,stand visit 🙂,2025-01-09T10:00:00Z,2025-01-09T10:00:00Z,,,,odd\n")
+        self.scores(event_bundle, folder, say=said.append)
+        assert "activity types that no signal names: stand visit 🙂; they count as activity and as nothing else" in said
+        assert not any("nps_survey" in notice for notice in said), "training saw it: it has signals of its own"
 
     def test_ids_are_joined_byte_for_byte(self, event_bundle: Bundle, folder: Path) -> None:
         """`0007` is not `7`: a reader that takes ids for numbers would give this lead another's history."""

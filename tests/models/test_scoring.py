@@ -14,13 +14,14 @@ import pyarrow.parquet as parquet
 import pytest
 
 from data.errors import TamizError
+from features.engine import evaluate
 from models.blend import Weights
 from models.bundle import Bundle, write_bundle
 from models.decision import Decision
 from models.inputs import InputSpec
 from models.qualification import Policy, SqlBand
 from models.score_file import score_file
-from models.scoring import LeadActivity, LeadRequest, score_requests
+from models.scoring import LeadActivity, LeadRequest, _Batch, score_requests
 from training.candidates import KINDS, SINGLES, Recipe, refit
 
 AS_OF = datetime(2025, 1, 10, 9, 30, tzinfo=UTC)
@@ -299,3 +300,48 @@ class TestAlmostNothingKnown:
     def test_a_lead_that_did_nothing_is_known_to_have_done_nothing(self, event_bundle: Bundle) -> None:
         lead = {"created_at": "2025-08-01T09:00:00Z", "company_domain": "x.example", "job_title": "CTO", "employees": 20, "source": "web"}
         assert not self.said(event_bundle, **lead, **{"plan code": "7"})
+
+
+class TestBadActivities:
+    """What a CRM may send: nothing of it is a reason to fail, and nothing is passed over in silence."""
+
+    def ask(self, bundle: Bundle, *activities: LeadActivity) -> Decision:
+        (answer,) = decisions(
+            bundle, [LeadRequest({"lead_id": "ana", "created_at": "2025-01-01T00:00:00Z"}, list(activities), None, AS_OF)]
+        )
+        return answer
+
+    @pytest.mark.parametrize("year", [1, 1970, 1989])
+    def test_a_time_before_all_business_is_ignored_and_said(self, event_bundle: Bundle, year: int) -> None:
+        answer = self.ask(event_bundle, LeadActivity("page_view", datetime(year, 1, 1, tzinfo=UTC), url="/pricing"))
+        assert answer.probability == self.ask(event_bundle).probability
+        assert "1 activities from before 1990 were ignored" in answer.missing
+
+    def test_a_time_of_the_far_future_is_ignored_and_said(self, event_bundle: Bundle) -> None:
+        answer = self.ask(event_bundle, LeadActivity("page_view", datetime(9999, 12, 31, 23, 59, 59, 999_999, tzinfo=UTC), url="/pricing"))
+        assert answer.probability == self.ask(event_bundle).probability
+        assert "1 activities from as_of or later were ignored" in answer.missing
+
+    def test_a_page_of_ten_thousand_characters_is_a_page(self, event_bundle: Bundle) -> None:
+        when = AS_OF - timedelta(hours=1)
+        endless, other = (self.ask(event_bundle, LeadActivity("page_view", when, url=url)) for url in ("/" + "a-/" * 5_000, "/x"))
+        assert endless.probability == other.probability
+
+    def test_a_type_that_nobody_declared_is_kept_and_said(self, event_bundle: Bundle) -> None:
+        odd = LeadActivity("stand visit\n" + "🙂" * 60, AS_OF - timedelta(hours=1))
+        answer = self.ask(event_bundle, odd)
+        (said,) = (one for one in answer.missing if "no signal names" in one)
+        assert said.startswith("activity types that no signal names: stand visit·🙂")
+        assert len(said) < 160
+        batch = _Batch(event_bundle.scorer)
+        batch.add(LeadRequest({"lead_id": "ana"}, [odd], None, AS_OF))
+        assert evaluate(event_bundle.scorer.plan, *batch.columns()).column("activities_1d").tolist() == [1.0]
+
+    def test_how_long_and_by_which_program_may_be_told(self, event_bundle: Bundle) -> None:
+        when = AS_OF - timedelta(hours=1)
+        seen = self.ask(
+            event_bundle, LeadActivity("page_view", when, url="/pricing", duration_seconds=12.5, user_agent="Mozilla/5.0 (X11) Firefox/1")
+        )
+        assert seen.probability == self.ask(event_bundle, LeadActivity("page_view", when, url="/pricing")).probability
+        crawled = LeadActivity("page_view", when, url="/pricing", user_agent="ExampleBot/1.0")
+        assert self.ask(event_bundle, crawled).receipt.input_hash != seen.receipt.input_hash

@@ -78,6 +78,18 @@ class TestEvents:
         assert {"seniority", "pricing_visits_30d", "employees", "plan code", "nps_survey:count"} <= set(data.input_names)
         assert data.cohorts
 
+    def test_types_that_nobody_declared_are_said_and_absurd_times_put_aside(self, tmp_path: Path) -> None:
+        path = write_events(tmp_path, leads=80)
+        with path.with_name("activities.csv").open("a") as file:
+            for at, year in enumerate(("0001", "1970", "2999")):
+                file.write(f"0001,page_view,{year}-01-01T00:00:00Z,{year}-01-01T00:00:00Z,/,,,absurd{at}\n")
+            file.write("0001,fax,2024-02-01T00:00:00Z,2024-02-01T00:00:00Z,,,,fax\n")
+            file.write(f"0002,page_view,2024-02-01T00:00:00Z,2024-02-01T00:00:00Z,/{'x' * 10_000}/pricing,,,endless\n")
+        data = from_project(path, seed=7)
+        assert "Activity types that no signal names, inputs of their own now: nps_survey." in data.notices
+        assert "Activity types that no signal names: fax; they count as activity and as nothing else." in data.notices
+        assert data.quarantine["reason"].str.startswith("implausible time").sum() == 3
+
     def test_columns_that_are_declared_static_are_not_undated(self, events: Path, tmp_path: Path) -> None:
         assert from_project(events).undated == {}
         loose = write_events(tmp_path / "loose", leads=120)
