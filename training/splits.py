@@ -51,8 +51,8 @@ class TooFewRows(BadData):
 
 
 class TooFewForFolds(BadData):
-    """The {rows:,} rows before test are too few, or too close together, to be fitted across folds: no part of them holds conversions
-    and others whose outcome was known before the next part began. Bring older rows."""
+    """The {rows:,} rows before test are too few, or too close together, to be fitted across folds: no two parts of them follow each
+    other with conversions and others in both, the outcomes of the first known before the second begins. Bring more or older rows."""
 
 
 @dataclass(frozen=True)
@@ -187,8 +187,8 @@ def cross_fit_folds(
 
     `lead` (or any group), `order`, `until` and `y` are indexed by row number of the whole table. With `until` (the end
     of each row's label window, on the order's scale) a fold trains only on rows whose window ended before it starts.
-    Forward, the earliest part is only trained on, so it has no out-of-fold margin. Folds that would predict nothing, or
-    train on nothing or on one class, are left out; TooFewForFolds is raised where that is all of them.
+    Forward, the earliest part is only trained on, so it has no out-of-fold margin. Folds that would train on or predict
+    nothing, or one class only, are left out; TooFewForFolds is raised where that is all of them.
     """
     rows = np.asarray(rows, np.int64)
     group = np.asarray(lead, np.int64)[rows]
@@ -212,8 +212,10 @@ def cross_fit_folds(
 
 
 def _teaching(folds: Sequence[Fold], rows: Ints, y: Floats | None) -> list[Fold]:
-    label = None if y is None else np.asarray(y)
-    found = [fold for fold in folds if len(fold.fit) and len(fold.held) and (label is None or 0 < label[fold.fit].sum() < len(fold.fit))]
+    def both(part: Ints) -> bool:
+        return len(part) > 0 and (y is None or 0 < np.asarray(y)[part].sum() < len(part))
+
+    found = [fold for fold in folds if both(fold.fit) and both(fold.held)]
     if not found:
         raise TooFewForFolds(rows=len(rows))
     return found

@@ -37,7 +37,7 @@ def headline(result: TrainingResult) -> str:
     """The verdict in a line."""
     figures = _chosen(result)
     if figures is None:
-        return "No signal: these data do not tell who will convert"
+        return f"Not to be tested: {_one_class(result)}" if _one_class(result) else "No signal: these data do not tell who will convert"
     auc = figures.get("auc") or 0.0
     how = _of(auc, ((0.6, "faintly"), (0.7, "modestly"), (0.8, "well"), (0.97, "very well")), "almost too well")
     return f"The {result.chosen} model ranks leads {how}"
@@ -80,8 +80,23 @@ def _chosen(result: TrainingResult) -> Mapping[str, Any] | None:
     return figures
 
 
+def _one_class(result: TrainingResult) -> str:
+    """What all test rows have in common, where their outcomes do not differ; nothing otherwise."""
+    measured = result.metrics.get("measured") or {}
+    rows, positives = int(measured.get("rows") or 0), measured.get("positives")
+    if not rows or positives is None or 0 < positives < rows:
+        return ""
+    return f"none of the {rows:,} test rows converted" if not positives else f"all {rows:,} test rows converted"
+
+
 def _no_signal(result: TrainingResult) -> tuple[str, str, str]:
     rate = percent(result.metrics.get("base_rate") or 0.0)
+    if alike := _one_class(result):
+        return (
+            f"Whether a model ranks cannot be seen where outcomes do not differ: {alike}.",
+            f"Every lead therefore gets the base rate of {rate}, no score and no grade, and the decision `nurture`; nothing is promoted.",
+            "Are outcomes of the newest leads missing from the export, or is `until` later than the day on which it was made?",
+        )
     p = "" if result.signal_p_value is None else f" (p = {result.signal_p_value:.2g}; below 0.01 would count)"
     return (
         f"The best candidate does not rank the test rows better than it ranks them with shuffled outcomes{p}.",

@@ -18,7 +18,7 @@ import pytest
 import tamiz
 from data.home import Home
 from models.bundle import Bundle
-from models.registry import CHALLENGER, ModelNotRegistered, Registry, read_pointer
+from models.registry import CHALLENGER, MlflowFailed, ModelNotRegistered, Registry, read_pointer
 from tests.trained import environment, flat_table, home_with_store, write_events
 
 TAMIZ = [sys.executable, "-m", "tamiz"]
@@ -144,6 +144,37 @@ class TestBadData:
             path.read_text().replace("horizon_days = 30", "horizon_days = 1").replace("ages_days", "activity_instants = 0\nages_days")
         )
         assert "did not convert" in refused(run("--project", str(path)))
+
+    @pytest.mark.parametrize("rows", [12, 16, 30])
+    def test_fewer_rows_than_folds(self, run: Run, tmp_path: Path, rows: int) -> None:
+        """Refused in a line, or fitted and said to be no signal; never a bundle that claims something."""
+        leads = written(tmp_path / "leads.csv", flat_table(rows))
+        for words in (["--order-by", "day"], []):
+            result = run("--leads", leads, "--label", "won", "--quick", "--json", *words)
+            if result[0]:
+                assert "Bring more or older rows" in refused(result)
+            else:
+                assert json.loads(result[1])["no_signal"]
+
+    @pytest.mark.parametrize("leads", [14, 30])
+    def test_fewer_leads_than_folds_among_events(self, run: Run, tmp_path: Path, leads: int) -> None:
+        result = run("--project", str(write_events(tmp_path / "events", leads=leads)), "--quick", "--json")
+        if result[0]:
+            assert "Bring more" in refused(result)
+        else:
+            assert json.loads(result[1])["no_signal"]
+
+    def test_a_constant_target_among_the_newest(self, run: Run, tmp_path: Path) -> None:
+        """The export has lost its last outcomes: nothing can be tested, which is not the same as no signal."""
+        table = flat_table(900)
+        table.loc[650:, "won"] = "no"
+        code, out, _ = run("--leads", written(tmp_path / "leads.csv", table), "--label", "won", "--order-by", "day", "--quick")
+        assert code == 0
+        assert out.splitlines()[0].startswith("Not to be tested: none of the")
+        assert "missing from the export" in out
+        metrics = json.loads((Path(out.splitlines()[-1]) / "metrics.json").read_text())
+        assert metrics["no_signal"]
+        assert metrics["candidates"]["scorecard"]["auc"] is None
 
     def test_outcomes_before_creation_and_activities_from_the_future(self, run: Run, tmp_path: Path) -> None:
         """Put aside and counted; the others are learnt from."""
@@ -328,6 +359,30 @@ class TestMlflow:
         assert "`tamiz register" in capsys.readouterr().err
         (folder,) = home.bundles.iterdir()
         Bundle.load(folder)
+
+    def test_when_it_goes_away_between_the_version_and_its_alias(
+        self, home: Home, words: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        """The version is there, nobody calls it challenger yet: `tamiz register` ends what was begun, and does not upload twice."""
+
+        def gone(*given: object) -> None:
+            raise MlflowFailed(uri="http://mlflow", reason="connection reset")
+
+        with monkeypatch.context() as patched:
+            patched.setattr(Registry, "set_alias", gone)
+            assert tamiz._run(words) == 3
+        error = capsys.readouterr().err.splitlines()[-1]
+        (folder,) = home.bundles.iterdir()
+        assert f"`tamiz register {folder}`" in error
+        assert Registry(home, "").get_alias(CHALLENGER) is None
+
+        assert tamiz._run(["register", str(folder)]) == 0
+        assert "registered already: version 1" in capsys.readouterr().out
+        assert Registry(home, "").get_alias(CHALLENGER) == 1
+
+    def test_what_is_no_bundle_is_not_registered(self, home: Home, capsys: pytest.CaptureFixture[str]) -> None:
+        assert tamiz._run(["register", str(home.root)]) == 2
+        assert "manifest.json" in capsys.readouterr().err
 
     def test_without_signal_promoting_is_refused(self, home: Home, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
         table = flat_table(900)
