@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import sys
 import tempfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -186,7 +186,8 @@ def read_parts(
     where_there = dict(_OF_ACCOUNTS if dated else _ALWAYS)
     if evidence:
         where_there |= bundle.scorer.kinds
-    scan = open_scan(bundle, leads, id_column, where_there=where_there, chunk_rows=chunk_rows)
+    elsewhere = _dated(bundle).keys() - _OF_ACCOUNTS.keys() if lead_changes is not None else ()
+    scan = open_scan(bundle, leads, id_column, where_there=where_there, elsewhere=elsewhere, chunk_rows=chunk_rows)
     for notice in scan.notices:
         say(notice)
     refuse_guesses(bundle, scan.absent)
@@ -199,10 +200,11 @@ def open_scan(
     id_column: str | None,
     *,
     where_there: Mapping[str, Any] | None = None,
+    elsewhere: Collection[str] = (),
     chunk_rows: int = _CHUNK,
     label: str | None = None,
 ) -> FlatScan:
-    """The file, read as the file that the model was trained on was read."""
+    """The file, read as the file that the model was trained on was read; columns told `elsewhere` are not read, whatever they hold."""
     reading = bundle.manifest.get("reading", {})
     # Told neither as missing nor as unknown: training knew them, and the model does without.
     known = {*bundle.manifest.get("columns", ()), *reading.get("dropped", ()), reading.get("label"), reading.get("order_by"), label}
@@ -211,16 +213,17 @@ def open_scan(
         "missing": tuple(reading.get("missing", ())),
         "decimal": reading.get("decimal"),
         "timezone": reading.get("timezone", "UTC"),
-        "where_there": where_there,
+        "where_there": {name: kind for name, kind in (where_there or {}).items() if name not in elsewhere},
         "known": {name for name in known if name},
     }
+    needed = {name: kind for name, kind in needed_columns(bundle).items() if name not in elsewhere}
     trained_id = None if id_column else reading.get("id_column")
     try:
-        return scan_flat(leads, needed_columns(bundle), id_column=id_column or trained_id, **options)
+        return scan_flat(leads, needed, id_column=id_column or trained_id, **options)
     except MissingColumns:
         if trained_id is None:
             raise
-    return scan_flat(leads, needed_columns(bundle), **options)
+    return scan_flat(leads, needed, **options)
 
 
 def needed_columns(bundle: Bundle) -> dict[str, Any]:
