@@ -96,6 +96,7 @@ class _Lists(NamedTuple):
     disposable: frozenset[str]
 
 
+@lru_cache(maxsize=65_536)  # several signals ask the same of every address in turn
 def domain_of(email: str) -> str | None:
     """The domain of a mail address, or None when it is none.
 
