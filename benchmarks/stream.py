@@ -1,11 +1,11 @@
 """Signals of data larger than memory, end to end from Parquet: ours, polars' streaming engine and DuckDB's SQL.
 
     python -m benchmarks.stream                                      100,000 leads × 100 activities
-    python -m benchmarks.stream --leads 1000000 --folder /big/disk   the figures of the documents (12 GB of room, half an hour)
+    python -m benchmarks.stream --leads 1000000 --times 1 --folder /big/disk   100 million activities (12 GB of room, half an hour)
 
-Ours is the whole command, `tamiz features build --as-of T --workers 2`: the start of Python, every check of every row, machines told
-apart, all signals, colleagues, and Parquet files with their digests. The others compute of the same file the counts, decayed sums and
-recencies among our aggregates, written by hand as their users would, without machines, days, sessions or colleagues, and write
+Ours is the whole command, `tamiz features build --as-of T --workers 2`: the start of Python, every check of every row, machines
+told apart, all signals of activities, and Parquet files with their digests. The others compute of the same file the counts, decayed
+sums and recencies among our aggregates, written by hand as their users would, without machines, days or sessions, and write
 Parquet too. Everything runs in turns in processes of its own on two cores; `memory` is the most that all processes of a run
 held together (proportional set size, sampled twenty times a second). From activities in order of time, ours includes clustering;
 beside it stands DuckDB's sort alone. Times are minima.
@@ -45,44 +45,57 @@ CORES = 2
 # The data ------------------------------------------------------------------------------------------------------------
 
 
-def write(folder: Path, leads: int) -> None:
+def write(folder: Path, leads: int, *, attributes: bool) -> None:
     """The same kind of activities twice, in order of leads and in order of time, and their leads; in bounded memory."""
     rng = np.random.default_rng(0)
     number = np.arange(leads)
-    company = np.where(number % 10 < 3, number // 10, leads + number)  # three in ten leads share an account with two others
     table = {
         "lead_id": names(number),
         "created_at": pa.array(np.full(leads, NOW - SPAN)).cast(pa.timestamp("us", tz="UTC")),
+    }
+    if attributes:
+        table |= persons(rng, leads)
+    pq.write_table(pa.table(table), folder / "leads.parquet")
+    for order in ("lead", "time"):
+        write_activities(rng, folder / order, order, leads)
+
+
+def persons(rng: np.random.Generator, leads: int) -> dict[str, pa.Array]:
+    """A mail address of a company each, which three in ten share with two others."""
+    number = np.arange(leads)
+    company = np.where(number % 10 < 3, number // 10, leads + number)
+    return {
         "email": pa.array([f"ana@c{code}.example" for code in company.tolist()]),
         "job_title": coded(rng.integers(0, len(TITLES), leads), TITLES),
         "employees": pa.array(rng.lognormal(4, 2, leads).astype(np.int64)),
         "country": coded(rng.integers(0, 3, leads), ["ES", "MX", "DE"]),
     }
-    pq.write_table(pa.table(table), folder / "leads.parquet")
-    for order in ("lead", "time"):
-        (folder / order).mkdir()
-        steps = -(-leads // BATCH_LEADS)
-        writer: pq.ParquetWriter | None = None
-        for step in range(steps):
-            rows = min(BATCH_LEADS, leads - step * BATCH_LEADS) * EACH
-            if order == "lead":
-                lead = step * BATCH_LEADS + np.arange(rows) // EACH
-                occurred = NOW - 1 - np.minimum((rng.exponential(30, rows) * DAY).astype(np.int64), SPAN)
-                occurred = occurred[np.lexsort((occurred, lead))]
-            else:
-                lead = rng.integers(0, leads, rows)
-                later, sooner = (SPAN * (steps - step) // steps, SPAN * (steps - step - 1) // steps)
-                occurred = NOW - 1 - np.sort(rng.integers(sooner, later, rows))[::-1]
-            batch = activities(rng, lead, occurred)
-            writer = writer or pq.ParquetWriter(folder / order / "activities.parquet", batch.schema)
-            writer.write_table(batch, row_group_size=GROUP_ROWS)
-        assert writer is not None
-        writer.close()
-        (folder / order / "tamiz.toml").write_text(
-            "[data]\nleads = \"SELECT * FROM '../leads.parquet'\"\nactivities = \"SELECT * FROM 'activities.parquet'\"\n"
-            "outcomes = \"SELECT lead_id, created_at AS converted_at FROM '../leads.parquet' LIMIT 1\"\n"
-            "until = 2027-01-01T00:00:00Z\n"
-        )
+
+
+def write_activities(rng: np.random.Generator, folder: Path, order: str, leads: int) -> None:
+    folder.mkdir()
+    steps = -(-leads // BATCH_LEADS)
+    writer: pq.ParquetWriter | None = None
+    for step in range(steps):
+        rows = min(BATCH_LEADS, leads - step * BATCH_LEADS) * EACH
+        if order == "lead":
+            lead = step * BATCH_LEADS + np.arange(rows) // EACH
+            occurred = NOW - 1 - np.minimum((rng.exponential(30, rows) * DAY).astype(np.int64), SPAN)
+            occurred = occurred[np.lexsort((occurred, lead))]
+        else:
+            lead = rng.integers(0, leads, rows)
+            later, sooner = (SPAN * (steps - step) // steps, SPAN * (steps - step - 1) // steps)
+            occurred = NOW - 1 - np.sort(rng.integers(sooner, later, rows))[::-1]
+        batch = activities(rng, lead, occurred)
+        writer = writer or pq.ParquetWriter(folder / "activities.parquet", batch.schema)
+        writer.write_table(batch, row_group_size=GROUP_ROWS)
+    assert writer is not None
+    writer.close()
+    (folder / "tamiz.toml").write_text(
+        "[data]\nleads = \"SELECT * FROM '../leads.parquet'\"\nactivities = \"SELECT * FROM 'activities.parquet'\"\n"
+        "outcomes = \"SELECT lead_id, created_at AS converted_at FROM '../leads.parquet' LIMIT 1\"\n"
+        "until = 2027-01-01T00:00:00Z\n"
+    )
 
 
 def activities(rng: np.random.Generator, lead: np.ndarray, occurred: np.ndarray) -> pa.Table:
@@ -184,7 +197,9 @@ def measured(command: list[str], sample: bool = True) -> tuple[float, float, flo
     """Seconds on the wall, seconds of all cores, and the most megabytes held at once by the process and its children."""
     most, stop = [0.0], threading.Event()
     start, before = time.perf_counter(), os.times()
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, env=os.environ | {"POLARS_MAX_THREADS": str(CORES)})
+    process = subprocess.Popen(
+        command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, env=os.environ | {"POLARS_MAX_THREADS": str(CORES)}
+    )
 
     def watch() -> None:
         while not stop.wait(0.05):
@@ -229,6 +244,7 @@ def main() -> None:
     parser.add_argument("--memory", default="1GB")
     parser.add_argument("--peer", nargs=3, metavar=("NAME", "SOURCE", "OUT"))
     parser.add_argument("--no-peers", action="store_true")
+    parser.add_argument("--attributes", action="store_true", help="leads have mail addresses, titles and sizes, which ours reads too")
     given = parser.parse_args()
     if given.peer:
         name, source, out = given.peer
@@ -236,15 +252,15 @@ def main() -> None:
         return
     folder = Path(tempfile.mkdtemp(prefix="tamiz-stream-", dir=given.folder))
     try:
-        run(folder, given.leads, given.times, given.memory, peers=not given.no_peers)
+        run(folder, given.leads, given.times, given.memory, peers=not given.no_peers, attributes=given.attributes)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def run(folder: Path, leads: int, times: int, memory: str, *, peers: bool) -> None:
+def run(folder: Path, leads: int, times: int, memory: str, *, peers: bool, attributes: bool) -> None:
     millions = leads * EACH / 1e6
     print(f"writing {millions:,.0f} million activities of {leads:,} leads, twice", flush=True)
-    write(folder, leads)
+    write(folder, leads, attributes=attributes)
     said = {"duckdb": "DuckDB SQL", "polars": "polars, streaming", "sort": "DuckDB's sort alone"}
     for order, others in (("lead", ["duckdb", "polars"]), ("time", ["sort"])):
         source = folder / order / "activities.parquet"

@@ -96,7 +96,6 @@ class _Lists(NamedTuple):
     disposable: frozenset[str]
 
 
-@lru_cache(maxsize=65_536)  # several signals ask the same of every address in turn
 def domain_of(email: str) -> str | None:
     """The domain of a mail address, or None when it is none.
 
@@ -119,9 +118,11 @@ def host_of(domain: str) -> str | None:
 
 
 def _bare(text: str) -> str | None:
-    host = text.rpartition("://")[2] if "://" in text else text
-    for end in "/?#:":
-        host = host.partition(end)[0]
+    host = text
+    if not _LABEL.fullmatch(text):  # most are domains already
+        host = text.rpartition("://")[2]
+        for end in "/?#:":
+            host = host.partition(end)[0]
     host = host.strip(".").removeprefix("www.")
     return host if host and len(host) < 254 and _LABEL.fullmatch(host) and ".." not in host else None
 
@@ -169,9 +170,9 @@ def kind_of(domain: str) -> MailKind:
     lists, labels = _lists(), domain.split(".")
     parents = [".".join(labels[i:]) for i in range(len(labels) - 1)]
     # The list of free domains holds disposable ones besides; an address that is meant to be thrown away is disposable.
-    if any(one in lists.disposable for one in parents):
+    if not lists.disposable.isdisjoint(parents):
         return "disposable"
-    if any(one in lists.free for one in parents):
+    if not lists.free.isdisjoint(parents):
         return "free"
     sector = labels[-2] if len(labels[-1]) == 2 and len(labels) > 1 else labels[-1]  # gov.uk and gov
     if sector in _GOVERNMENT_PARTS or any(one in _GOVERNMENT for one in parents):

@@ -54,12 +54,12 @@ class ParquetRows:
         return pa.concat_tables(parts) if parts else self.schema().empty_table()
 
     def batches(self, rows: int) -> Iterator[Arrow]:
-        """All rows in order, in tables of at most so many."""
+        """All rows in order, in tables of at most so many; `lead_id` is plain text, since in any order few rows repeat the one before."""
         import pyarrow as pa
 
         for place, file in enumerate(self.files):
             groups = [group for of, group in self.groups if of == place]
-            opened = _opened(file)
+            opened = _opened(file, plain=True)
             for batch in opened.iter_batches(rows, row_groups=groups, columns=list(self.columns), use_threads=False):
                 yield pa.Table.from_batches([batch])
 
@@ -107,20 +107,20 @@ def plain_parquet(query: str, folder: Path) -> ParquetRows | None:
     return ParquetRows(tuple(map(str, paths)), columns, tuple(groups), tuple(starts))
 
 
-def _opened(path: str) -> Arrow:
+def _opened(path: str, *, plain: bool = False) -> Arrow:
     """The file, its text columns read as dictionary codes; opened again only when it is another one by now."""
     found = Path(path).stat()
-    return _open(path, found.st_mtime_ns, found.st_size)
+    return _open(path, plain, found.st_mtime_ns, found.st_size)
 
 
 @lru_cache(maxsize=16)
-def _open(path: str, changed: int, size: int) -> Arrow:
+def _open(path: str, plain: bool, changed: int, size: int) -> Arrow:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     try:
         schema = pq.read_schema(path)
         texts = [field.name for field in schema if pa.types.is_string(field.type) or pa.types.is_large_string(field.type)]
-        return pq.ParquetFile(path, read_dictionary=texts)
+        return pq.ParquetFile(path, read_dictionary=[name for name in texts if not (plain and name == "lead_id")])
     except (OSError, pa.ArrowException) as error:
         raise BadData(f"{path} cannot be read as Parquet: {' '.join(str(error).split())[:300]}") from error
