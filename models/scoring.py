@@ -400,7 +400,7 @@ class _Batch:
             whose = log.starts.searchsorted(rows, side="right") - 1
             found = sorted({(int(i), str(log.content.text(row))) for i, row in zip(whose, rows.tolist(), strict=True)})
             for i in dict.fromkeys(i for i, _ in found):
-                names = ", ".join(name for whom, name in found if whom == i)
+                names = ", ".join(name or "(without a name)" for whom, name in found if whom == i)
                 self.notes[i].append(f"answers that no dimension of BANT reads: {names}")
 
     def _context(self) -> tuple[Colleagues | None, NDArray[np.int64] | None]:

@@ -231,6 +231,20 @@ class TestWhatNoSignalKnows:
             "Presupuesto": ("budget", None),
         }
 
+    def test_evidence_is_printed_as_a_section_to_paste_and_strangers_are_named(self, checked: Checked) -> None:
+        leads = "lead_id,created_at,presupuesto,urgencia\n1,2026-01-01,sí,alta\n2,2026-01-02,no,baja\n"
+        found = checked('[leads]\nstatic = ["urgencia"]\n[bant]\nneed = "pian"\n', leads=leads, activities=done("answer,,Pain,slow,"))
+        assert found.bant == (
+            '[bant]\n# budget = ["presupuesto"]  # not taken: nobody knows when it was written\n'
+            'timeline = ["urgencia"]  # guessed from the name'
+        )
+        assert found.strangers == ("[bant] need names pian, which is no column of leads and no answer in the data: did you mean Pain?",)
+        assert all(line in as_text(found) for line in (*found.bant.splitlines(), *found.strangers))
+        fed = {one.name: one for one in found.signals}
+        assert fed["timeline_strength"].leads == 2
+        assert "urgencia" in fed["timeline_strength"].reads
+        assert fed["budget_strength"].leads == 0
+
 
 class TestAgainstTraining:
     """What the check foretells is what training then does."""
