@@ -1,6 +1,6 @@
 """How many planted leaks the audit finds, and how many honest inputs it wrongs, on tables that nobody has seen.
 
-    python -m benchmarks.leakage [--tables 216] [--events 24] [--seed 4021] [--verbose]
+    python -m benchmarks.leakage [--tables 216] [--events 24] [--seed 52711] [--verbose]
 
 Flat tables have 5 to 15 honest inputs (weak and strong, numeric and categorical, skewed, rounded, with gaps, some
 drifting or seasonal), an order or none, and in two of three tables one leak (`leakage_tables`). Event tables have their
@@ -39,7 +39,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--tables", type=int, default=216, help="flat tables; a third of them without a leak")
     parser.add_argument("--events", type=int, default=24, help="event tables")
-    parser.add_argument("--seed", type=int, default=4021)
+    parser.add_argument("--seed", type=int, default=52711)
     parser.add_argument("--verbose", action="store_true", help="print every miss and every wronged input")
     asked = parser.parse_args()
     leaks: dict[str, Counter[str]] = defaultdict(Counter)

@@ -25,7 +25,8 @@ if TYPE_CHECKING:
 __all__ = ["Dated", "Late", "dated_columns", "late_inputs", "timing_signs"]
 
 LEAST, LEAST_SHARE, MOST_SHARE = 10, 0.05, 0.5
-TIMES_OTHERS = 2.0
+TIMES_OTHERS, SURE = 2.0, 2.5
+"""How many times as often as others', and by how many standard errors more, values must come late for the outcome to be the reason."""
 AFTER_SHARE = 0.9
 """Share of converted leads from which a column of times counts as one of times after the outcome; planned dates fall on both sides."""
 _DAY = 86_400_000_000
@@ -55,7 +56,9 @@ class Late:
             return False
         if self.is_time:
             return self.share >= AFTER_SHARE
-        return self.share >= MOST_SHARE or (self.share >= LEAST_SHARE and self.share >= TIMES_OTHERS * self.others)
+        chance = SURE * (self.of * self.others * (1 - self.others)) ** 0.5
+        more = self.share >= TIMES_OTHERS * self.others and self.late - self.of * self.others > chance
+        return self.share >= MOST_SHARE or (self.share >= LEAST_SHARE and more)
 
 
 @dataclass(frozen=True)
@@ -140,10 +143,10 @@ def _outcomes(tables: Tables) -> tuple[Ints | None, Bools]:
     moment[first.index.to_numpy(np.int64)] = _micros(first)
     if "created_at" in tables.leads.columns and converted.any():
         created = _micros(tables.leads["created_at"])
-        taken = np.sort((moment - created)[converted & (created != _NEVER)])
+        taken = (moment - created)[converted & (created != _NEVER)]
         others = np.flatnonzero(~converted & (created != _NEVER))
         if len(taken) and len(others):
-            moment[others] = created[others] + taken[(np.arange(len(others)) * 7919) % len(taken)]
+            moment[others] = created[others] + np.random.default_rng(0).choice(taken, len(others))
     return moment, converted
 
 
