@@ -8,6 +8,7 @@ Strong is not leaked: one more strong input among strong ones stays `ok`. What g
 
 - `leakage_timing`: values whose history shows that they were written after the outcome, times after it → `blocked`;
   undated current state on event data → `suspect`;
+- `leakage_dates`: columns of dates, looked at as days after the row's own date, or after another column's;
 - `leakage_shape`: near-copies of the label, values (or missingness) that occur for one class only at real support → `blocked`;
   missingness that follows the label; identifiers → `suspect`;
 - `leakage_joint`: one input, or two together, that alone beat everything else taken together, on all rows or where it has
@@ -21,7 +22,7 @@ time is fitted on the fit block and measured on the tune block.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -32,7 +33,7 @@ from training.leakage_power import Power, corrected, power_of
 from training.leakage_rows import Column, Floats, Ints, Sample
 from training.leakage_shape import shape_signs
 from training.leakage_timing import Late, timing_signs
-from training.leakage_verdict import Judgement, Verdict, verdict_of
+from training.leakage_verdict import Judgement, Sign, Verdict, verdict_of
 
 __all__ = ["Judgement", "Verdict", "audit"]
 
@@ -49,6 +50,7 @@ def audit(
     undated: Mapping[str, tuple[str, ...]] | None = None,
     timed: Collection[str] = (),
     late: Mapping[str, Late] | None = None,
+    lags: Mapping[str, Mapping[str, Floats]] | None = None,
     seed: int = 0,
 ) -> dict[str, Verdict]:
     """A verdict for each input.
@@ -57,6 +59,7 @@ def audit(
     both are one period. `undated` are inputs made from current-state columns of event data that nobody declared true since
     creation, and those columns. `timed` are inputs that the engine computed from dated rows: a missing value there says only that
     nothing happened yet. `late` says of inputs how many of their values came after the outcome (`leakage_timing.late_inputs`).
+    `lags` are the days of columns of dates after other dates (`leakage_dates.date_lags`).
     """
     sample = Sample.of(y, fit, tune, lead, forward=forward, seed=seed)
     columns = {name: Column.of(values, kinds[name], sample) for name, values in inputs.items()}
@@ -71,9 +74,28 @@ def audit(
             *shape_signs(column, sample, powers[name], timed=name in timed),
             *power_signs(name, columns, powers, rest, sample),
             *pairs.get(name, []),
+            *_lag_signs((lags or {}).get(name, {}), columns, powers, rest, sample),
         ]
         verdicts[name] = verdict_of(signs, _figures(powers[name], column), _plainly(powers[name], column))
     return verdicts
+
+
+def _lag_signs(
+    lags: Mapping[str, Floats], columns: Mapping[str, Column], powers: Mapping[str, Power], rest: Joint, sample: Sample
+) -> Iterable[Sign]:
+    """What a column of dates gives away as a number of days; one accusation is enough."""
+    for since, days in lags.items():
+        column = Column.of(days, "number", sample)
+        power, name = power_of(column, sample), f"days after {since}"
+        signs = [
+            *shape_signs(column, sample, power, timed=True),
+            *power_signs(name, {**columns, name: column}, {**powers, name: power}, rest, sample),
+        ]
+        for sign in signs:
+            # Later than the date it is measured from: the other one of the two is not accused of having come first.
+            if sign.judgement in ("blocked", "suspect") and not column.identifier and np.nanmedian(days) > 0:
+                yield Sign(sign.judgement, f"In days after {since}: {sign.sentence}")
+                return
 
 
 def _figures(power: Power, column: Column) -> dict[str, float]:

@@ -93,6 +93,8 @@ class Column:
     usual: Bools
     """Rows that hold the one value which most rows hold (a zero, usually): another way of hiding."""
     cells: Ints
+    exact: Ints
+    """Code of the value itself (0 is missing), where the cells of a number are stretches of a scale."""
     margin: Floats
     ahead: Floats
     """Log-odds learnt on the period, for the rows after it."""
@@ -108,12 +110,13 @@ class Column:
         usual = np.zeros(len(kept), bool)
         if kind == "number" and len(counts) > 2 and counts.max() >= 0.15 * len(kept):
             usual[~missing] = inverse == counts.argmax()
-        cells = np.zeros(len(kept), np.int64)
+        exact = np.zeros(len(kept), np.int64)
+        exact[~missing] = 1 + inverse
+        cells = exact
         if kind == "number" and len(distinct) > BINS:
+            cells = np.zeros(len(kept), np.int64)
             edges = np.unique(np.quantile(kept[~missing & np.isfinite(kept)], np.linspace(0, 1, BINS + 1)[1:-1]))
             cells[~missing] = 1 + np.searchsorted(edges, kept[~missing], side="right")
-        else:
-            cells[~missing] = 1 + inverse
         margin = np.full(len(kept), np.nan)
         for fold in range(FOLDS):
             held = sample.folds == fold
@@ -125,6 +128,7 @@ class Column:
             missing,
             usual,
             cells,
+            exact,
             margin,
             ahead,
             _identifier(kind, kept[~missing], distinct, sample.lead[~missing], sample.thinned),

@@ -12,7 +12,7 @@ import numpy as np
 
 from training.leakage_joint import MISSING_FOLLOWS
 from training.leakage_power import SURE, Power
-from training.leakage_rows import BINS, Bools, Column, Floats, Ints, Sample
+from training.leakage_rows import Bools, Column, Floats, Ints, Sample
 from training.leakage_verdict import Sign
 
 __all__ = ["shape_signs"]
@@ -53,7 +53,7 @@ def _one_class_only(column: Column, sample: Sample, block: Bools) -> str:
     """A state, a value or an end of the scale that holds conversions only (or others only), at real support."""
     if not sample.enough(block, SUPPORT):
         return ""
-    y, weight, missing, cells = sample.y[block], sample.share[block], column.missing[block], column.cells[block]
+    y, weight, missing, exact = sample.y[block], sample.share[block], column.missing[block], column.exact[block]
     base = float(np.average(y, weights=weight))
     least = max(SUPPORT, SUPPORT_SHARE * weight.sum())
     for label, name, rate in ((1, "converted", base), (0, "did not convert", 1 - base)):
@@ -66,8 +66,7 @@ def _one_class_only(column: Column, sample: Sample, block: Bools) -> str:
         groups: list[tuple[str, Ints]] = []
         if missing.any() and not missing.all():
             groups.append(("the leads in which it is {state}", missing.astype(np.int64)))
-        if column.kind != "number" or cells.max() <= BINS + 1:
-            groups.append(("the leads with one of its values", cells))
+        groups.append(("the leads with one of its values", exact))
         for text, codes in groups:
             count, found = np.bincount(codes, weights=weight), np.bincount(codes, weights=hits)
             pure = np.where((count >= needed) & _surely_pure(found, count, rate), count, 0)

@@ -32,6 +32,7 @@ from training.calibrate import calibrate
 from training.candidates import KINDS, Candidate, choose, fit_candidates
 from training.dataset import Dataset
 from training.leakage import Verdict, audit
+from training.leakage_dates import date_lags
 from training.leakage_timing import late_inputs
 from training.measure import against, baseline, curves, importance, measure, promises_kept, unseen_accounts, with_left_out
 from training.mlflow_log import attach_report, register
@@ -301,6 +302,7 @@ def _audit(data: Dataset, split: Split, seed: int) -> dict[str, Verdict]:
         forward=forward,
         undated=data.undated,
         timed=data.timed,
+        lags=date_lags(data.table.texts, data.order) if data.mode == "flat" else None,
         late=late_inputs(data.dated, data.reads, data.lead[np.concatenate([split.fit, split.tune])]),
         seed=seed,
     )

@@ -252,3 +252,17 @@ def test_a_running_number_is_seen_in_a_table_too_large_to_be_looked_at_whole() -
     found = judged({"number": np.arange(90_000.0) + 7, **honest(rng, y, (0.5, 0.3))}, y)
     assert found["number"].verdict == "suspect"
     assert "numbers the leads" in found["number"].evidence
+
+
+def test_the_steep_end_of_a_strong_honest_scale_is_no_stretch_of_one_class() -> None:
+    rng = np.random.default_rng(1)
+    interest = rng.normal(size=30_000)
+    y = (rng.random(30_000) < 1 / (1 + np.exp(-2.5 * interest))).astype(float)
+    shown = {f"shows_{k}": interest + 0.35 * rng.normal(size=30_000) for k in range(3)}
+    assert {verdict.verdict for verdict in judged(shown, y).values()} <= {"ok", "suspect"}
+
+
+def test_a_number_that_stands_for_the_outcome_amid_others_is_blocked() -> None:
+    rng, y = leads()
+    code = np.where((y > 0) & (rng.random(4000) < 0.4), 0.123, rng.normal(size=4000))
+    assert judged({"code": code} | honest(rng, y), y)["code"].verdict == "blocked"
