@@ -25,10 +25,10 @@ from sqlalchemy.engine import Connection
 
 from data.accounts import account_of
 from data.quick import Quick
-from data.schema import activities, lead_changes, leads, outcomes, stage_changes, stale
+from data.schema import activities, lead_changes, leads, outcomes, stage_changes, stale, standings
 from data.store import Store
 
-__all__ = ["ActivityRow", "Crm", "Held", "LeadPut", "OutcomeRow", "StageRow", "Taken"]
+__all__ = ["ActivityRow", "Crm", "Held", "LeadPut", "OutcomeRow", "Queue", "StageRow", "Standing", "Taken"]
 
 Taken = Literal["new", "known"]
 """Whether a row was new, or held already."""
@@ -88,6 +88,39 @@ class OutcomeRow(msgspec.Struct, frozen=True, array_like=True):
     recorded_at: int
     kind: str = "won"
     amount: float | None = None
+
+
+class Standing(msgspec.Struct, frozen=True, array_like=True):
+    """Where a lead stands."""
+
+    lead_id: str
+    decision: str
+    since: int
+    decision_id: str
+    """The ledger's entry that says why; empty when it is written: none was made this time, the one before still holds."""
+    probability: float
+    probability_low: float
+    probability_high: float
+    score: float | None
+    grade: str | None
+    expected_value: float | None
+    as_of: int
+    model_version: str
+    policy_version: str
+    answer: Json
+
+
+@dataclass(frozen=True)
+class Queue:
+    """Which leads are wanted, in which order, after which one."""
+
+    decisions: tuple[str, ...] = ()
+    sort: Literal["probability", "expected_value", "since", "as_of"] = "probability"
+    falling: bool = True
+    at_least: float | None = None
+    after: tuple[float, str] | None = None
+    """Sort value and id of the last lead of the page before."""
+    limit: int = 50
 
 
 Happened = TypeVar("Happened", ActivityRow, StageRow, OutcomeRow)
@@ -224,6 +257,55 @@ class Crm:
                 if connection.execute(settled).rowcount == 0:
                     connection.execute(sa.update(stale).where(stale.c.lead_id == lead_id).values(claimed_until=None))
 
+    # --------------------------------------------------------------------------------------------- where leads stand
+
+    def stand(self, rows: Sequence[Standing]) -> None:
+        """Keeps where leads stand now. The decision's date and ledger entry stay while the decision does."""
+        if not rows:
+            return
+        fields = Standing.__struct_fields__
+        kept = {"since", "decision_id"}
+        same = "standings.decision = excluded.decision"
+        set_ = ", ".join(
+            f"{name} = CASE WHEN {same} AND excluded.decision_id = '' THEN standings.{name} ELSE excluded.{name} END"
+            if name in kept
+            else f"{name} = excluded.{name}"
+            for name in fields
+            if name != "lead_id"
+        )
+        newer = "standings.as_of <= excluded.as_of"
+        with self.store.writing() as connection:
+            statement = _insert(standings, fields, connection.dialect.name == "sqlite", f"UPDATE SET {set_} WHERE {newer}")
+            connection.exec_driver_sql(statement, (msgspec.json.encode(rows).decode(),))
+
+    def queue(self, wanted: Queue) -> list[Standing]:
+        """A page of leads in the order asked for."""
+        column = standings.c[wanted.sort]
+        at = sa.func.coalesce(column, _NOTHING) if wanted.sort == "expected_value" else column
+        chosen = sa.select(*(standings.c[name] for name in Standing.__struct_fields__))
+        if wanted.decisions:
+            chosen = chosen.where(standings.c.decision.in_(wanted.decisions))
+        if wanted.at_least is not None:
+            chosen = chosen.where(standings.c.probability >= wanted.at_least)
+        if wanted.after is not None:
+            value, lead_id = wanted.after
+            beyond = at < value if wanted.falling else at > value
+            chosen = chosen.where(sa.or_(beyond, sa.and_(at == value, standings.c.lead_id > lead_id)))
+        ordered = chosen.order_by(at.desc() if wanted.falling else at.asc(), standings.c.lead_id).limit(wanted.limit)
+        with self.store.mapped(), self.store.reading() as connection:
+            return [Standing(*row) for row in connection.execute(ordered)]
+
+    def standing(self, lead_id: str) -> tuple[str, Standing | None, bool] | None:
+        """The lead (or the one that it was merged into), where it stands, and whether it waits to be scored; None if unknown."""
+        with self.store.mapped(), self.store.reading() as connection:
+            (one,) = _survivors(connection, [lead_id])
+            if connection.execute(sa.select(leads.c.lead_id).where(leads.c.lead_id == one)).first() is None:
+                return None
+            chosen = sa.select(*(standings.c[name] for name in Standing.__struct_fields__)).where(standings.c.lead_id == one)
+            row = connection.execute(chosen).first()
+            waits = connection.execute(sa.select(stale.c.lead_id).where(stale.c.lead_id == one)).first() is not None
+        return one, None if row is None else Standing(*row), waits
+
     def waiting(self) -> tuple[int, int | None]:
         """How many leads wait to be scored, and since when the first of them."""
         with self.store.mapped(), self.store.reading() as connection:
@@ -290,6 +372,8 @@ _QUERIES = {
     " ORDER BY occurred_at DESC, lead_id, activity_id LIMIT {0}",
 }
 _EVER = 2**63 - 1
+_NOTHING = -1.0
+"""Where a lead without an expected value stands among those with one."""
 
 
 class _Reader:

@@ -284,7 +284,7 @@ standings = sa.Table(
     sa.Column("model_version", sa.Text, nullable=False),
     sa.Column("policy_version", sa.Text, nullable=False),
     # The whole of it as JSON, for a page of the queue: reasons, evidence, notes.
-    sa.Column("answer", sa.LargeBinary, nullable=False),
+    sa.Column("answer", sa.Text, nullable=False),
     sa.Index(None, "decision", "probability", "lead_id"),
     sa.Index(None, "probability", "lead_id"),
     sa.Index(None, "as_of"),

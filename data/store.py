@@ -274,6 +274,15 @@ class Store:
             row = connection.execute(sa.select(decisions).where(decisions.c.decision_id == decision_id)).mappings().first()
         return dict(row) if row else None
 
+    def decisions_of(self, lead_id: str, before: int | None = None, limit: int = 50) -> list[tuple[int, bytes]]:
+        """The ledger's answers on a lead, newest first, each with its place in the ledger; those before a place only."""
+        wanted = sa.select(decisions.c.sequence, decisions.c.answer).where(decisions.c.lead_id == lead_id)
+        if before is not None:
+            wanted = wanted.where(decisions.c.sequence < before)
+        with self.mapped(), self.reading() as connection:
+            rows = connection.execute(wanted.order_by(decisions.c.sequence.desc()).limit(limit))
+            return [(row.sequence, bytes(row.answer)) for row in rows]
+
     def quick(self) -> Quick:
         """A connection of its own for the scoring path; close it when done."""
         from data.quick import Quick

@@ -38,7 +38,18 @@ from models.reasons import Reasons
 if TYPE_CHECKING:
     from models.bundle import Bundle
 
-__all__ = ["ActivityLike", "LeadActivity", "LeadRequest", "RequestLike", "Scored", "Scorer", "bant_card", "score_columns", "score_requests"]
+__all__ = [
+    "ActivityLike",
+    "LeadActivity",
+    "LeadRequest",
+    "RequestLike",
+    "Scored",
+    "Scorer",
+    "bant_card",
+    "score_columns",
+    "score_requests",
+    "text_of",
+]
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _FEW = 1_000
@@ -449,7 +460,7 @@ def _first_key(activity: ActivityLike) -> tuple[Any, ...]:
     """When it was known, when it happened, then the rest of the row as the tables order it: text nulls first, others last."""
     happened = instant(activity.occurred_at)
     recorded = happened if activity.recorded_at is None else instant(activity.recorded_at)
-    texts = [(text is not None, text or "") for text in (_text(getattr(activity, name)) for name in _TEXTS)]
+    texts = [(text is not None, text or "") for text in (text_of(getattr(activity, name)) for name in _TEXTS)]
     automated = 2 if activity.automated is None else int(activity.automated)
     return (max(happened, recorded), happened, activity.type, recorded, *texts, automated)
 
@@ -516,7 +527,7 @@ def _value(name: str, kind: str, value: object, missing: Collection[str]) -> Any
         return instant(when)
     if isinstance(value, (dict, list)):
         raise BadValue(column=name, value=value, expected="a text or a number")
-    return _text(value)
+    return text_of(value)
 
 
 def _size(name: str, text: str) -> float | None:
@@ -538,7 +549,7 @@ def _number(name: str, value: object) -> float | None:
     return number if math.isfinite(number) else None
 
 
-def _text(value: object) -> str | None:
+def text_of(value: object) -> str | None:
     """A value as a file's text column would hold it."""
     if value is None or isinstance(value, str):
         return value
@@ -553,7 +564,7 @@ def _text(value: object) -> str | None:
 
 _ACTIVITY_TEXTS: Mapping[str, Callable[[ActivityLike], str | None]] = {
     **{name: attrgetter(name) for name in ("type", "channel", "url", "content")},
-    "value": lambda one: _text(one.value),
+    "value": lambda one: text_of(one.value),
 }
 _TEXTUAL = ("category", "text")
 _HELD_AS = {"number": "number", "boolean": "number", "time": "time"}

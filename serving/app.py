@@ -20,6 +20,7 @@ from starlette.requests import Request
 from starlette.routing import Match, Route
 from starlette.types import Scope
 
+from data.crm import Crm
 from data.errors import TamizError
 from data.store import Store
 from serving.decider import Decider, note_runtime
@@ -31,7 +32,8 @@ from serving.openapi import describe
 from serving.policies import Policies
 from serving.previews import Previews
 from serving.problems import ProblemResponse, problem_of, problem_response
-from serving.routes import console, health, model, policy, score
+from serving.rescoring import rescore_stale
+from serving.routes import console, health, ingest, leads, model, policy, score
 from serving.security import Doorkeeper
 from serving.service import Service
 from serving.settings import Settings
@@ -58,7 +60,7 @@ def create_app(settings: Settings) -> FastAPI:
     # The same handler twice: FastAPI's route describes it, this one in front serves it without the framework's matching
     # and dependency machinery, which would cost a third of what is left beside the score itself.
     app.router.routes.append(_Direct("/v1/score", score.score, methods=["POST"]))
-    for routes in (score, model, policy, health, console):
+    for routes in (score, ingest, leads, model, policy, health, console):
         app.include_router(routes.router)
     app.mount("/static", console.static_files(), name="static")
     app.add_middleware(Edge, dev=settings.auth == "dev")
@@ -102,13 +104,14 @@ async def _lifespan(settings: Settings, app: FastAPI) -> AsyncIterator[None]:
     metrics = Metrics(models, ledger)
     decider = Decider(models, policies, ledger, note_runtime(store))
     app.state.metrics = metrics
-    app.state.service = Service(settings, store, doorkeeper, models, policies, ledger, decider, metrics, Previews())
+    service = app.state.service = Service(settings, store, Crm(store), doorkeeper, models, policies, ledger, decider, metrics, Previews())
     models.refresh()
     if models.loaded is None and models.last_failure is None:  # a refusal has said so itself
         _log.warning("no model serves yet: run `tamiz promote`, then `tamiz pull`")
     watchers = [
         asyncio.create_task(models.watch(settings.poll_seconds)),
         asyncio.create_task(_note_keys_used(store, doorkeeper)),
+        asyncio.create_task(rescore_stale(service)),
     ]
     try:
         yield

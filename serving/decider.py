@@ -21,6 +21,7 @@ from random import Random
 
 import msgspec
 
+from data.crm import ActivityRow, Held
 from data.errors import BadData, TamizError
 from data.store import Store, now
 from models.decision import Decision, Outcome
@@ -28,9 +29,9 @@ from models.scoring import score_requests
 from serving.ledger import Ledger, Row
 from serving.model_store import LoadedModel, ModelStore
 from serving.policies import Policies
-from serving.schemas import ScoreRequest, instant, microseconds, utc
+from serving.schemas import Activity, ScoreRequest, instant, microseconds, utc
 
-__all__ = ["Decider", "LeadIdMissing", "runtime_versions"]
+__all__ = ["Decider", "LeadIdMissing", "Stood", "runtime_versions"]
 
 REASONS = 3
 TOGETHER = 64
@@ -55,6 +56,15 @@ class _Waiting:
     received: int
     idempotency: tuple[str, str] | None
     scored: asyncio.Future[tuple[bytes, Decision, asyncio.Future[None]]]
+
+
+@dataclass(frozen=True)
+class Stood:
+    """A lead's decision from the store, as it is answered, and whether it went into the ledger."""
+
+    decision: Decision
+    answer: bytes
+    entered: bool
 
 
 class Decider:
@@ -128,6 +138,33 @@ class Decider:
             await self._ledger.enter(rows, latest)
         return scored
 
+    async def of_store(self, leads: Sequence[Held], received: int, *, always: bool = False) -> list[Stood | TamizError]:
+        """Scores leads from what the store held of them at `received`, and enters what was decided into the ledger.
+
+        A decision that is the one before again is entered only with `always`; the lead's figures are new all the same.
+        """
+        loaded = self._models.current()
+        requests = [_request(one, received) for one in leads]
+        scored = self._score(requests, [received] * len(requests), loaded)
+        answers: list[Stood | TamizError] = []
+        rows: list[Row] = []
+        latest: dict[str, Outcome] = {}
+        for held, request, decision in zip(leads, requests, scored, strict=True):
+            if isinstance(decision, TamizError):
+                answers.append(decision)
+                continue
+            if held.cut:
+                decision.missing.append("the account is too large: only its newest leads and activities were looked at")
+            entered = always or decision.changed or decision.previous_decision is None
+            answer = _encoder.encode(decision)
+            if entered:
+                rows.append(self._row(request, decision, answer, received, None, "store"))
+                latest[decision.lead_id] = decision.decision
+            answers.append(Stood(decision, answer, entered))
+        if rows:
+            await self._ledger.enter(rows, latest)
+        return answers
+
     def _score(self, requests: Sequence[ScoreRequest], received: Sequence[int], loaded: LoadedModel) -> list[Decision | TamizError]:
         """The answer to each request, in order."""
         in_force = self._policies.in_force(loaded)
@@ -169,7 +206,15 @@ class Decider:
         text = f"{value:032x}"
         return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
 
-    def _row(self, request: ScoreRequest, decision: Decision, answer: bytes, received: int, idempotency: tuple[str, str] | None) -> Row:
+    def _row(
+        self,
+        request: ScoreRequest,
+        decision: Decision,
+        answer: bytes,
+        received: int,
+        idempotency: tuple[str, str] | None,
+        origin: str | None = None,
+    ) -> Row:
         receipt = decision.receipt
         assert receipt.scored_at is not None
         key, request_hash = idempotency or (None, None)
@@ -190,9 +235,33 @@ class Decider:
             self._runtime,
             key,
             request_hash,
-            None,
+            origin,
             None,
         )
+
+
+def _request(held: Held, as_of: int) -> ScoreRequest:
+    """What a caller would have sent of a lead that the store holds."""
+    colleagues = None if held.colleagues is None else [_activity(one) for one in held.colleagues]
+    lead = held.attributes | {"lead_id": held.lead_id}
+    return ScoreRequest(lead, [_activity(one) for one in held.activities], colleagues, instant(as_of))
+
+
+def _activity(row: ActivityRow) -> Activity:
+    return Activity(
+        type=row.type,
+        occurred_at=instant(row.occurred_at),
+        activity_id=row.activity_id,
+        recorded_at=None if row.recorded_at == row.occurred_at else instant(row.recorded_at),
+        channel=row.channel,
+        url=row.url,
+        content=row.content,
+        campaign=row.campaign,
+        duration_seconds=row.duration_seconds,
+        value=row.value,
+        automated=None if row.automated is None else bool(row.automated),
+        lead_id=row.lead_id,
+    )
 
 
 def note_runtime(store: Store) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 
 from data.errors import TamizError
 
-__all__ = ["LEAD", "POLICY", "SCORE_REQUEST", "lead_to_try"]
+__all__ = ["ACTIVITY", "ATTRIBUTES", "LEAD", "OUTCOME", "POLICY", "SCORE_REQUEST", "STAGE_CHANGE", "lead_to_try"]
 
 TRIED = 4
 """Attributes that a lead to try has: enough to see something, few enough to read."""
@@ -56,6 +56,14 @@ LEAD: dict[str, Any] = {
 """A lead with what it did, and the instant at which to look."""
 
 SCORE_REQUEST = json.dumps(LEAD).encode()
+
+ATTRIBUTES: dict[str, Any] = {name: value for name, value in LEAD["lead"].items() if name != "lead_id"}
+"""A lead to keep."""
+
+ACTIVITY: dict[str, Any] = {"lead_id": "L-2041"} | LEAD["activities"][0]
+STAGE_CHANGE: dict[str, Any] = {"lead_id": "L-2041", "stage": "Demo", "entered_at": "2026-10-22T11:00:00Z", "owner": "ines"}
+OUTCOME: dict[str, Any] = {"lead_id": "L-2041", "converted_at": "2026-11-12T16:30:00Z", "amount": 18000}
+"""What happens to it."""
 
 POLICY: dict[str, Any] = {
     "policy": {"format": 1, "mql": {"enter": 0.2, "exit": 0.18}, "sql": {"enter": 0.5, "exit": 0.45, "bant_met": 0, "bant_required": []}},

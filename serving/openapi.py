@@ -15,14 +15,15 @@ from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
 from models.decision import Decision
-from serving import problems
+from serving import lead_schemas, problems
 from serving.policy_schemas import PolicyAnswer, PolicyHistory, PreviewAnswer, PreviewRequest, PublishRequest, RollbackRequest
 from serving.problems import Problem
 from serving.schemas import BatchAnswer, BatchRequest, ModelAnswer, ScoreRequest
 
 __all__ = ["describe", "operation"]
 
-_STRUCTS: tuple[type, ...] = (ScoreRequest, Decision, BatchRequest, BatchAnswer, ModelAnswer, Problem)
+_LEADS = tuple(getattr(lead_schemas, name) for name in lead_schemas.__all__)
+_STRUCTS: tuple[type, ...] = (ScoreRequest, Decision, BatchRequest, BatchAnswer, ModelAnswer, Problem, *_LEADS)
 _MODELS: tuple[type[BaseModel], ...] = (PublishRequest, RollbackRequest, PreviewRequest, PolicyAnswer, PolicyHistory, PreviewAnswer)
 _WHEN = {
     400: "The body is not JSON.",
@@ -45,6 +46,7 @@ def operation(
     gives: str | None = None,
     errors: tuple[int, ...] = (),
     headers: tuple[str, ...] = (),
+    query: tuple[str, ...] = (),
 ) -> dict[str, Any]:
     """Keyword arguments of a route: its request and answer by schema name, its errors, and its headers."""
     responses: dict[int | str, dict[str, Any]] = {
@@ -57,8 +59,9 @@ def operation(
         if example is not None:
             content["examples"] = {"works as it stands": {"value": example}}
         extra["requestBody"] = {"required": True, "content": {"application/json": content}}
-    if headers:
-        extra["parameters"] = [{"name": name, "in": "header", "required": False, "schema": {"type": "string"}} for name in headers]
+    if headers or query:
+        named = [("header", name) for name in headers] + [("query", name) for name in query]
+        extra["parameters"] = [{"name": name, "in": place, "required": False, "schema": {"type": "string"}} for place, name in named]
     return {"responses": responses, "openapi_extra": extra, "response_model": None}
 
 

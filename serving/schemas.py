@@ -22,6 +22,7 @@ __all__ = [
     "BatchRequest",
     "ModelAnswer",
     "ScoreRequest",
+    "decode",
     "instant",
     "microseconds",
     "read_batch",
@@ -114,17 +115,17 @@ _batch = msgspec.json.Decoder(BatchRequest)
 
 def read_score(body: bytes | bytearray) -> ScoreRequest:
     """The request in these bytes; raises a problem that says where it is wrong."""
-    return _read(_score, body)
+    return decode(_score, body)
 
 
 def read_batch(body: bytes | bytearray) -> BatchRequest:
     """The envelope of a batch, its items still undecoded."""
-    return _read(_batch, body)
+    return decode(_batch, body)
 
 
 def read_item(item: msgspec.Raw) -> ScoreRequest:
     """One item of a batch."""
-    return _read(_score, bytes(item))
+    return decode(_score, bytes(item))
 
 
 def instant(at: int) -> datetime:
@@ -144,7 +145,8 @@ def microseconds(time: datetime) -> int:
     return ((time if time.tzinfo else time.replace(tzinfo=UTC)) - EPOCH) // _TICK
 
 
-def _read(decoder: msgspec.json.Decoder[_T], body: bytes | bytearray) -> _T:
+def decode(decoder: msgspec.json.Decoder[_T], body: bytes | bytearray) -> _T:
+    """What these bytes hold; raises a problem that says where they are wrong."""
     try:
         return decoder.decode(body)
     except msgspec.ValidationError as error:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, cast
 
 from starlette.requests import Request
 
+from data.crm import Crm
 from data.store import Store
 from serving.decider import Decider
 from serving.ledger import Ledger
@@ -31,6 +32,7 @@ class Service:
 
     settings: Settings
     store: Store
+    crm: Crm
     doorkeeper: Doorkeeper
     models: ModelStore
     policies: Policies

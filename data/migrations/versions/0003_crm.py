@@ -235,7 +235,7 @@ def upgrade() -> None:
         sa.Column("as_of", sa.BigInteger, nullable=False),
         sa.Column("model_version", sa.Text, nullable=False),
         sa.Column("policy_version", sa.Text, nullable=False),
-        sa.Column("answer", sa.LargeBinary, nullable=False),
+        sa.Column("answer", sa.Text, nullable=False),
         sa.PrimaryKeyConstraint("lead_id", name="pk_standings"),
     )
     op.create_index("ix_standings_as_of", "standings", ["as_of"])

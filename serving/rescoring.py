@@ -1,0 +1,93 @@
+"""Leads that changed are scored again: soon, once for any number of changes, and a bounded number at a time.
+
+In: the store's list of stale leads, which every write of a lead puts it on. Out: where each lead stands now; the ledger gets
+a decision when it is the lead's first or another one than before. Whoever claims a lead holds it for a while: of several
+processes one scores it, and when that one dies another does.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from data.crm import Standing
+from data.errors import TamizError
+from data.store import now
+from serving.decider import Stood
+from serving.schemas import microseconds
+
+if TYPE_CHECKING:
+    from serving.service import Service
+
+__all__ = ["rescore_stale", "score_leads"]
+
+TOGETHER = 64
+LEASE = 60_000_000
+IDLE_SECONDS = 0.2
+"""How long changes gather before a lead is scored, which coalesces a burst of them."""
+_log = logging.getLogger("tamiz.rescoring")
+
+
+async def rescore_stale(service: Service) -> None:
+    """Scores what waits, for ever; what fails is logged and tried again when its lease ends."""
+    while True:
+        try:
+            worked = await _some(service)
+        except TamizError as error:
+            _log.warning("leads that changed wait to be scored: %s", error)
+            worked = 0
+        except Exception:  # noqa: BLE001 - whatever it was, the next changes have to be scored all the same
+            _log.exception("leads that changed wait to be scored")
+            worked = 0
+        if worked < TOGETHER:
+            await asyncio.sleep(IDLE_SECONDS)
+
+
+async def score_leads(service: Service, lead_ids: Sequence[str], *, always: bool = False) -> list[Stood | TamizError | None]:
+    """Scores leads from the store as of now and keeps where they stand; None for one that the store does not know."""
+    at = now()
+    held = await asyncio.to_thread(service.crm.held, lead_ids, at)
+    known = [one for one in held if one is not None]
+    stood = iter(await service.decider.of_store(known, at, always=always))
+    answers = [None if one is None else next(stood) for one in held]
+    await asyncio.to_thread(service.crm.stand, [_standing(one) for one in answers if isinstance(one, Stood)])
+    for one in answers:
+        if isinstance(one, Stood) and one.entered:
+            service.metrics.decision(one.decision.decision, one.decision.receipt.model_version)
+    return answers
+
+
+async def _some(service: Service) -> int:
+    if service.models.loaded is None:
+        return 0
+    claimed = dict(await asyncio.to_thread(service.crm.claim_stale, TOGETHER, now(), LEASE))
+    if claimed:
+        await score_leads(service, list(claimed))
+        # One that could not be scored will not be by trying again: it waits for its next change.
+        await asyncio.to_thread(service.crm.settle_stale, claimed)
+    return len(claimed)
+
+
+def _standing(stood: Stood) -> Standing:
+    one, receipt = stood.decision, stood.decision.receipt
+    assert receipt.scored_at is not None
+    assert receipt.decision_id is not None
+    assert receipt.policy_version is not None
+    return Standing(
+        lead_id=one.lead_id,
+        decision=one.decision,
+        since=microseconds(receipt.scored_at),
+        decision_id=receipt.decision_id if stood.entered else "",
+        probability=one.probability,
+        probability_low=one.probability_low,
+        probability_high=one.probability_high,
+        score=one.score,
+        grade=one.grade,
+        expected_value=None,
+        as_of=microseconds(one.as_of),
+        model_version=receipt.model_version,
+        policy_version=receipt.policy_version,
+        answer=stood.answer.decode(),
+    )

@@ -1,0 +1,170 @@
+"""`/v1/leads`: the ranked queue, where one lead stands, and how it came to stand there."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import binascii
+from typing import Any, get_args
+
+import msgspec
+from fastapi import APIRouter, Request
+from starlette.responses import Response
+
+from data.crm import Queue, Standing
+from data.errors import BadUsage, TamizError
+from models.decision import Decision, Outcome
+from serving.decider import Stood
+from serving.lead_schemas import DecisionPage, QueueItem, QueuePage
+from serving.openapi import operation
+from serving.problems import Unprocessable
+from serving.rescoring import score_leads
+from serving.schemas import decode, instant
+from serving.service import Service, admit
+
+__all__ = ["router"]
+
+router = APIRouter(tags=["leads"])
+MOST = 500
+_SORTS = ("probability", "expected_value", "since", "as_of")
+_DECISIONS = get_args(Outcome)
+
+
+class LeadUnknown(BadUsage, status=404):
+    """There is no lead {lead_id!r}: `PUT /v1/leads/{{lead_id}}` or an activity makes one."""
+
+
+@router.get("/v1/leads", summary="The ranked queue", **operation(
+    gives="QueuePage", errors=(401, 403, 422, 503), query=("decision", "sort", "min_probability", "limit", "cursor")
+))  # fmt: skip
+async def queue(request: Request) -> Response:
+    """Leads by `sort` (`-probability` by default), filtered by `decision` (several by commas), in pages by `cursor`."""
+    service, _ = admit(request, "read")
+    wanted = _wanted(request)
+    rows = await asyncio.to_thread(service.crm.queue, wanted)
+    following = None
+    if len(rows) == wanted.limit:
+        value = getattr(rows[-1], wanted.sort)
+        following = _cursor([-1.0 if value is None else value, rows[-1].lead_id])
+    return _json(msgspec.json.encode(QueuePage([_item(row) for row in rows], following)))
+
+
+@router.get("/v1/leads/{lead_id}/decision", summary="A lead's latest decision", **operation(gives="Decision", errors=(401, 403, 404, 503)))
+async def decision(request: Request, lead_id: str) -> Response:
+    """The decision in the ledger that holds now; a lead that has changed since is scored first."""
+    service, _ = admit(request, "read", "score")
+    one = await _known(service, lead_id)
+    rows = await asyncio.to_thread(service.store.decisions_of, one, None, 1)
+    if not rows:
+        return _json(await _scored(service, one))
+    return _json(rows[0][1])
+
+
+@router.post("/v1/leads/{lead_id}/score", summary="Score a lead by id", **operation(gives="Decision", errors=(401, 403, 404, 422, 503)))
+async def score_by_id(request: Request, lead_id: str) -> Response:
+    """Scores a lead as of now from what the store holds of it and of its account, and enters that into the ledger."""
+    service, _ = admit(request, "score")
+    return _json(await _scored(service, lead_id))
+
+
+@router.get("/v1/leads/{lead_id}/decisions", summary="A lead's decisions", **operation(
+    gives="DecisionPage", errors=(401, 403, 404, 422, 503), query=("limit", "cursor")
+))  # fmt: skip
+async def decisions(request: Request, lead_id: str) -> Response:
+    """Every decision on a lead in the ledger, newest first."""
+    service, _ = admit(request, "read")
+    one = await _known(service, lead_id)
+    limit, after = _limit(request), _after(request)
+    before = int(after[0]) if after else None
+    rows = await asyncio.to_thread(service.store.decisions_of, one, before, limit)
+    following = _cursor([rows[-1][0]]) if len(rows) == limit else None
+    listed = [msgspec.json.decode(answer, type=Decision) for _, answer in rows]
+    return _json(msgspec.json.encode(DecisionPage(one, listed, following)))
+
+
+async def _known(service: Service, lead_id: str) -> str:
+    """The lead as it is known now, scored again where it has changed since."""
+    found = await asyncio.to_thread(service.crm.standing, lead_id)
+    if found is None:
+        raise LeadUnknown(lead_id=lead_id)
+    one, standing, waits = found
+    if (waits or standing is None) and service.models.loaded is not None:
+        await score_leads(service, [one])
+    return one
+
+
+async def _scored(service: Service, lead_id: str) -> bytes:
+    (stood,) = await score_leads(service, [lead_id], always=True)
+    if stood is None:
+        raise LeadUnknown(lead_id=lead_id)
+    if isinstance(stood, TamizError):
+        raise stood
+    assert isinstance(stood, Stood)
+    return stood.answer
+
+
+def _wanted(request: Request) -> Queue:
+    given = request.query_params
+    asked = tuple(one for one in given.get("decision", "").split(",") if one)
+    for one in asked:
+        if one not in _DECISIONS:
+            raise Unprocessable(f"There is no decision {one!r}: there are {', '.join(_DECISIONS)}.")
+    sort = given.get("sort", "-probability")
+    name = sort.removeprefix("-")
+    if name not in _SORTS:
+        raise Unprocessable(f"Leads are not sorted by {name!r}: there are {', '.join(_SORTS)}, each with - in front for the largest first.")
+    least: float | None = None
+    if "min_probability" in given:
+        try:
+            least = float(given["min_probability"])
+        except ValueError:
+            least = float("nan")
+        if not 0 <= least <= 1:
+            raise Unprocessable("`min_probability` is a number between 0 and 1.")
+    after = _after(request)
+    if after is not None and len(after) != 2:
+        raise _bad_cursor()
+    return Queue(asked, name, sort.startswith("-"), least, (float(after[0]), str(after[1])) if after else None, _limit(request))  # type: ignore[arg-type]  # checked above
+
+
+def _limit(request: Request) -> int:
+    given = request.query_params.get("limit", "50")
+    if not given.isdigit() or not 0 < int(given) <= MOST:
+        raise Unprocessable(f"`limit` is a whole number from 1 to {MOST}.")
+    return int(given)
+
+
+def _cursor(place: list[Any]) -> str:
+    return base64.urlsafe_b64encode(msgspec.json.encode(place)).decode().rstrip("=")
+
+
+def _after(request: Request) -> list[Any] | None:
+    given = request.query_params.get("cursor")
+    if not given:
+        return None
+    try:
+        place = msgspec.json.decode(base64.urlsafe_b64decode(given + "=" * (-len(given) % 4)), type=list[float | str])
+        if not place or not isinstance(place[0], float | int):
+            raise ValueError
+    except (ValueError, binascii.Error, msgspec.DecodeError, UnicodeError):
+        raise _bad_cursor() from None
+    return place
+
+
+def _bad_cursor() -> Unprocessable:
+    return Unprocessable("`cursor` is not one that this service gave: begin without one.")
+
+
+_answer = msgspec.json.Decoder(dict[str, Any])
+
+
+def _item(row: Standing) -> QueueItem:
+    told = decode(_answer, row.answer.encode())
+    return QueueItem(
+        row.lead_id, row.decision, instant(row.since), row.decision_id, row.probability, row.probability_low, row.probability_high,
+        row.score, row.grade, row.expected_value, instant(row.as_of), row.model_version, row.policy_version, told["reasons"], told["bant"],
+    )  # fmt: skip
+
+
+def _json(content: bytes) -> Response:
+    return Response(content, media_type="application/json")
