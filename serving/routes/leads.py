@@ -49,7 +49,9 @@ async def queue(request: Request) -> Response:
     return _json(msgspec.json.encode(QueuePage([_item(row) for row in rows], following)))
 
 
-@router.get("/v1/leads/{lead_id}/decision", summary="A lead's latest decision", **operation(gives="Decision", errors=(401, 403, 404, 503)))
+@router.get("/v1/leads/{lead_id}/decision", summary="A lead's latest decision", **operation(
+    gives="Decision", errors=(401, 403, 404, 422, 503)
+))  # fmt: skip
 async def decision(request: Request, lead_id: str) -> Response:
     """The decision in the ledger that holds now; a lead that has changed since is scored first."""
     service, _ = admit(request, "read", "score")
