@@ -65,6 +65,7 @@ class ActivityRow(msgspec.Struct, frozen=True, array_like=True):
     campaign: str | None = None
     duration_seconds: float | None = None
     value: str | None = None
+    user_agent: str | None = None
     automated: int | None = None
 
 

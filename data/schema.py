@@ -152,6 +152,7 @@ activities = sa.Table(
     sa.Column("campaign", sa.Text),
     sa.Column("duration_seconds", sa.Double),
     sa.Column("value", sa.Text),
+    sa.Column("user_agent", sa.Text),
     # 0, 1, or null: not said.
     sa.Column("automated", sa.Integer),
     sqlite_with_rowid=False,  # in the order of the primary key: what belongs to one lead lies together

@@ -259,6 +259,7 @@ def _activity(row: ActivityRow) -> Activity:
         campaign=row.campaign,
         duration_seconds=row.duration_seconds,
         value=row.value,
+        user_agent=row.user_agent,
         automated=None if row.automated is None else bool(row.automated),
         lead_id=row.lead_id,
     )

@@ -137,7 +137,7 @@ def _activity(one: Activity, received: int, imported: bool) -> ActivityRow:
     name = one.activity_id or ""
     return ActivityRow(
         one.lead_id, occurred, recorded, one.type, name, one.channel, one.url, one.content, one.campaign, one.duration_seconds,
-        text_of(one.value), automated,
+        text_of(one.value), one.user_agent, automated,
     )  # fmt: skip
 
 

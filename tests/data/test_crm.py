@@ -98,7 +98,7 @@ class TestActivities:
         assert attributes(crm) == {"country": "ES"}
 
     def test_every_value_comes_back_as_it_was(self, crm: Crm) -> None:
-        row = ActivityRow("ana", DAY, DAY + 1, "answer", "ñ-1", "web", "/¿qué?", "budget 💶", "c", 1.5, "50.000 €", 1)
+        row = ActivityRow("ana", DAY, DAY + 1, "answer", "ñ-1", "web", "/¿qué?", "budget 💶", "c", 1.5, "50.000 €", "Mozilla/5.0", 1)
         crm.add_activities([row])
         (held,) = crm.held(["ana"], 2 * DAY)
         assert held is not None

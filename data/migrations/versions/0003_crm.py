@@ -25,6 +25,7 @@ def upgrade() -> None:
         sa.Column("campaign", sa.Text),
         sa.Column("duration_seconds", sa.Double),
         sa.Column("value", sa.Text),
+        sa.Column("user_agent", sa.Text),
         sa.Column("automated", sa.Integer),
         sa.PrimaryKeyConstraint("lead_id", "activity_id", name="pk_activities"),
         sqlite_with_rowid=False,
