@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from data.errors import BadData
 from data.frames import Tables
 from data.project import Project
-from features.history import NEVER
+from features.history import DAY, NEVER
 from models.encoder import Encoder
 from models.inputs import Floats
 from models.scorecard import declared_scorecard
@@ -40,6 +40,7 @@ Say = Callable[[str], None]
 RULES = ("model", "scorecard", "points", "sales", "random")
 _RANDOM_DRAWS = 20
 _HOUR = 3_600_000_000
+_HALF_MONTH = 15 * DAY
 _EMPTY = np.zeros(0, dtype=np.int64)
 
 
@@ -174,7 +175,7 @@ def backtest(
     resamples: int = 500,
     say: Say = lambda text: None,
 ) -> Backtest:
-    """Walks through the last `months` months whose looks are all mature, which they are before `mature_until` (microseconds).
+    """Walks through the last `months` months whose looks are mature at least to the middle, which they are before `mature_until` (µs).
 
     `share` is what the model's threshold lets in.
     """
@@ -185,7 +186,7 @@ def backtest(
         say(f"{number} of {len(periods)}: {period.name}, knowing {len(np.unique(data.lead[period.known])):,} leads")
         done.append(walk.through(period))
     if not any(one.kind for one in done):
-        raise NoMonth(why="; ".join(dict.fromkeys(one.why for one in done)) or "no look is mature")
+        raise NoMonth(why="; ".join(dict.fromkeys(one.why.rstrip(".") for one in done)) or "no look is mature")
     say(f"resampling {len(np.unique(data.lead)):,} leads {resamples} times")
     return Backtest(tuple(done), tuple(walk.totals(resamples)), share, data.horizon_days, tuple(_notes(data, done, worked)))
 
@@ -289,13 +290,20 @@ class _Walk:
         self.gone[name][self.data.lead[at]] = True
 
     def _route_top(self, name: str, rows: Ints, score: Floats, volume: int) -> None:
-        """As many leads as the model routed, the highest of the month first; equal ones by lot."""
+        """As many leads as the model routed, those that reach highest in this month; equal ones by lot.
+
+        Each at its first look that reaches the cut, as with the model: its best look is known only afterwards.
+        """
         lead = self.data.lead[rows]
         lot = self.rng.permutation(len(self.gone[name]))[lead]
         free = np.flatnonzero(~self.gone[name][lead])
         order = free[np.lexsort((free, lot[free], -score[free]))]
         _, first = np.unique(lead[order], return_index=True)
-        chosen = order[np.sort(first)][:volume]
+        best = order[np.sort(first)][:volume]
+        if not len(best):
+            return
+        reached = free[(score[free] >= score[best].min()) & np.isin(lead[free], lead[best])]
+        chosen = reached[np.unique(lead[reached], return_index=True)[1]]
         self.routed[name][rows[chosen]] = 1.0
         self.gone[name][lead[chosen]] = True
 
@@ -383,12 +391,12 @@ def _periods(data: Dataset, months: int, mature_until: int | None) -> list[_Peri
     found = []
     names = np.unique(month[order])
     if mature_until is not None:
-        whole = names[(names + 1).astype("datetime64[us]").astype(np.int64) <= mature_until]
-        if not len(whole):
-            raise NoMonth(
-                why=f"looks are mature until {np.datetime64(mature_until, 'us').astype('datetime64[D]')}, which is no whole month"
-            )
-        names = whole
+        # A month that is mature to its middle counts; less of it would be a few days with few leads.
+        counting = names[names.astype("datetime64[us]").astype(np.int64) + _HALF_MONTH <= mature_until]
+        if not len(counting):
+            day = np.datetime64(mature_until, "us").astype("datetime64[D]")
+            raise NoMonth(why=f"looks are mature until {day}, which is not half a month")
+        names = counting
     for name in names[-months:]:
         start = name.astype("datetime64[us]").astype(np.int64)
         found.append(_Period(str(name), order[month[order] == name], np.flatnonzero(known_at <= start)))

@@ -37,6 +37,10 @@ def backtest(
     drop: Annotated[list[str] | None, typer.Option("--drop", metavar="COL", help="Leave a column out. May be repeated.")] = None,
     months: Annotated[int, typer.Option("--months", min=1, max=60, help="Mature months to walk through, the newest.")] = 6,
     share: Annotated[float, typer.Option("--share", min=0.001, max=0.9, help="Share of leads that the model's threshold lets in.")] = 0.2,
+    horizon: Annotated[
+        float | None,
+        typer.Option("--horizon", min=0.01, metavar="DAYS", help="Another horizon than the project's, where history is short."),
+    ] = None,
     quick: Annotated[bool, typer.Option("--quick", help="At most three months, and fewer resamples.")] = False,
     seed: Annotated[int, typer.Option("--seed", min=0, help="The same seed gives the same answer.")] = 7,
     out: Annotated[Path | None, typer.Option("--out", metavar="FILE", help="Write .json, or .csv: a row a month and rule.")] = None,
@@ -60,7 +64,7 @@ def backtest(
         if out.suffix not in (".json", ".csv"):
             raise BadUsage(f"--out {out}: end it in .json or .csv")
         require_folder(out)
-    data, worked, mature = _read(project, leads, label, positive, order_by, order_by_row, tuple(drop or ()), seed)
+    data, worked, mature = _read(project, leads, label, positive, order_by, order_by_row, tuple(drop or ()), horizon, seed)
     walked, resamples = (min(months, 3), 100) if quick else (months, 500)
     done = run(data, worked, mature_until=mature, months=walked, share=share, seed=seed, resamples=resamples, say=_tell)
     document = json.dumps(done.as_json(), ensure_ascii=False, allow_nan=False, indent=1)
@@ -74,9 +78,10 @@ def backtest(
 
 def _read(
     project: Path | None, leads: Path | None, label: str | None, positive: str | None, order_by: str | None, order_by_row: bool,
-    drop: tuple[str, ...], seed: int,
+    drop: tuple[str, ...], horizon: float | None, seed: int,
 ) -> tuple[Dataset, Worked | None, int | None]:  # fmt: skip
     """The looks, when sales took leads up, and until when looks are mature."""
+    from dataclasses import replace
     from datetime import UTC, datetime
 
     from data.errors import BadUsage
@@ -96,6 +101,7 @@ def _read(
         flat = FlatOptions(label, positive, order_by=order_by, order_by_row=order_by_row, drop=drop)
         return from_flat(leads, flat, _tell), None, None
     chosen = load_project(project or Path("tamiz.toml"))
+    chosen = replace(chosen, horizon_days=horizon or chosen.horizon_days)
     tables = load_tables(chosen, now=datetime.now(UTC), progress=_tell)
     data = project_dataset(chosen, tables, seed=seed, drop=drop, say=_tell)
     return data, when_worked(chosen, tables), instant(tables.until.to_pydatetime()) - round(chosen.horizon_days * DAY)
@@ -153,7 +159,7 @@ def _rule_row(rule: Rule, paid: bool) -> str:
         better = f"{100 * rule.difference:+.1f} points" + (
             "" if low is None or high is None else f" ({100 * low:+.1f} to {100 * high:+.1f})"
         )
-    return row + f"{better:32}" + (f"{rule.revenue or 0:,.0f}{_more(rule)}" if paid else "")
+    return (row + f"{better:32}" + (f"{rule.revenue or 0:,.0f}{_more(rule)}" if paid else "")).rstrip()
 
 
 def _more(rule: Rule) -> str:

@@ -69,9 +69,9 @@ class TestWhatCannotBeWalkedThrough:
         with pytest.raises(NoMonth, match="no label was known yet"):
             backtest(replace(data, horizon_days=900.0), months=2)
 
-    def test_not_one_whole_month_is_mature(self, data: Dataset) -> None:
+    def test_not_even_half_a_month_is_mature(self, data: Dataset) -> None:
         assert data.as_of is not None
-        with pytest.raises(NoMonth, match="no whole month"):
+        with pytest.raises(NoMonth, match="not half a month"):
             backtest(data, mature_until=int(data.as_of.min()) + DAY)
 
     def test_one_class_among_the_known_labels(self, data: Dataset) -> None:
@@ -199,7 +199,7 @@ class TestCommand:
             assert said in err.splitlines()[-1]
 
     def test_events_as_a_table_and_as_a_file(self, run: Run, project: Path) -> None:
-        code, out, err = run("--project", str(project), "--quick", "--months", "2", "--out", "months.csv")
+        code, out, err = run("--project", str(project), "--quick", "--months", "2", "--horizon", "25", "--out", "months.csv")
         assert code == 0
         assert "1 of 2" in err
         assert "order of sales" in out
