@@ -462,7 +462,8 @@ def _first_key(activity: ActivityLike) -> tuple[Any, ...]:
     recorded = happened if activity.recorded_at is None else instant(activity.recorded_at)
     texts = [(text is not None, text or "") for text in (text_of(getattr(activity, name)) for name in _TEXTS)]
     automated = 2 if activity.automated is None else int(activity.automated)
-    return (max(happened, recorded), happened, activity.type, recorded, *texts, automated)
+    agent = activity.user_agent
+    return (max(happened, recorded), happened, activity.type, recorded, *texts, automated, agent is not None, agent or "")
 
 
 _TEXTS = ("channel", "url", "content", "campaign", "value")
