@@ -10,8 +10,8 @@ random 70/30. Random splits are repeated.
 The alternatives, with default-to-good settings: a binned naive Bayes as an open-source CRM has it (its formula, written
 anew), logistic regression (one-hot, C 0.5), HistGradientBoosting (early stopping), LightGBM, XGBoost, CatBoost (600 rounds,
 early stopping), and the constant: the base rate of the newest rows before test. XGBoost and CatBoost are extras:
-`pip install xgboost-cpu catboost`; without them their columns stay empty. Tamiz is `training.train.train` with default
-options on all rows before test, as `tamiz train` calls it; probabilities and margins are those of the bundle that it
+`pip install xgboost-cpu catboost`; without them their columns stay empty. Tamiz is what `tamiz train` does without
+any option on all rows before test, in one process; probabilities and margins are those of the bundle that it
 leaves behind. In time the alternatives do without the rows for tuning and calibration, except to stop early;
 `--peers-on-all` fits them on these too.
 
@@ -149,6 +149,7 @@ def tamiz(task: Task, home: Path) -> Answer:
     from models.score_file import open_scan
     from training.dataset import FlatOptions, from_flat
     from training.evaluate import _scored
+    from training.search import DEFAULT_TRIALS
     from training.train import Options, train
 
     before, test = home / "before.csv", home / "test.csv"
@@ -161,7 +162,7 @@ def tamiz(task: Task, home: Path) -> Answer:
     here = Home(home / "tamiz")
     here.create()
     how = FlatOptions("converted", order_by="place_in_time" if ordered else None)
-    done = train(lambda say: from_flat(before, how, say), here, Options())
+    done = train(lambda say: from_flat(before, how, say), here, Options(trials=DEFAULT_TRIALS))
     metrics = done.result.metrics
     print(f"  tamiz: {metrics['best']}, {sum(metrics['seconds'].values()):.1f} s", file=sys.stderr, flush=True)
     bundle = Bundle.load(done.folder)
@@ -233,15 +234,18 @@ def xgboost(task: Task, fit: NDArray[np.intp]) -> Floats:
 
 
 def catboost(task: Task, fit: NDArray[np.intp]) -> Floats:
-    """Stopped early by the rows for tuning, or by a random fifth where there are none."""
+    """Stopped early by the rows for tuning; where there are none by the newest sixth, or without an order by a random fifth."""
     import catboost as cat
 
     words = [name for name in task.X if task.X[name].dtype.kind not in "if"]
     X = task.X.assign(**{name: task.X[name].astype(str) for name in words})
     stop = task.tune
-    if not len(stop) or len(fit) > len(task.fit):
+    if task.order is not None and (not len(stop) or len(fit) > len(task.fit)):
+        inner = fit[np.argsort(task.order[fit], kind="stable")]
+        fit, stop = np.split(inner, [len(inner) * 85 // 100])
+    elif task.order is None:
         shuffled = np.random.default_rng(task.seed).permutation(fit)
-        stop, fit = shuffled[: len(fit) // 5], shuffled[len(fit) // 5 :]
+        stop, fit = np.split(shuffled, [len(fit) // 5])
     model = cat.CatBoostClassifier(
         iterations=600, early_stopping_rounds=50, verbose=False, random_seed=task.seed, allow_writing_files=False, cat_features=words
     )

@@ -144,6 +144,10 @@ class Boosted:
         native = NativeBooster.from_string(text)
         return cls(text, native, _Paths.of(native.trees, native.features))
 
+    def __reduce__(self) -> tuple[Callable[[str], Boosted], tuple[str]]:
+        """Copied to another process as its text: the library's handle means nothing there."""
+        return Boosted.from_string, (self.text,)
+
     @property
     def rounds(self) -> int:
         return len(self.native.trees)

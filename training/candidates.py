@@ -21,10 +21,10 @@ from models.logistic import Logistic, fit_logistic
 from models.naive_bayes import fit_naive_bayes
 from models.scorecard import fit_scorecard
 from training.losses import scaled_losses, standard_error
-from training.search import Overrides, Trial, search
+from training.search import Found, Overrides, Trial, search
 from training.splits import Fold, Split
 
-__all__ = ["BLEND", "KINDS", "SINGLES", "Candidate", "Recipe", "choose", "fit_candidates", "refit"]
+__all__ = ["BLEND", "KINDS", "SINGLES", "Candidate", "Recipe", "choose", "fit_candidates", "refit", "search_boosted"]
 
 BLEND = "blend"
 SINGLES = ("scorecard", "naive_bayes", "logistic", "boosted")
@@ -80,21 +80,42 @@ def fit_candidates(
     folds: Sequence[Fold],
     *,
     seed: int,
-    trials: int = 0,
-    seconds: float | None = None,
+    searched: Found | None = None,
     kinds: Sequence[str] = KINDS,
     say: Say = lambda text: None,
 ) -> dict[str, Candidate]:
-    """Fits each kind on the fit block (`folds` empty), or across `folds` and then on everything before test."""
+    """Fits each kind on the fit block (`folds` empty), or across `folds` and then on everything before test.
+
+    `searched` is what `search_boosted` found on the same blocks: the boosted model's settings.
+    """
     rows = _Rows(X, y, lead, inputs, split, folds, seed, _leaves(y[split.fit], lead[split.fit], inputs))
     found: dict[str, Candidate] = {}
     for kind in SINGLES if BLEND in kinds else kinds:
         say(f"fitting {kind}")
-        recipe, model = _agreed(kind, rows) if split.small else _decided(kind, rows, trials, seconds, say)
+        recipe, model = _agreed(kind, rows) if split.small else _decided(kind, rows, searched)
         found[kind] = _across(recipe, rows) if folds else Candidate(recipe, model, _judged(model, rows))
     if BLEND in kinds:
         found[BLEND] = _blended(found, rows)
     return {kind: found[kind] for kind in kinds}
+
+
+def search_boosted(
+    X: Floats,
+    y: Floats,
+    lead: Ints,
+    inputs: Sequence[InputSpec],
+    split: Split,
+    *,
+    seed: int,
+    trials: int,
+    seconds: float | None = None,
+    say: Say = lambda text: None,
+) -> Found | None:
+    """A search over the boosted model's settings inside fit and tune; None on small data, where it would find noise."""
+    if split.small or not trials:
+        return None
+    defaults = _leaves(y[split.fit], lead[split.fit], inputs)
+    return search(X, y, lead, split.fit, split.tune, inputs, seed=seed, trials=trials, defaults=defaults, seconds=seconds, say=say)
 
 
 def refit(recipe: Recipe, X: Floats, y: Floats, inputs: Sequence[InputSpec], seed: int) -> Model:
@@ -145,16 +166,11 @@ def _refit(recipe: Recipe, X: Floats, y: Floats, inputs: Sequence[InputSpec], se
     return fit_scorecard(X, y, inputs) if recipe.kind == "scorecard" else fit_naive_bayes(X, y, inputs)
 
 
-def _decided(kind: str, rows: _Rows, trials: int, seconds: float | None, say: Say) -> tuple[Recipe, Single]:
+def _decided(kind: str, rows: _Rows, searched: Found | None) -> tuple[Recipe, Single]:
     """Fitted on the fit block, with what the tune block decides."""
-    X, y, fit, tune = rows.X, rows.y, rows.split.fit, rows.split.tune
-    if kind == "boosted" and trials:
-        found = search(
-            X, y, rows.lead, fit, tune, rows.inputs,
-            seed=rows.seed, trials=trials, defaults=rows.leaves, seconds=seconds, say=say,
-        )  # fmt: skip
-        return Recipe(kind, found.model.rounds, overrides=found.setting, trials=found.trials), found.model
-    model = _stopped(kind, rows, fit, tune)
+    if kind == "boosted" and searched is not None:
+        return Recipe(kind, searched.model.rounds, overrides=searched.setting, trials=searched.trials), searched.model
+    model = _stopped(kind, rows, rows.split.fit, rows.split.tune)
     return _recipe(kind, model, rows), model
 
 

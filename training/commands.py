@@ -58,13 +58,16 @@ def train(
     ] = None,
     promote_it: Annotated[bool, typer.Option("--promote", help="Make it the champion, if the gates say yes.")] = False,
     trials: Annotated[
-        int, typer.Option("--trials", min=0, max=1000, help="Settings of the boosted model to try besides the defaults.")
-    ] = 0,
-    quick: Annotated[bool, typer.Option("--quick", help="Fewer resamples, and no second fit with the accused inputs.")] = False,
+        int | None,
+        typer.Option(
+            "--trials", min=0, max=1000, help="Settings of the boosted model to try besides the defaults; default 9, with --quick none."
+        ),
+    ] = None,
+    quick: Annotated[bool, typer.Option("--quick", help="No search, fewer resamples, and no second fit with the accused inputs.")] = False,
     seed: Annotated[int, typer.Option("--seed", min=0, help="The same seed gives the same model.")] = 7,
     as_json: Annotated[bool, typer.Option("--json", help="Print metrics.json instead of the table.")] = False,
 ) -> None:
-    """Train the three candidates, audit the inputs, measure forward in time, and write a report.
+    """Train the candidates, audit the inputs, measure forward in time, and write a report.
 
     Progress goes to stderr; the last line on stdout is the folder of the report.
 
@@ -76,6 +79,7 @@ def train(
     from data.home import Home
     from training.dataset import FlatOptions
     from training.raw import Source
+    from training.search import DEFAULT_TRIALS
     from training.train import Options
     from training.train import train as run
 
@@ -92,7 +96,17 @@ def train(
     if order_by and order_by_row:
         raise BadUsage("--order-by and --order-by-row exclude each other: give one of them")
     dropped = tuple(drop or ())
-    options = Options(seed, trials, quick, dropped, tuple(allow or ()), report, shlex.join(["tamiz", *sys.argv[1:]]))
+    if trials is None:
+        trials = 0 if quick else DEFAULT_TRIALS
+    options = Options(
+        seed=seed,
+        trials=trials,
+        quick=quick,
+        drop=dropped,
+        allow=tuple(allow or ()),
+        report=report,
+        command=shlex.join(["tamiz", *sys.argv[1:]]),
+    )
     home = Home.from_environment()
     home.create()
     if leads is not None and label is not None:

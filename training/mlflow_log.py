@@ -87,6 +87,7 @@ def _params(result: TrainingResult, recipes: Mapping[str, Recipe]) -> dict[str, 
         for key, value in {"rounds": recipe.rounds, "C": recipe.C, **recipe.overrides}.items():
             if value is not None:
                 params[f"{name}.{key}"] = value
+    params["search.trials"] = result.metrics.get("search", {}).get("trials", 0)
     params["left_out"] = ", ".join(sorted(result.left_out)) or "none"
     params["allowed"] = ", ".join(result.allowed) or "none"
     return params

@@ -22,13 +22,14 @@ from models.boosted import Boosted, fit_boosted
 from models.inputs import Floats, InputSpec
 from training.losses import scaled_losses, standard_error
 
-__all__ = ["RACE", "Found", "Overrides", "Trial", "search"]
+__all__ = ["DEFAULT_TRIALS", "RACE", "Found", "Overrides", "Trial", "search"]
 
 Ints = NDArray[np.int64]
 Overrides = dict[str, float | int]
 
 RACE = 9
 """Settings in a race: nine on a ninth of the leads, three on a third, one on all."""
+DEFAULT_TRIALS = RACE
 _KEEP = 3
 _SURE = 2.0
 _FEWEST_ROWS = 2_000

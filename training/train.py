@@ -29,7 +29,7 @@ from models.encoder import Encoder
 from models.inputs import Floats
 from models.registry import Registered
 from training.calibrate import calibrate
-from training.candidates import KINDS, Candidate, choose, fit_candidates
+from training.candidates import BLEND, KINDS, Candidate, choose, fit_candidates, search_boosted
 from training.dataset import Dataset
 from training.leakage import Verdict, audit
 from training.leakage_dates import date_lags
@@ -60,6 +60,9 @@ class Options:
 
     seed: int = 7
     trials: int = 0
+    """Settings of the boosted model to try besides the defaults."""
+    search_seconds: float | None = 120.0
+    """After which no further race of the search begins; the trials done are counted, and as many find the same again."""
     quick: bool = False
     drop: tuple[str, ...] = ()
     allow: tuple[str, ...] = ()
@@ -123,6 +126,7 @@ def train(read: Callable[[Say], Dataset], home: Home, options: Options, say: Say
 
     version = f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{data.digest()[:8]}"
     metrics = _metrics(data, split, learned.verdicts, figures, simplest, served, chosen, no_signal=no_signal, version=version)
+    metrics["search"] = _search(options, candidates)
     result = TrainingResult(
         metrics=metrics | kept,
         blocks=_blocks(data, split),
@@ -198,11 +202,19 @@ def learn(
             inputs = _inputs(data, split, verdicts, options)
     else:
         verdicts, inputs = {}, _Inputs(tuple(names), (), ())
-    with watch.stage("fit", f"fitting {', '.join(kinds)} on {len(inputs.kept)} inputs"):
+    with watch.stage("fit", f"encoding {len(inputs.kept)} inputs"):
         encoder = Encoder.fit(data.feature_set, data.table, split.fit, inputs.kept)
         X = encoder.encode(data.table)
+    searched = None
+    if options.trials and not split.small and not {"boosted", BLEND}.isdisjoint(kinds):
+        with watch.stage("search", f"searching among {options.trials} settings of the boosted model"):
+            searched = search_boosted(
+                X, data.y, data.lead, encoder.inputs, split,
+                seed=seed, trials=options.trials, seconds=options.search_seconds, say=watch.say,
+            )  # fmt: skip
+    with watch.stage("fit", f"fitting {', '.join(kinds)} on {len(inputs.kept)} inputs"):
         candidates = fit_candidates(
-            X, data.y, data.lead, encoder.inputs, split, folds, seed=seed, trials=options.trials, kinds=kinds, say=watch.say
+            X, data.y, data.lead, encoder.inputs, split, folds, seed=seed, searched=searched, kinds=kinds, say=watch.say
         )
     with watch.stage("calibrate", f"calibrating on {_calibrated_on(split, folds)}"):
         rows = _out_of_fold(split, candidates) if folds else split.calibrate
@@ -391,6 +403,19 @@ def _notices(split: Split, folds: Sequence[Fold], data: Dataset) -> tuple[str, .
 def _offset(calibration: Calibration) -> dict[str, float] | None:
     offset = calibration.offset
     return None if offset is None else {"delta": offset.delta, "se": offset.se}
+
+
+def _search(options: Options, candidates: Mapping[str, Candidate]) -> dict[str, Any]:
+    """What was asked of the search and what it did: with as many trials as were done, it finds the same again."""
+    recipe = candidates["boosted"].recipe if "boosted" in candidates else None
+    trials = recipe.trials if recipe else ()
+    return {
+        "asked": options.trials,
+        "trials": len(trials),
+        "seed": options.seed,
+        "setting": dict(recipe.overrides) if recipe else {},
+        "tried": [{"loss": one.loss, "rows": one.rows, **one.setting} for one in trials],
+    }
 
 
 def _metrics(

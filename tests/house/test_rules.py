@@ -21,6 +21,13 @@ CODE_CARRIERS = {"pickle", "cPickle", "_pickle", "cloudpickle", "dill", "joblib"
 CLOCKS = {"now", "utcnow", "today", "localtime", "gmtime", "time_ns", "perf_counter", "monotonic"}
 DISTORTIONS = {
     "class_weight",
+    "class_weights",
+    "auto_class_weights",
+    "compute_class_weight",
+    "compute_sample_weight",
+    "pos_weight",
+    "resample",
+    "unbalance",
     "is_unbalance",
     "scale_pos_weight",
     "pos_bagging_fraction",
@@ -168,7 +175,14 @@ def test_the_check_sees_a_clock(source: str) -> None:
 
 @pytest.mark.parametrize(
     "source",
-    ["LogisticRegression(class_weight='balanced')", "{'is_unbalance': True}", "params['scale_pos_weight'] = 9", "SMOTE().fit(X, y)"],
+    [
+        "LogisticRegression(class_weight='balanced')",
+        "{'is_unbalance': True}",
+        "params['scale_pos_weight'] = 9",
+        "CatBoostClassifier(auto_class_weights='Balanced')",
+        "SMOTE().fit(X, y)",
+        "resample(X[y == 1], n_samples=len(X))",
+    ],
 )
 def test_the_check_sees_a_distorted_probability(source: str) -> None:
     assert distortions(ast.parse(source))

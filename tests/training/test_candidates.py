@@ -8,7 +8,7 @@ import pytest
 from models.inputs import Floats, InputSpec
 from models.logistic import Logistic
 from models.logit import sigmoid
-from training.candidates import BLEND, KINDS, Candidate, Recipe, _blended, _Rows, choose, fit_candidates, refit
+from training.candidates import BLEND, KINDS, Candidate, Recipe, _blended, _Rows, choose, fit_candidates, refit, search_boosted
 from training.losses import scaled_losses
 from training.splits import Fold, Split, cross_fit_folds
 
@@ -143,10 +143,14 @@ class TestChoosing:
 
 def test_trials_are_kept_with_the_recipe_and_serve_the_folds_too(table: Table) -> None:
     X, y = table
-    folds = cross_fit_folds(np.arange(820), np.arange(1_000), y=y)
-    for given in ([], folds):
-        one = fit_candidates(X, y, LEAD, INPUTS, split(), given, seed=7, trials=3, kinds=("boosted",))["boosted"]
+    found = search_boosted(X, y, LEAD, INPUTS, split(), seed=7, trials=3)
+    for folds in ([], cross_fit_folds(np.arange(820), np.arange(1_000), y=y)):
+        one = fit_candidates(X, y, LEAD, INPUTS, split(), folds, seed=7, searched=found, kinds=("boosted",))["boosted"]
         assert len(one.recipe.trials) == 3
+
+
+def test_few_rows_are_not_searched(table: Table) -> None:
+    assert search_boosted(*table, LEAD, INPUTS, split(small=True), seed=7, trials=3) is None
 
 
 def test_leaves_count_leads_where_a_lead_has_many_rows(table: Table) -> None:
