@@ -9,6 +9,8 @@ Each input is expanded, and each expanded column has one coefficient:
 - a missing number: the median's column value, and where missing was seen often enough an indicator of its own;
 - a category: one column per code seen often enough; every other code (rare, unseen, 0) shares one; so does missing.
 
+A number with a declared direction that the regression contradicts has no slope: raised, it never goes against its meaning.
+
 An input's contribution is the sum over its columns less its mean over the training rows: the base is the margin of
 the average training row, and base and contributions add up to the margin.
 """
@@ -62,7 +64,7 @@ def fit_logistic(
         C = _best_strength(X, y, weight, X_tune, labels(y_tune, len(X_tune)), columns, seed)
     elif not C > 0:
         raise NotTrainable(why=f"C is {C} and must be above zero")
-    coefficients, intercept = _regress(_expand(X, columns), y, weight, C)
+    coefficients, intercept = _obeying(_expand(X, columns), columns, y, weight, C)
     return _fitted(coefficients, intercept, C, columns, X, weight)
 
 
@@ -336,6 +338,18 @@ def _best_strength(X: Floats, y: Floats, weight: Floats, X_tune: Floats, y_tune:
     return GRID[int(np.argmin(losses))]
 
 
+def _obeying(expanded: Floats, columns: Sequence[_Column], y: Floats, weight: Floats, C: float) -> tuple[Floats, float]:
+    """Fitted again without the slopes that go against their input's declared direction, until none does."""
+    first = np.cumsum([0, *(column.width for column in columns)])[:-1]
+    numbers = [(int(place), one.spec) for place, one in zip(first, columns, strict=True) if one.spec.kind == "number"]
+    while True:
+        coefficients, intercept = _regress(expanded, y, weight, C)
+        against = [place for place, spec in numbers if coefficients[place] * spec.monotone < 0]
+        if not against:
+            return coefficients, intercept
+        expanded[:, against] = 0.0
+
+
 class _Regression(Protocol):
     coef_: Floats
     intercept_: Floats
@@ -346,6 +360,9 @@ class _Regression(Protocol):
 def _regress(X: Floats, y: Floats, weight: Floats, C: float) -> tuple[Floats, float]:
     from sklearn.linear_model import LogisticRegression
 
+    if not X.shape[1]:  # categories that are all rare: everyone gets the base rate
+        rate = float(np.average(y, weights=weight))
+        return np.empty(0), float(np.log(rate / (1 - rate)))
     model: _Regression = LogisticRegression(C=C, solver="newton-cholesky", max_iter=200, tol=1e-4)
     with one_thread(), warnings.catch_warnings():
         # One that has not quite converged is still a regularised fit: its figures on later rows judge it.

@@ -12,18 +12,19 @@ from hypothesis import strategies as st
 
 from features.catalogue import catalogue
 from features.signal import Attribute, FeatureSet
-from models.boosted import fit_boosted
+from models.blend import Weights
 from models.bundle import Bundle, write_bundle
 from models.calibration import ScoreScale, fit_calibration
 from models.decision import Decision
 from models.encoder import Encoder
 from models.inputs import InputSpec
 from models.qualification import Policy
-from models.scorecard import declared_scorecard, fit_scorecard
+from models.scorecard import declared_scorecard
 from models.scoring import LeadActivity, LeadRequest, Scored, _Batch, score_columns, score_requests
+from training.candidates import SINGLES, Recipe, refit
 
 AS_OF = datetime(2026, 3, 31, 12, tzinfo=UTC)
-KINDS = ("declared", "scorecard", "boosted")
+KINDS = ("declared", "scorecard", "boosted", "blend")
 SIGNALS = tuple(catalogue().values())
 FEATURES = FeatureSet(SIGNALS, ("nps_survey",), (Attribute("plan", "category"), Attribute("seats", "number")))
 
@@ -78,6 +79,13 @@ def bundle(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
     return made(request.param, tmp_path_factory.mktemp("behaviour"))
 
 
+def recipe_of(kind: str) -> Recipe:
+    """A blend has them all, the naive Bayes and the logistic one too."""
+    if kind in SINGLES:
+        return Recipe(kind, rounds=60, C=0.3)
+    return Recipe(kind, members=tuple(recipe_of(one) for one in SINGLES), weights=Weights(dict.fromkeys(SINGLES, 0.25), 0.0))
+
+
 def made(kind: str, folder: Any) -> Bundle:
     rng = np.random.default_rng(4)
     names = [one.name for one in SIGNALS] + [f"nps_survey:{end}" for end in ("count", "count_7d", "days_since")]
@@ -96,7 +104,7 @@ def made(kind: str, folder: Any) -> Bundle:
     if kind == "declared":
         model: Any = declared_scorecard(inputs)
     else:
-        model = fit_scorecard(X, y, inputs) if kind == "scorecard" else fit_boosted(X, y, None, None, inputs, seed=7, rounds=60)
+        model = refit(recipe_of(kind), X, y, inputs, 7)
     margin = model.margin(X)
     calibration = fit_calibration(margin, y, np.arange(1_500), 7)
     return write_bundle(

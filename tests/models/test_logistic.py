@@ -78,6 +78,12 @@ def test_inputs_that_say_nothing_give_everyone_the_base_rate() -> None:
     assert 1 / (1 + np.exp(-flat.margin(X[:, 3:5]))) == pytest.approx(np.full(300, y.mean()), abs=1e-3)
 
 
+def test_categories_that_are_all_rare_give_everyone_the_base_rate() -> None:
+    X, y = np.arange(1.0, 201.0)[:, None], (np.arange(200) % 4 == 0).astype(float)
+    flat = fit_logistic(X, y, [InputSpec("id", kind="category", categories=tuple(map(str, range(200))))], C=1.0)
+    assert 1 / (1 + np.exp(-flat.margin(X))) == pytest.approx(np.full(200, 0.25), abs=1e-9)
+
+
 class TestOddValues:
     def test_infinity_scores_as_the_most_that_training_saw(self, model: Logistic) -> None:
         X = leads(3000, 1)[0][:2000]
@@ -168,6 +174,17 @@ class TestTheFit:
         chosen = fit_logistic(X[:3000], y[:3000], INPUTS, X_tune=tune[keep], y_tune=label[keep])
         strictest = min(GRID)
         assert strictest < chosen.C
+
+    def test_what_can_only_help_never_hurts_whatever_the_rows_say(self) -> None:
+        random = np.random.default_rng(5)
+        strength, other = random.normal(size=(2, 400))
+        X = np.column_stack([strength, other, np.where(random.random(400) < 0.3, np.nan, strength)])
+        y = (random.random(400) < 1 / (1 + np.exp(strength - other))).astype(float)  # a strength that hurts, by these rows
+        inputs = [InputSpec("strength", monotone=1), InputSpec("other"), InputSpec("known strength", monotone=1)]
+        free, bound = (fit_logistic(X, y, specs, C=1.0) for specs in ([InputSpec(spec.name) for spec in inputs], inputs))
+        assert free.signs()["strength"] < 0
+        assert bound.signs()["strength"] == bound.signs()["known strength"] == 0
+        assert bound.signs()["other"] == 1
 
     def test_weights_count_as_repeated_rows(self) -> None:
         X, y = leads(500, 4)

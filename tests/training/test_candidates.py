@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import pytest
 
@@ -10,6 +12,7 @@ from models.logistic import Logistic
 from models.logit import sigmoid
 from training.candidates import BLEND, KINDS, Candidate, Recipe, _blended, _Rows, choose, fit_candidates, refit, search_boosted
 from training.losses import scaled_losses
+from training.metrics import auc
 from training.splits import Fold, Split, cross_fit_folds
 
 INPUTS = [InputSpec("strong", "fit"), InputSpec("weak", "fit"), InputSpec("kind", "fit", "category", categories=("a", "b"))]
@@ -170,3 +173,42 @@ def test_recipes_of_folds_agree_on_the_middle(table: Table) -> None:
     assert found["boosted"].recipe.rounds
     assert found["logistic"].recipe.C
     assert isinstance(found["logistic"].model, Logistic)
+
+
+class TestManyCategories:
+    """A campaign id with hundreds of values: what it says of its own rows must not count as what it says of others."""
+
+    SPECS = (InputSpec("signal"), InputSpec("campaign", kind="category", categories=tuple(str(i) for i in range(1, 251))))
+
+    @staticmethod
+    def table(seed: int, telling: float) -> Table:
+        rng = np.random.default_rng(seed)
+        campaign = rng.integers(1, 251, 3_000)
+        X = np.column_stack([rng.normal(size=3_000), campaign]).astype(np.float64)
+        effect = rng.normal(size=251)[campaign]
+        return X, (rng.random(3_000) < sigmoid(0.7 * X[:, 0] + telling * effect - 1)).astype(np.float64)
+
+    @staticmethod
+    def fitted(X: Floats, y: Floats, specs: Sequence[InputSpec]) -> dict[str, Candidate]:
+        folds = cross_fit_folds(np.arange(2_400), ALL, y=y)
+        blocks = Split(np.arange(1_600), np.arange(1_600, 2_000), np.arange(2_000, 2_400), np.arange(2_400, 3_000), False, {})
+        return fit_candidates(X, y, ALL, specs, blocks, folds, seed=7)
+
+    def test_by_chance_alone_they_rank_nobody(self) -> None:
+        X, y = self.table(1, 0.0)
+        for name, one in self.fitted(X[:, 1:], (y[::-1]).copy(), self.SPECS[1:]).items():
+            for rows in (np.arange(2_400), np.arange(2_400, 3_000)):
+                assert abs(auc(y[::-1][rows], one.margin[rows]) - 0.5) < 0.05, name
+
+    def test_beside_a_true_signal_chance_costs_little(self) -> None:
+        X, y = self.table(2, 0.0)
+        with_it, without = self.fitted(X, y, self.SPECS), self.fitted(X[:, :1], y, self.SPECS[:1])
+        test = np.arange(2_400, 3_000)
+        for name in KINDS:
+            assert auc(y[test], with_it[name].margin[test]) > auc(y[test], without[name].margin[test]) - 0.05, name
+
+    def test_where_they_tell_something_it_is_learned(self) -> None:
+        X, y = self.table(3, 1.5)
+        test = np.arange(2_400, 3_000)
+        found, blind = self.fitted(X, y, self.SPECS)[BLEND], self.fitted(X[:, :1], y, self.SPECS[:1])[BLEND]
+        assert auc(y[test], found.margin[test]) > auc(y[test], blind.margin[test]) + 0.03
