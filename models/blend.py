@@ -32,8 +32,8 @@ Single = Boosted | Logistic | NaiveBayes | Scorecard
 SINGLES: Mapping[str, type[Single]] = {"boosted": Boosted, "logistic": Logistic, "naive_bayes": NaiveBayes, "scorecard": Scorecard}
 LEAST_SHARE = 0.1
 """Of the mixture; what weighs less is left out."""
-TOWARDS_EQUAL = 30.0
-"""Strength of the pull, in rows: with thousands it hardly counts, with a hundred it decides."""
+TOWARDS_EQUAL = 200.0
+"""Strength of the pull, in rows: with tens of thousands it hardly counts, with a hundred it decides."""
 _FILE = "blend.json"
 
 

@@ -1,4 +1,4 @@
-"""Training, from top to bottom: read → split → audit → fit three → calibrate → measure → fit what serves → log → report.
+"""Training, from top to bottom: read → split → audit → fit the candidates → calibrate → measure → fit what serves → log → report.
 
 In: a `Dataset` and a few choices. Out: a report, a bundle folder and a registered version. Whatever is chosen is chosen
 before test; test is looked at once, for the figures. The model that is measured never saw test; the model that serves is

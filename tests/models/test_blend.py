@@ -58,7 +58,7 @@ class TestWeights:
         random = np.random.default_rng(2)
         truth = random.normal(-1, 1, 4_000)
         y = (random.random(4_000) < sigmoid(truth)).astype(float)
-        found = fit_weights({"bold": 5 * truth + 3}, y)
+        found = fit_weights({"bold": 5 * truth + 3}, y, towards_equal=1.0)
         assert found.of["bold"] == pytest.approx(0.2, abs=0.03)
         assert abs(float(sigmoid(found.margin({"bold": 5 * truth + 3})).mean() - y.mean())) < 0.005
 
