@@ -49,8 +49,7 @@ def main() -> int:
             print(f"\ntamiz train {' '.join(words)}: {arguments.rows:,} rows × {arguments.columns} columns")
             for stage, spent in seconds.items():
                 print(f"  {stage:10} {spent:7.1f} s  {spent / alone:5.2f} {'core' if stage in _CORE else ''}")
-            print(f"  one LightGBM fit {alone:.1f} s; core {core / alone:.1f} times that, the whole command {wall:.1f} s, {wall / alone:.1f} times")
-            )
+            print(f"  one LightGBM fit {alone:.1f} s; core {core / alone:.1f} times that; in all {wall:.1f} s, {wall / alone:.1f} times")
             matrix = arguments.rows * arguments.columns * 8 / 2**20
             above = (memory - imports) / matrix
             print(f"  peak {memory:.0f} MB, imports {imports:.0f}, matrix {matrix:.0f}: {above:.1f} matrices above the imports")
