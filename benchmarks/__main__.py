@@ -13,7 +13,7 @@ from __future__ import annotations
 import subprocess
 import sys
 
-SPEED = ("engine", "predict", "reading", "score_file", "serve", "titles", "train")
+SPEED = ("engine", "predict", "reading", "score_file", "serve", "stream", "titles", "train")
 
 
 def main(names: list[str]) -> int:

@@ -57,10 +57,10 @@ class ParquetRows:
         """All rows in order, in tables of at most so many; `lead_id` is plain text, since in any order few rows repeat the one before."""
         import pyarrow as pa
 
-        for place, file in enumerate(self.files):
-            groups = [group for of, group in self.groups if of == place]
-            opened = _opened(file, plain=True)
-            for batch in opened.iter_batches(rows, row_groups=groups, columns=list(self.columns), use_threads=False):
+        # One row group after another, without reading ahead: all at once would keep what has been read until the end.
+        for file, group in self.groups:
+            opened = _opened(self.files[file], plain=True)
+            for batch in opened.iter_batches(rows, row_groups=[group], columns=list(self.columns), use_threads=False):
                 yield pa.Table.from_batches([batch])
 
     def schema(self) -> Arrow:
@@ -121,6 +121,7 @@ def _open(path: str, plain: bool, changed: int, size: int) -> Arrow:
     try:
         schema = pq.read_schema(path)
         texts = [field.name for field in schema if pa.types.is_string(field.type) or pa.types.is_large_string(field.type)]
-        return pq.ParquetFile(path, read_dictionary=[name for name in texts if not (plain and name == "lead_id")])
+        coded = [name for name in texts if not (plain and name == "lead_id")]
+        return pq.ParquetFile(path, read_dictionary=coded, pre_buffer=False)
     except (OSError, pa.ArrowException) as error:
         raise BadData(f"{path} cannot be read as Parquet: {' '.join(str(error).split())[:300]}") from error
