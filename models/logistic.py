@@ -34,7 +34,7 @@ from models.logit import one_thread, shifted_loss
 __all__ = ["BadLogistic", "Logistic", "fit_logistic"]
 
 GRID = (0.003, 0.01, 0.03, 0.1, 0.3, 1.0)
-MOST_SEARCHED = 100_000  # rows: the strength of regularisation is found on so many, the fit itself takes all
+MOST_SEARCHED = 20_000  # rows: the strength of regularisation is found on so many, the fit itself takes all
 MOST_CATEGORIES = 100
 _FILE = "logistic.json"
 
