@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from models.bundle import Bundle
-from training.served import _threshold, pseudonyms
+from training.served import pseudonyms, threshold_at
 from training.train import Trained
 
 
@@ -15,15 +15,15 @@ class TestThresholds:
     @pytest.mark.parametrize("share", [0.05, 0.2])
     def test_the_top_share_enters(self, share: float) -> None:
         p = np.random.default_rng(0).random(5_000)
-        assert abs((p >= _threshold(p, share)).mean() - share) < 0.001
+        assert abs((p >= threshold_at(p, share)).mean() - share) < 0.001
 
     def test_where_probabilities_tie_the_nearest_share_is_taken(self) -> None:
         p = np.repeat([0.1, 0.2, 0.6], [700, 170, 130])
-        assert _threshold(p, 0.20) == 0.6
-        assert _threshold(p, 0.25) == 0.2
+        assert threshold_at(p, 0.20) == 0.6
+        assert threshold_at(p, 0.25) == 0.2
 
     def test_one_probability_for_all(self) -> None:
-        assert _threshold(np.full(10, 0.3), 0.05) == 0.3
+        assert threshold_at(np.full(10, 0.3), 0.05) == 0.3
 
     def test_sql_is_never_below_mql(self, flat_bundle: Bundle, event_bundle: Bundle) -> None:
         for bundle in (flat_bundle, event_bundle):
