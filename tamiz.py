@@ -46,6 +46,8 @@ COMMANDS = {
     "policy": Command("models.commands:policy", "Show, set or roll back the published qualification policy."),
     "pull": Command("models.commands:pull", "Bring the champion from the registry to a local bundle folder."),
     "serve": Command("serving.commands:serve", "Serve scores and decisions over HTTP."),
+    "worker": Command("serving.work_commands:worker", "Do the work that nobody waits for, beside the service."),
+    "jobs": Command("serving.work_commands:jobs", "Score many leads again: create, follow and cancel jobs."),
     "keys": Command("serving.commands:keys", "Create, list and revoke API keys."),
     "db": Command("data.commands:db", "Create or upgrade the database of this installation."),
     "config": Command("data.commands:config", "Print every setting in force and where it came from."),

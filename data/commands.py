@@ -66,7 +66,7 @@ def config(
     else:
         wide = max(len(value) for _, value, _ in values)
         for (key, value, origin), each in zip(values, found, strict=True):
-            typer.echo(f"{key:10} {value or '-':{wide}}  {origin}\n{'':10} {each.setting.meaning}")
+            typer.echo(f"{key:13} {value or '-':{wide}}  {origin}\n{'':13} {each.setting.meaning}")
     for name in unknown_settings():
         typer.echo(f"warning: {name} is set but is not a setting of Tamiz: is it misspelt?", err=True)
 

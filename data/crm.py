@@ -261,7 +261,11 @@ class Crm:
     # --------------------------------------------------------------------------------------------- where leads stand
 
     def stand(self, rows: Sequence[Standing]) -> None:
-        """Keeps where leads stand now. The decision's date and ledger entry stay while the decision does."""
+        """Keeps where leads stand now. The decision's date and ledger entry stay while the decision does.
+
+        A row without a ledger entry whose lead did not stand so before names the entry that was made then: by a score that
+        was sent as a body, or just before a process was killed.
+        """
         if not rows:
             return
         fields = Standing.__struct_fields__
@@ -278,6 +282,9 @@ class Crm:
         with self.store.writing() as connection:
             statement = _insert(standings, fields, connection.dialect.name == "sqlite", f"UPDATE SET {set_} WHERE {newer}")
             connection.exec_driver_sql(statement, (msgspec.json.encode(rows).decode(),))
+            unentered = [row.lead_id for row in rows if not row.decision_id]
+            if unentered:
+                _Reader(connection).run("name_entries", _json(unentered))
 
     def queue(self, wanted: Queue) -> list[Standing]:
         """A page of leads in the order asked for."""
@@ -371,6 +378,8 @@ _QUERIES = {
     " AND changed_at < {0} AND recorded_at < {0}",
     "activities": f"SELECT {_ACTIVITY} FROM activities WHERE lead_id {{among}} AND occurred_at < {{0}} AND recorded_at < {{0}}"
     " ORDER BY occurred_at DESC, lead_id, activity_id LIMIT {0}",
+    "name_entries": "UPDATE standings SET (decision_id, since) = (SELECT decision_id, scored_at FROM decisions"
+    " WHERE decisions.lead_id = standings.lead_id ORDER BY sequence DESC LIMIT 1) WHERE decision_id = '' AND lead_id {among}",
 }
 _EVER = 2**63 - 1
 _NOTHING = -1.0
@@ -387,6 +396,11 @@ class _Reader:
     def __call__(self, query: str, *values: object) -> list[Any]:
         sql = _query(query, self._sqlite)
         return self._on.read(sql, *values) if isinstance(self._on, Quick) else list(self._on.exec_driver_sql(sql, values))
+
+    def run(self, statement: str, *values: object) -> None:
+        """A statement that gives no rows."""
+        assert isinstance(self._on, Connection)
+        self._on.exec_driver_sql(_query(statement, self._sqlite), values)
 
     def activities(self, lead_ids: Collection[str], as_of: int, most: int = _EVER) -> dict[str, list[ActivityRow]]:
         """Of each lead what was known at `as_of`, the newest `most` of all of them, newest first."""

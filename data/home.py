@@ -16,7 +16,7 @@ from pathlib import Path
 
 from data.errors import BadUsage
 
-__all__ = ["SETTINGS", "Home", "InForce", "Setting", "resolve", "resolve_all", "unknown_settings"]
+__all__ = ["SETTINGS", "BadSetting", "Home", "InForce", "Setting", "resolve", "resolve_all", "unknown_settings"]
 
 PROJECT_FILE = "tamiz.toml"
 
@@ -78,6 +78,20 @@ SETTINGS = (
         "PostgreSQL to keep leads, decisions and policies in; by default tamiz.db under the home folder",
         secret=True,
         in_file=False,
+    ),
+    Setting(
+        "worker",
+        "TAMIZ_WORKER",
+        "inside",
+        "who scores changed leads again, does jobs and delivers webhooks: the service `inside` itself, or `tamiz worker` `beside` it",
+        ("inside", "beside"),
+    ),
+    Setting("nightly", "TAMIZ_NIGHTLY", "", "time of day, such as 03:00, at which scores older than 20 hours are made again"),
+    Setting(
+        "webhook_allow",
+        "TAMIZ_WEBHOOK_ALLOW",
+        "",
+        "host names, by commas, that webhooks may go to although they are on a private network or without TLS",
     ),
     Setting(
         "tracking",

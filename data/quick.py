@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 from itertools import chain
 from typing import Any
 
+import msgspec
 import sqlalchemy as sa
 
 from data.schema import api_keys, decisions, policies
@@ -22,6 +23,7 @@ __all__ = ["COLUMNS", "Quick"]
 _LATER = ("sequence", "erased_at")
 COLUMNS: tuple[str, ...] = tuple(one.name for one in decisions.columns if one.name not in _LATER)
 """Of a row that enters the ledger, in order."""
+_ID, _DECISION, _BEFORE, _ORIGIN = (COLUMNS.index(name) for name in ("decision_id", "decision", "previous_decision", "origin"))
 
 
 class Quick:
@@ -48,6 +50,8 @@ class Quick:
         # Many rows in one statement: each statement gives the interpreter lock away and has to wait to get it back.
         self._inserts = [(size, f"{into} VALUES {', '.join([values] * size)}") for size in (64, 16, 4, 1)]
         self._sqlite = store.is_sqlite
+        listed = "json_each(?)" if self._sqlite else "json_array_elements_text(CAST(%s AS json)) AS one(value)"
+        self._announce = f"INSERT INTO announcements (decision_id) SELECT value FROM {listed}"
         self._connection: Any = None
         self._connect()
 
@@ -76,9 +80,13 @@ class Quick:
         return None if found is None else tuple(found)
 
     def append(self, rows: Sequence[tuple[Any, ...]]) -> None:
-        """Enters decisions (values in the order of `COLUMNS`) in one durable transaction: all of them or none."""
+        """Enters decisions (values in the order of `COLUMNS`) in one durable transaction: all of them or none.
+
+        What a lead of the store crossed to is announced in the same transaction, for `data/outbox.py` to pass on.
+        """
         try:
-            if len(rows) == 1:  # a statement by itself is a transaction
+            crossed = [row[_ID] for row in rows if row[_ORIGIN] is not None and row[_DECISION] != row[_BEFORE]]
+            if len(rows) == 1 and not crossed:  # a statement by itself is a transaction
                 self._run(self._inserts[-1][1], rows[0])
                 return
             self._run("BEGIN IMMEDIATE" if self._sqlite else "BEGIN", ())
@@ -88,6 +96,8 @@ class Quick:
                     while len(rows) - place >= size:
                         self._run(insert, list(chain.from_iterable(rows[place : place + size])))
                         place += size
+                if crossed:
+                    self._run(self._announce, (msgspec.json.encode(crossed).decode(),))
                 self._run("COMMIT", ())
             except Exception:
                 self._undo()

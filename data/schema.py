@@ -8,7 +8,8 @@ look into. What a CRM sends is kept by its natural key, so that sending it twice
 - `standings`: where each lead stands now, for the queue; `stale`: leads that wait to be scored again
 - `feedback`, `merges`, `erasures`: what sales said, which leads became one, which were erased
 - `decisions` (the ledger) and the `runtimes` that made them; `policies`, `api_keys`, `audit`
-- `jobs`; `endpoints` and the `outbox` of webhooks to deliver; `hooks` and the `inbox` of webhooks received; `promotions`
+- `jobs` and the `job_chunks` of them that are left; the `workers` that do them; `promotions`
+- `announcements` of decisions, `endpoints` and the `outbox` of webhooks to deliver; `hooks` and the `inbox` of webhooks received
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ import sqlalchemy as sa
 __all__ = [
     "SCHEMA_VERSION",
     "activities",
+    "announcements",
     "api_keys",
     "audit",
     "decisions",
@@ -26,6 +28,7 @@ __all__ = [
     "feedback",
     "hooks",
     "inbox",
+    "job_chunks",
     "jobs",
     "lead_changes",
     "leads",
@@ -39,6 +42,7 @@ __all__ = [
     "stage_changes",
     "stale",
     "standings",
+    "workers",
 ]
 
 SCHEMA_VERSION = "0003"
@@ -317,14 +321,42 @@ jobs = sa.Table(
     sa.Column("total", sa.BigInteger),
     sa.Column("done", sa.BigInteger, nullable=False),
     sa.Column("failed", sa.BigInteger, nullable=False),
-    # Where the next chunk begins: everything before it is done and kept.
+    # How many leads failed for which reason, as JSON.
+    sa.Column("reasons", sa.Text, nullable=False),
+    # How far the job has been cut into chunks; `total` is null until it has been wholly, and who cuts it holds the lease.
     sa.Column("checkpoint", sa.Text),
     sa.Column("leased_by", sa.Text),
     sa.Column("lease_until", _Instant),
-    sa.Column("attempts", sa.Integer, nullable=False),
     sa.Column("cancel_asked", sa.Integer, nullable=False),
-    sa.Column("error", sa.Text),
     sa.Index(None, "state", "created_at"),
+)
+
+job_chunks = sa.Table(
+    "job_chunks",
+    metadata,
+    # What is left to do: a chunk that is done is deleted in the transaction that counts it.
+    sa.Column("job_id", sa.Text, primary_key=True),
+    sa.Column("number", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("leads", sa.Text, nullable=False),
+    sa.Column("leased_by", sa.Text),
+    sa.Column("lease_until", _Instant),
+    sa.Column("attempts", sa.Integer, nullable=False),
+)
+
+workers = sa.Table(
+    "workers",
+    metadata,
+    sa.Column("worker_id", sa.Text, primary_key=True),
+    sa.Column("place", sa.Text, nullable=False),
+    sa.Column("started_at", _Instant, nullable=False),
+    sa.Column("seen_at", _Instant, nullable=False),
+)
+
+announcements = sa.Table(
+    "announcements",
+    metadata,
+    # Decisions that endpoints are to hear of: entered with the ledger's row, taken away with the outbox's.
+    sa.Column("decision_id", sa.Text, primary_key=True),
 )
 
 endpoints = sa.Table(
@@ -375,13 +407,16 @@ hooks = sa.Table(
 inbox = sa.Table(
     "inbox",
     metadata,
-    # SHA-256 of hook and body: what is sent twice is taken once.
+    # SHA-256 of hook, body and stretch of time: what is sent twice is taken once.
     sa.Column("digest", sa.Text, primary_key=True),
     sa.Column("hook_id", sa.Text, nullable=False),
     sa.Column("body", sa.LargeBinary, nullable=False),
     sa.Column("received_at", _Instant, nullable=False),
+    # When it is looked at next; null when nobody will by himself: it is taken, or it could not be understood.
+    sa.Column("due_at", _Instant),
     sa.Column("taken_at", _Instant),
     sa.Column("attempts", sa.Integer, nullable=False),
     sa.Column("error", sa.Text),
-    sa.Index(None, "taken_at", "received_at"),
+    sa.Index(None, "due_at"),
+    sa.Index(None, "hook_id", "received_at"),
 )

@@ -20,24 +20,16 @@ from starlette.requests import Request
 from starlette.routing import Match, Route
 from starlette.types import Scope
 
-from data.crm import Crm
 from data.errors import TamizError
 from data.store import Store
-from serving.decider import Decider, note_runtime
 from serving.edge import Edge
-from serving.ledger import Ledger
-from serving.metrics import Metrics
-from serving.model_store import ModelStore
 from serving.openapi import describe
-from serving.policies import Policies
-from serving.previews import Previews
 from serving.problems import ProblemResponse, problem_of, problem_response
-from serving.rescoring import rescore_stale
-from serving.routes import console, health, ingest, leads, model, policy, score
+from serving.routes import console, health, ingest, jobs, leads, model, policy, score
+from serving.running import running
 from serving.security import Doorkeeper
-from serving.service import Service
 from serving.settings import Settings
-from serving.warming import warm
+from serving.worker import work
 
 __all__ = ["create_app", "from_environment"]
 
@@ -60,7 +52,7 @@ def create_app(settings: Settings) -> FastAPI:
     # The same handler twice: FastAPI's route describes it, this one in front serves it without the framework's matching
     # and dependency machinery, which would cost a third of what is left beside the score itself.
     app.router.routes.append(_Direct("/v1/score", score.score, methods=["POST"]))
-    for routes in (score, ingest, leads, model, policy, health, console):
+    for routes in (score, ingest, leads, jobs, model, policy, health, console):
         app.include_router(routes.router)
     app.mount("/static", console.static_files(), name="static")
     app.add_middleware(Edge, dev=settings.auth == "dev")
@@ -94,35 +86,19 @@ def from_environment() -> FastAPI:
 
 @contextlib.asynccontextmanager
 async def _lifespan(settings: Settings, app: FastAPI) -> AsyncIterator[None]:
-    store = Store.open(settings.home, settings.database)
-    quick = store.quick()
-    ledger = Ledger(store)
-    ledger.start()
-    models = ModelStore(settings.home / "bundles", warm=warm)
-    policies = Policies(store, quick)
-    doorkeeper = Doorkeeper(settings.auth, quick)
-    metrics = Metrics(models, ledger)
-    decider = Decider(models, policies, ledger, note_runtime(store))
-    app.state.metrics = metrics
-    service = app.state.service = Service(settings, store, Crm(store), doorkeeper, models, policies, ledger, decider, metrics, Previews())
-    models.refresh()
-    if models.loaded is None and models.last_failure is None:  # a refusal has said so itself
-        _log.warning("no model serves yet: run `tamiz promote`, then `tamiz pull`")
-    watchers = [
-        asyncio.create_task(models.watch(settings.poll_seconds)),
-        asyncio.create_task(_note_keys_used(store, doorkeeper)),
-        asyncio.create_task(rescore_stale(service)),
-    ]
-    try:
-        yield
-    finally:
-        for watcher in watchers:
-            watcher.cancel()
-        await asyncio.gather(*watchers, return_exceptions=True)
-        await ledger.close()
-        _note_used(store, doorkeeper)
-        quick.close()
-        store.close()
+    async with running(settings) as service:
+        app.state.metrics = service.metrics
+        app.state.service = service
+        watchers = [asyncio.create_task(_note_keys_used(service.store, service.doorkeeper))]
+        if settings.worker == "inside":
+            watchers.append(asyncio.create_task(work(service)))
+        try:
+            yield
+        finally:
+            for watcher in watchers:
+                watcher.cancel()
+            await asyncio.gather(*watchers, return_exceptions=True)
+            _note_used(service.store, service.doorkeeper)
 
 
 async def _note_keys_used(store: Store, doorkeeper: Doorkeeper) -> None:

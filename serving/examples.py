@@ -8,7 +8,7 @@ from typing import Any
 
 from data.errors import TamizError
 
-__all__ = ["ACTIVITY", "ATTRIBUTES", "LEAD", "OUTCOME", "POLICY", "SCORE_REQUEST", "STAGE_CHANGE", "lead_to_try"]
+__all__ = ["ACTIVITY", "ATTRIBUTES", "JOB", "LEAD", "OUTCOME", "POLICY", "SCORE_REQUEST", "STAGE_CHANGE", "lead_to_try"]
 
 TRIED = 4
 """Attributes that a lead to try has: enough to see something, few enough to read."""
@@ -71,6 +71,10 @@ POLICY: dict[str, Any] = {
     "note": "Fill the sales team's week after the trade fair.",
 }
 """A policy to publish."""
+
+
+JOB: dict[str, Any] = {"kind": "rescore", "decision": ["mql", "sql"]}
+"""Leads to score again."""
 
 
 def lead_to_try(bundles: Path) -> dict[str, Any]:

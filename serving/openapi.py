@@ -15,7 +15,7 @@ from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
 from models.decision import Decision
-from serving import lead_schemas, problems
+from serving import lead_schemas, problems, work_schemas
 from serving.policy_schemas import PolicyAnswer, PolicyHistory, PreviewAnswer, PreviewRequest, PublishRequest, RollbackRequest
 from serving.problems import Problem
 from serving.schemas import BatchAnswer, BatchRequest, ModelAnswer, ScoreRequest
@@ -23,7 +23,8 @@ from serving.schemas import BatchAnswer, BatchRequest, ModelAnswer, ScoreRequest
 __all__ = ["describe", "operation"]
 
 _LEADS = tuple(getattr(lead_schemas, name) for name in lead_schemas.__all__)
-_STRUCTS: tuple[type, ...] = (ScoreRequest, Decision, BatchRequest, BatchAnswer, ModelAnswer, Problem, *_LEADS)
+_WORK = tuple(getattr(work_schemas, name) for name in work_schemas.__all__)
+_STRUCTS: tuple[type, ...] = (ScoreRequest, Decision, BatchRequest, BatchAnswer, ModelAnswer, Problem, *_LEADS, *_WORK)
 _MODELS: tuple[type[BaseModel], ...] = (PublishRequest, RollbackRequest, PreviewRequest, PolicyAnswer, PolicyHistory, PreviewAnswer)
 _WHEN = {
     400: "The body is not JSON.",
@@ -47,12 +48,14 @@ def operation(
     errors: tuple[int, ...] = (),
     headers: tuple[str, ...] = (),
     query: tuple[str, ...] = (),
+    done: int = 200,
 ) -> dict[str, Any]:
     """Keyword arguments of a route: its request and answer by schema name, its errors, and its headers."""
     responses: dict[int | str, dict[str, Any]] = {
         status: {"description": _WHEN[status], "content": {problems.MEDIA_TYPE: {"schema": _ref("Problem")}}} for status in (*errors, 500)
     }
-    responses[200] = {"description": "Done.", "content": {"application/json": {"schema": _ref(gives) if gives else {}}}}
+    says = {200: "Done.", 201: "Made.", 202: "Kept; the rest is done soon."}[done]
+    responses[done] = {"description": says, "content": {"application/json": {"schema": _ref(gives) if gives else {}}}}
     extra: dict[str, Any] = {}
     if takes:
         content: dict[str, Any] = {"schema": _ref(takes)}
@@ -62,7 +65,7 @@ def operation(
     if headers or query:
         named = [("header", name) for name in headers] + [("query", name) for name in query]
         extra["parameters"] = [{"name": name, "in": place, "required": False, "schema": {"type": "string"}} for place, name in named]
-    return {"responses": responses, "openapi_extra": extra, "response_model": None}
+    return {"status_code": done, "responses": responses, "openapi_extra": extra, "response_model": None}
 
 
 def describe(app: FastAPI) -> None:

@@ -8,7 +8,6 @@ processes one scores it, and when that one dies another does.
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -21,28 +20,22 @@ from serving.schemas import microseconds
 if TYPE_CHECKING:
     from serving.service import Service
 
-__all__ = ["rescore_stale", "score_leads"]
+__all__ = ["rescore_some", "score_leads"]
 
 TOGETHER = 64
 LEASE = 60_000_000
-IDLE_SECONDS = 0.2
-"""How long changes gather before a lead is scored, which coalesces a burst of them."""
-_log = logging.getLogger("tamiz.rescoring")
 
 
-async def rescore_stale(service: Service) -> None:
-    """Scores what waits, for ever; what fails is logged and tried again when its lease ends."""
-    while True:
-        try:
-            worked = await _some(service)
-        except TamizError as error:
-            _log.warning("leads that changed wait to be scored: %s", error)
-            worked = 0
-        except Exception:  # noqa: BLE001 - whatever it was, the next changes have to be scored all the same
-            _log.exception("leads that changed wait to be scored")
-            worked = 0
-        if worked < TOGETHER:
-            await asyncio.sleep(IDLE_SECONDS)
+async def rescore_some(service: Service) -> bool:
+    """Scores some of those that wait; whether there may be more."""
+    if service.models.loaded is None:
+        return False
+    claimed = dict(await asyncio.to_thread(service.crm.claim_stale, TOGETHER, now(), LEASE))
+    if claimed:
+        await score_leads(service, list(claimed))
+        # One that could not be scored will not be by trying again: it waits for its next change.
+        await asyncio.to_thread(service.crm.settle_stale, claimed)
+    return len(claimed) == TOGETHER
 
 
 async def score_leads(service: Service, lead_ids: Sequence[str], *, always: bool = False) -> list[Stood | TamizError | None]:
@@ -57,17 +50,6 @@ async def score_leads(service: Service, lead_ids: Sequence[str], *, always: bool
         if isinstance(one, Stood) and one.entered:
             service.metrics.decision(one.decision.decision, one.decision.receipt.model_version)
     return answers
-
-
-async def _some(service: Service) -> int:
-    if service.models.loaded is None:
-        return 0
-    claimed = dict(await asyncio.to_thread(service.crm.claim_stale, TOGETHER, now(), LEASE))
-    if claimed:
-        await score_leads(service, list(claimed))
-        # One that could not be scored will not be by trying again: it waits for its next change.
-        await asyncio.to_thread(service.crm.settle_stale, claimed)
-    return len(claimed)
 
 
 def _standing(stood: Stood) -> Standing:

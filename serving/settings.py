@@ -5,16 +5,19 @@ In: the environment and `tamiz.toml`, by `data/home.py`. Out: a frozen `Settings
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import time
 from pathlib import Path
 from typing import Literal
 
-from data.home import Home, resolve
+from data.home import BadSetting, Home, resolve
 
-__all__ = ["Auth", "Settings"]
+__all__ = ["Auth", "Settings", "Where", "time_of_day"]
 
 Auth = Literal["required", "dev"]
+Where = Literal["inside", "beside"]
 
 
 @dataclass(frozen=True)
@@ -32,8 +35,28 @@ class Settings:
     poll_seconds: float = 1.0
     """How often the champion's pointer is looked at."""
 
+    worker: Where = "inside"
+    """Whether this process does the work that nobody waits for, too, or leaves it to `tamiz worker`."""
+    nightly: str = ""
+    """At which time of day of this machine the scores that have grown old are made again; empty: never."""
+    webhook_allow: tuple[str, ...] = ()
+    """Hosts that a webhook may go to although their addresses are private, and without TLS."""
+
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] | None = None) -> Settings:
         auth: Auth = "dev" if resolve("auth", environment).value == "dev" else "required"
+        worker: Where = "beside" if resolve("worker", environment).value == "beside" else "inside"
+        nightly = resolve("nightly", environment)
+        if nightly.value and time_of_day(nightly.value) is None:
+            raise BadSetting(name="nightly", origin=nightly.origin, value=nightly.value, expected="a time of day such as 03:00")
+        allowed = tuple(one.strip().lower() for one in resolve("webhook_allow", environment).value.split(",") if one.strip())
         home = Home.from_environment(environment)
-        return cls(home=home.root, database=home.database, auth=auth)
+        return cls(home.root, home.database, auth, worker=worker, nightly=nightly.value, webhook_allow=allowed)
+
+
+def time_of_day(text: str) -> time | None:
+    """A time such as 03:00; None for what is none."""
+    try:
+        return time.fromisoformat(text) if re.fullmatch(r"\d\d:\d\d", text) else None
+    except ValueError:
+        return None

@@ -48,6 +48,6 @@ def test_the_examples_work_when_pasted(client: Any, contract: Any) -> None:
                     other = {"mql": {"enter": 0.1, "exit": 0.1}, "sql": {"enter": 0.9, "exit": 0.9}}
                     client.put("/v1/policy", json={"policy": other}, headers={"If-Match": "*"})
                 answer = client.request(method, path, json=example["value"], headers={"If-Match": "*"})
-                assert answer.status_code == 200, (path, answer.text)
+                assert answer.status_code < 300, (path, answer.text)
                 tried += 1
-    assert tried == 9
+    assert tried == 10

@@ -31,6 +31,11 @@ def upgrade() -> None:
         sqlite_with_rowid=False,
     )
     op.create_table(
+        "announcements",
+        sa.Column("decision_id", sa.Text, nullable=False),
+        sa.PrimaryKeyConstraint("decision_id", name="pk_announcements"),
+    )
+    op.create_table(
         "audit",
         sa.Column("sequence", sa.BigInteger().with_variant(sa.Integer, "sqlite"), autoincrement=True, nullable=False),
         sa.Column("at", sa.BigInteger, nullable=False),
@@ -95,12 +100,24 @@ def upgrade() -> None:
         sa.Column("hook_id", sa.Text, nullable=False),
         sa.Column("body", sa.LargeBinary, nullable=False),
         sa.Column("received_at", sa.BigInteger, nullable=False),
+        sa.Column("due_at", sa.BigInteger),
         sa.Column("taken_at", sa.BigInteger),
         sa.Column("attempts", sa.Integer, nullable=False),
         sa.Column("error", sa.Text),
         sa.PrimaryKeyConstraint("digest", name="pk_inbox"),
     )
-    op.create_index("ix_inbox_taken_at_received_at", "inbox", ["taken_at", "received_at"])
+    op.create_index("ix_inbox_due_at", "inbox", ["due_at"])
+    op.create_index("ix_inbox_hook_id_received_at", "inbox", ["hook_id", "received_at"])
+    op.create_table(
+        "job_chunks",
+        sa.Column("job_id", sa.Text, nullable=False),
+        sa.Column("number", sa.Integer, autoincrement=False, nullable=False),
+        sa.Column("leads", sa.Text, nullable=False),
+        sa.Column("leased_by", sa.Text),
+        sa.Column("lease_until", sa.BigInteger),
+        sa.Column("attempts", sa.Integer, nullable=False),
+        sa.PrimaryKeyConstraint("job_id", "number", name="pk_job_chunks"),
+    )
     op.create_table(
         "jobs",
         sa.Column("job_id", sa.Text, nullable=False),
@@ -114,12 +131,11 @@ def upgrade() -> None:
         sa.Column("total", sa.BigInteger),
         sa.Column("done", sa.BigInteger, nullable=False),
         sa.Column("failed", sa.BigInteger, nullable=False),
+        sa.Column("reasons", sa.Text, nullable=False),
         sa.Column("checkpoint", sa.Text),
         sa.Column("leased_by", sa.Text),
         sa.Column("lease_until", sa.BigInteger),
-        sa.Column("attempts", sa.Integer, nullable=False),
         sa.Column("cancel_asked", sa.Integer, nullable=False),
-        sa.Column("error", sa.Text),
         sa.PrimaryKeyConstraint("job_id", name="pk_jobs"),
     )
     op.create_index("ix_jobs_state_created_at", "jobs", ["state", "created_at"])
@@ -242,6 +258,14 @@ def upgrade() -> None:
     op.create_index("ix_standings_as_of", "standings", ["as_of"])
     op.create_index("ix_standings_decision_probability_lead_id", "standings", ["decision", "probability", "lead_id"])
     op.create_index("ix_standings_probability_lead_id", "standings", ["probability", "lead_id"])
+    op.create_table(
+        "workers",
+        sa.Column("worker_id", sa.Text, nullable=False),
+        sa.Column("place", sa.Text, nullable=False),
+        sa.Column("started_at", sa.BigInteger, nullable=False),
+        sa.Column("seen_at", sa.BigInteger, nullable=False),
+        sa.PrimaryKeyConstraint("worker_id", name="pk_workers"),
+    )
     op.add_column("api_keys", sa.Column("rate", sa.Integer))
     op.add_column("api_keys", sa.Column("replaces", sa.Text))
     op.add_column("decisions", sa.Column("origin", sa.Text))

@@ -1,0 +1,56 @@
+"""The parts of an installation, put together while somebody uses them: the service, or a worker beside it.
+
+In: settings. Out: a `Service` whose store is open and migrated, whose champion is loaded if there is one, and whose ledger
+writes. At the end what is still queued is written.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import AsyncIterator
+
+from data.crm import Crm
+from data.store import Store
+from serving.decider import Decider, note_runtime
+from serving.ledger import Ledger
+from serving.metrics import Metrics
+from serving.model_store import ModelStore
+from serving.policies import Policies
+from serving.previews import Previews
+from serving.security import Doorkeeper
+from serving.service import Service
+from serving.settings import Settings
+from serving.warming import warm
+
+__all__ = ["running"]
+
+_log = logging.getLogger("tamiz.service")
+
+
+@contextlib.asynccontextmanager
+async def running(settings: Settings) -> AsyncIterator[Service]:
+    """Everything that scores; it follows the champion."""
+    store = Store.open(settings.home, settings.database)
+    quick = store.quick()
+    ledger = Ledger(store)
+    ledger.start()
+    models = ModelStore(settings.home / "bundles", warm=warm)
+    policies = Policies(store, quick)
+    doorkeeper = Doorkeeper(settings.auth, quick)
+    metrics = Metrics(models, ledger)
+    decider = Decider(models, policies, ledger, note_runtime(store))
+    service = Service(settings, store, Crm(store), doorkeeper, models, policies, ledger, decider, metrics, Previews())
+    models.refresh()
+    if models.loaded is None and models.last_failure is None:  # a refusal has said so itself
+        _log.warning("no model serves yet: run `tamiz promote`, then `tamiz pull`")
+    following = asyncio.create_task(models.watch(settings.poll_seconds))
+    try:
+        yield service
+    finally:
+        following.cancel()
+        await asyncio.gather(following, return_exceptions=True)
+        await ledger.close()
+        quick.close()
+        store.close()
