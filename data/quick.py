@@ -42,6 +42,11 @@ class Quick:
         self._policy = sql(sa.select(sa.func.max(policies.c.version)))
         latest = sa.select(decisions.c.decision).where(decisions.c.lead_id == sa.bindparam("lead_id"))
         self._latest = sql(latest.order_by(decisions.c.sequence.desc())) + " LIMIT 1"
+        entered = sa.or_(decisions.c.previous_decision.is_(None), decisions.c.previous_decision != decisions.c.decision)
+        of_lead = sa.select(decisions.c.scored_at).where(decisions.c.lead_id == sa.bindparam("lead_id"), entered)
+        self._since = sql(of_lead.order_by(decisions.c.sequence.desc())) + " LIMIT 1"
+        counted = sa.select(sa.func.count()).where(entered, decisions.c.decision == sa.bindparam("queue"))
+        self._entered = sql(counted.where(decisions.c.scored_at >= sa.bindparam("since")))
         repeated = sa.select(decisions.c.request_hash, decisions.c.answer)
         self._repeated = sql(repeated.where(decisions.c.idempotency_key == sa.bindparam("key")))
         one = sql(decisions.insert().values({name: sa.bindparam(name) for name in COLUMNS}))
@@ -73,6 +78,17 @@ class Quick:
         """What was decided last about a lead."""
         row = self._one(self._latest, lead_id)
         return row[0] if row else None
+
+    def decided_since(self, lead_id: str) -> int | None:
+        """Since when the latest decision about a lead has stood."""
+        row = self._one(self._since, lead_id)
+        return row[0] if row else None
+
+    def entered(self, queue: str, since: int) -> int:
+        """How many leads have entered a queue since an instant."""
+        row = self._one(self._entered, queue, since)
+        count: int = row[0]
+        return count
 
     def answered(self, idempotency_key: str) -> tuple[str, bytes] | None:
         """The hash of the request that this key came with first, and its answer."""

@@ -260,6 +260,14 @@ decisions = sa.Table(
     sa.Column("erased_at", _Instant),
     # The decision rides in the index, so that the latest one of a lead is read without touching its wide row.
     sa.Index(None, "lead_id", "sequence", "decision"),
+    # Entries into a queue are counted by week: what only stayed where it was is not in this index.
+    sa.Index(
+        "ix_decisions_entered",
+        "decision",
+        "scored_at",
+        sqlite_where=sa.text("previous_decision IS NULL OR previous_decision <> decision"),
+        postgresql_where=sa.text("previous_decision IS NULL OR previous_decision <> decision"),
+    ),
     # Only what has a key is in this index: most decisions have none, and a page saved is a page not written.
     sa.Index(
         None,

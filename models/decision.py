@@ -78,6 +78,8 @@ class Receipt(msgspec.Struct):
     decision_id: str | None = None
     policy_version: str | None = None
     scored_at: datetime | None = None
+    propensity: float | msgspec.UnsetType = msgspec.UNSET
+    """With which probability the policy passes a lead like this on; written only where chance has a part."""
 
 
 class Decision(msgspec.Struct):

@@ -20,7 +20,9 @@ from features import bant
 from features.history import Observations, instant
 from models.bundle import Bundle
 from models.decision import Bant, BantDimension, Evidence, Outcome, Reason
+from models.inputs import Floats
 from models.qualification import Policy, decide
+from models.routing import facts_of
 from models.score_file import Part, read_parts
 from models.scoring import bant_card, score_columns
 
@@ -97,15 +99,10 @@ def explain_lead(
     row = part.rows[at : at + 1]
     found: list[dict[bant.Dimension, bant.DimensionEvidence]] = []
     observations = Observations(row, np.array([instant(as_of)]))
-    scored = score_columns(bundle, part.leads, part.log, observations, part.colleagues, reasons=reasons, evidence=found)
-    consent = part.leads.numbers.get("consent")
-    outcome, rules = decide(
-        policy,
-        float(scored.probability[0]),
-        bant={name: one.status for name, one in found[0].items()},
-        consent=None if consent is None or np.isnan(consent[row[0]]) else bool(consent[row[0]]),
-        no_signal=bundle.no_signal,
-    )
+    asked: list[Floats] = []
+    scored = score_columns(bundle, part.leads, part.log, observations, part.colleagues, reasons=reasons, evidence=found, answers=asked)
+    (facts,) = facts_of(policy, part.leads, row.tolist(), evidence=found, answers=asked[0])
+    outcome, rules, *_ = decide(policy.stateless, float(scored.probability[0]), facts, no_signal=bundle.no_signal)
     return Explained(
         lead_id=lead_id,
         as_of=as_of,

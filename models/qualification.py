@@ -1,29 +1,59 @@
 """The policy that turns a probability into a decision: `disqualified`, `nurture`, `mql` or `sql`.
 
-In: a `Policy` (validated, frozen, stored as JSON by `data/store.py`), a probability or an array of them, and what
-is known beside it: the previous decision, BANT, consent. Out: the decision and the names of the rules that made it.
-Pure functions; no clock, no store. Without a previous decision there is no hysteresis, which is how files are scored.
-A probability that is NaN is below every threshold; unknown consent (None) is not refused consent.
+In: a `Policy` (validated, frozen, stored as JSON by `data/store.py`), a probability, and the `Facts` known beside it: the
+previous decision and its age, BANT, consent, when a hand was raised, how long there was silence, places left this week.
+Out: a `Ruling`: the decision, the names of the rules that made it, the arm and the segment, and with which probability the
+lead is passed on where chance has a part. Pure functions; no clock, no store: chance is a digest of the lead's id, so that the
+same lead meets the same luck every time. What is not known (None) sets no rule off; a probability that is NaN is below every
+threshold. Without a previous decision there is no hysteresis and no cool-down, which is how files are scored.
 
-`decide` and `decide_many` are the same rule: the scalar one calls the array one's twin step by step, and a property
-test holds them equal.
+`decide` and `decide_many` are the same rule, and a property test holds them equal: the array one is for many leads under a
+plain policy, one that asks for nothing but thresholds, BANT and consent.
 """
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator, Mapping
-from typing import Annotated, Any, Literal, Self
+from dataclasses import dataclass, field
+from functools import cached_property
+from itertools import accumulate
+from typing import Annotated, Any, Literal, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, SerializerFunctionWrapHandler, ValidationError, model_serializer, model_validator
 
 from data.errors import BadData
 from models.decision import DECISIONS, BantStatus, Outcome
 
-__all__ = ["Band", "Change", "Policy", "PolicyInvalid", "SqlBand", "decide", "decide_many", "diff"]
+__all__ = [
+    "Arm",
+    "Band",
+    "Capacity",
+    "Change",
+    "Experiment",
+    "Exploration",
+    "Facts",
+    "HandRaise",
+    "Policy",
+    "PolicyInvalid",
+    "Ruling",
+    "Segment",
+    "SqlBand",
+    "Suppression",
+    "decide",
+    "decide_many",
+    "diff",
+    "draw",
+]
 
 Dimension = Literal["budget", "authority", "need", "timeline"]
+Name = Annotated[str, Field(min_length=1, max_length=100)]
+Domain = Annotated[str, Field(min_length=1, max_length=253)]
+CONTROL = "control"
+"""The arm of the leads that go by the policy's own thresholds."""
+_EXTRAS = ("suppress", "hand_raise", "cool_down_days", "silence_days", "capacity", "segments", "experiment", "explore")
 Share = Annotated[float, Field(ge=0.0, le=1.0, allow_inf_nan=False)]
 Change = dict[str, Any]
 """One difference between two policies: `{"path": "mql.enter", "before": 0.2, "after": 0.25}`."""
@@ -60,20 +90,98 @@ class SqlBand(Band):
     bant_required: tuple[Dimension, ...] = ()
 
 
-class Policy(_Strict):
-    """The rules in force. Another shape of policy would carry another `format`."""
+class HandRaise(_Strict):
+    """A lead that asks for sales is passed on at once, whatever its probability, if it reaches `at_least`."""
 
-    format: Literal[1] = 1
+    to: Literal["mql", "sql"] = "mql"
+    within_days: Annotated[float, Field(gt=0, le=365, allow_inf_nan=False)] = 7.0
+    at_least: Share = 0.0
+
+
+class Suppression(_Strict):
+    """Who is never passed on. Companies are named by their domain; each list's name is the rule's."""
+
+    customers: tuple[Domain, ...] = ()
+    competitors: tuple[Domain, ...] = ()
+    students: bool = False
+    unsubscribed: bool = False
+
+
+class Capacity(_Strict):
+    """How many leads a week may enter each queue; None: as many as reach it."""
+
+    mql: Annotated[int, Field(ge=0)] | None = None
+    sql: Annotated[int, Field(ge=0)] | None = None
+
+
+class Thresholds(_Strict):
+    """Both bands."""
+
     mql: Band
     sql: SqlBand
-    require_consent: bool = False
-    """Whether a lead that refused consent is disqualified."""
 
     @model_validator(mode="after")
     def _sql_is_not_below_mql(self) -> Self:
         if self.sql.enter < self.mql.enter:
             raise ValueError(f"sql.enter {self.sql.enter:g} is below mql.enter {self.mql.enter:g}: every SQL is an MQL first")
         return self
+
+
+class Segment(Thresholds):
+    """Leads whose attribute has one of some values go by thresholds of their own; the first segment that fits counts."""
+
+    name: Name
+    column: Name
+    values: Annotated[tuple[str, ...], Field(min_length=1, max_length=500)]
+
+
+class Arm(Thresholds):
+    """A share of the leads, drawn by their ids, for which other thresholds are tried."""
+
+    name: Name
+    share: Annotated[float, Field(gt=0, lt=1, allow_inf_nan=False)]
+
+
+class Experiment(_Strict):
+    """Arms beside the policy's own thresholds, which the leads that are in no arm go by; segments stand outside."""
+
+    name: Name
+    arms: Annotated[tuple[Arm, ...], Field(min_length=1, max_length=10)]
+
+    @model_validator(mode="after")
+    def _shares_leave_a_control(self) -> Self:
+        if sum(one.share for one in self.arms) >= 1:
+            raise ValueError("the arms' shares come to 1 or more: some leads have to go by the policy's own thresholds")
+        if len({one.name for one in self.arms} | {CONTROL}) <= len(self.arms):
+            raise ValueError(f"arms need different names, and none may be called {CONTROL}")
+        return self
+
+
+class Exploration(_Strict):
+    """A small share of the leads under the cut-off is passed on all the same, so that what becomes of them is known."""
+
+    share: Annotated[float, Field(gt=0, le=0.2, allow_inf_nan=False)]
+    at_least: Share = 0.0
+    salt: Name = "1"
+    """Another one draws other leads."""
+
+
+class Policy(Thresholds):
+    """The rules in force. Another shape of policy would carry another `format`."""
+
+    format: Literal[1] = 1
+    require_consent: bool = False
+    """Whether a lead that refused consent is disqualified."""
+    suppress: Suppression = Suppression()
+    hand_raise: HandRaise | None = None
+    cool_down_days: Annotated[float, Field(ge=0, le=365, allow_inf_nan=False)] = 0.0
+    """Days for which a decision stands before another one may follow; a raised hand and suppression do not wait."""
+    silence_days: Annotated[float, Field(gt=0, le=3650, allow_inf_nan=False)] | None = None
+    """Days without any activity after which a lead is recycled into nurture, and until its next one stays there."""
+    capacity: Capacity = Capacity()
+    segments: Annotated[tuple[Segment, ...], Field(max_length=50)] = ()
+    experiment: Experiment | None = None
+    explore: Exploration | None = None
 
     @classmethod
     def at(cls, mql: float, sql: float) -> Policy:
@@ -91,32 +199,147 @@ class Policy(_Strict):
     def to_json(self) -> str:
         return self.model_dump_json()
 
+    @model_serializer(mode="wrap")
+    def _without_what_is_not_asked_for(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """What a policy asks for beyond thresholds, BANT and consent stands in it only where it does ask."""
+        written: dict[str, Any] = dump(self)
+        for name in _EXTRAS:
+            if getattr(self, name) == type(self).model_fields[name].default:
+                written.pop(name, None)
+        return written
 
-def decide(
-    policy: Policy,
-    probability: float,
-    *,
-    previous: Outcome | None = None,
-    bant: Mapping[str, BantStatus] | None = None,
-    consent: bool | None = None,
-    no_signal: bool = False,
-) -> tuple[Outcome, list[str]]:
+    @cached_property
+    def stateless(self) -> Policy:
+        """The same for a file, whose decisions nobody acts on yet: nothing is drawn. Capacity and cool-down need facts it lacks."""
+        return self if self.explore is None else self.model_copy(update={"explore": None})
+
+    @cached_property
+    def plain(self) -> bool:
+        """Whether it asks for nothing but thresholds, BANT and consent."""
+        return self == Policy(mql=self.mql, sql=self.sql, require_consent=self.require_consent)
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What is known of a lead beside its probability; None: not known."""
+
+    lead_id: str = ""
+    previous: Outcome | None = None
+    previous_days: float | None = None
+    """Days since the previous decision was another one than before."""
+    bant: Mapping[str, BantStatus] | None = None
+    consent: bool | None = None
+    account: str | None = None
+    """The company's domain."""
+    student: bool | None = None
+    unsubscribed: bool | None = None
+    hand_raised_days: float | None = None
+    silent_days: float | None = None
+    attributes: Mapping[str, object] = field(default_factory=dict)
+    """Values that segments go by."""
+    places: Mapping[str, int] = field(default_factory=dict)
+    """How many more leads may enter each queue this week; a queue that is not named has no bound."""
+
+
+class Ruling(NamedTuple):
+    """What should happen with a lead, and why."""
+
+    decision: Outcome
+    rules: list[str]
+    propensity: float | None = None
+    """The probability with which a lead like this is passed on; None where no chance is involved."""
+    arm: str | None = None
+    segment: str | None = None
+
+    @property
+    def told(self) -> list[str]:
+        """The rules, the segment and the arm among them, as a decision lists them."""
+        named = {"segment": self.segment, "arm": self.arm}
+        return [*self.rules, *(f"{kind}:{name}" for kind, name in named.items() if name is not None)]
+
+
+def decide(policy: Policy, probability: float, facts: Facts | None = None, *, no_signal: bool = False) -> Ruling:
     """What should happen with one lead, and the rules that said so.
 
-    >>> decide(Policy.at(0.2, 0.5), 0.3)
+    >>> decide(Policy.at(0.2, 0.5), 0.3)[:2]
     ('mql', ['mql_enter'])
-    >>> decide(Policy.at(0.2, 0.5), 0.19, previous="mql")
+    >>> decide(Policy.at(0.2, 0.5), 0.19, Facts(previous="mql"))[:2]
     ('mql', ['mql_stay'])
     """
-    if policy.require_consent and consent is False:
-        return "disqualified", ["no_consent"]
+    known = facts or NOTHING
+    if (rule := _suppressed(policy, known)) is not None:
+        return Ruling("disqualified", [rule])
     if no_signal:
-        return "nurture", ["no_signal"]
+        return Ruling("nurture", ["no_signal"])
+    bands, arm, segment = _thresholds(policy, known)
+    decision, rules = _by_thresholds(bands, probability, known)
+    raised = policy.hand_raise if _has_raised(policy, probability, known) else None
+    if raised is not None and DECISIONS.index(decision) < DECISIONS.index(raised.to):
+        decision, rules = _raise_to(raised.to, decision, bands.sql, known)
+    if policy.silence_days is not None and known.silent_days is not None and known.silent_days >= policy.silence_days:
+        decision, rules = "nurture", ["silent"]
+    elif raised is None and _cooling_down(policy, decision, known):
+        assert known.previous is not None
+        decision, rules = known.previous, ["cool_down"]
+    propensity = None
+    if policy.explore is not None and "silent" not in rules and "cool_down" not in rules:
+        propensity = 1.0
+        if decision == "nurture" and known.previous != "disqualified" and probability >= policy.explore.at_least:
+            propensity = policy.explore.share
+            if draw(f"explore:{policy.explore.salt}", known.lead_id) < propensity:
+                decision, rules = "mql", ["explored"]
+        elif decision == "nurture":
+            propensity = 0.0
+    placed, rules = _within_capacity(decision, rules, known)
+    # Where the queue was full no luck would have helped: what chance did then is not known.
+    return Ruling(placed, rules, propensity if placed == decision else None, arm, segment)
+
+
+NOTHING = Facts()
+
+
+def draw(purpose: str, lead_id: str) -> float:
+    """A lead's luck for some purpose, uniform in [0, 1): the same every time, and independent between purposes."""
+    digest = hashlib.blake2b(f"{purpose}\x1f{lead_id}".encode(), digest_size=8).digest()
+    return (int.from_bytes(digest) >> 11) / 2**53
+
+
+def _suppressed(policy: Policy, known: Facts) -> str | None:
+    """The rule that keeps the lead from being passed on at all."""
+    if policy.require_consent and known.consent is False:
+        return "no_consent"
+    lists = policy.suppress
+    if known.account is not None:
+        if known.account in lists.customers:
+            return "customer"
+        if known.account in lists.competitors:
+            return "competitor"
+    if lists.students and known.student:
+        return "student"
+    return "unsubscribed" if lists.unsubscribed and known.unsubscribed else None
+
+
+def _thresholds(policy: Policy, known: Facts) -> tuple[Thresholds, str | None, str | None]:
+    """The thresholds that a lead goes by, with the name of its arm and of its segment."""
+    for segment in policy.segments:
+        value = known.attributes.get(segment.column)
+        if value is not None and str(value) in segment.values:
+            return segment, None, segment.name
+    if policy.experiment is None:
+        return policy, None, None
+    luck = draw(f"arm:{policy.experiment.name}", known.lead_id)
+    for arm, upto in zip(policy.experiment.arms, accumulate(one.share for one in policy.experiment.arms), strict=True):
+        if luck < upto:
+            return arm, arm.name, None
+    return policy, CONTROL, None
+
+
+def _by_thresholds(bands: Thresholds, probability: float, known: Facts) -> tuple[Outcome, list[str]]:
     held: list[str] = []
-    sql, mql = policy.sql, policy.mql
+    sql, mql, previous = bands.sql, bands.mql, known.previous
     entered = probability >= sql.enter
     if entered or (previous == "sql" and probability >= sql.exit):
-        if _bant_allows(sql, bant):
+        if _bant_allows(sql, known.bant):
             return "sql", ["sql_enter" if entered else "sql_stay"]
         held.append("sql_bant_missing")
     if probability >= mql.enter:
@@ -124,6 +347,38 @@ def decide(
     if previous in ("mql", "sql") and probability >= mql.exit:
         return "mql", ["mql_stay", *held]
     return "nurture", ["below_mql", *held]
+
+
+def _has_raised(policy: Policy, probability: float, known: Facts) -> bool:
+    rule, days = policy.hand_raise, known.hand_raised_days
+    return rule is not None and days is not None and days <= rule.within_days and probability >= rule.at_least
+
+
+def _raise_to(to: Outcome, decision: Outcome, sql: SqlBand, known: Facts) -> tuple[Outcome, list[str]]:
+    """As far up as BANT allows."""
+    if to == "sql" and not _bant_allows(sql, known.bant):
+        return "mql", ["hand_raise", "sql_bant_missing"] if decision != "mql" else ["mql_enter", "sql_bant_missing"]
+    return to, ["hand_raise"]
+
+
+def _cooling_down(policy: Policy, decision: Outcome, known: Facts) -> bool:
+    """Whether the decision would change sooner than the policy allows. Who was disqualified may come back at once."""
+    if known.previous in (None, "disqualified", decision) or known.previous_days is None:
+        return False
+    return known.previous_days < policy.cool_down_days
+
+
+def _within_capacity(decision: Outcome, rules: list[str], known: Facts) -> tuple[Outcome, list[str]]:
+    """The highest queue up to the decision that still has a place; who is in a queue already keeps it."""
+    full: list[str] = []
+    for queue in ("sql", "mql"):
+        if DECISIONS.index(decision) < DECISIONS.index(queue):
+            continue
+        stays = known.previous is not None and DECISIONS.index(known.previous) >= DECISIONS.index(queue)
+        if stays or known.places.get(queue, 1) > 0:
+            return queue, ([*rules] if queue == decision else []) + full
+        full.append(f"{queue}_full")
+    return ("nurture", full) if full else (decision, rules)
 
 
 def decide_many(
@@ -136,7 +391,12 @@ def decide_many(
     refused: NDArray[np.bool_] | None = None,
     no_signal: bool = False,
 ) -> NDArray[np.int8]:
-    """The decisions of many leads as positions in DECISIONS; `previous` uses the same codes, -1 for none."""
+    """The decisions of many leads under a plain policy as positions in DECISIONS; `previous` uses the same codes, -1 for none.
+
+    Raises ValueError for a policy that is not plain: its leads are decided one by one.
+    """
+    if not policy.plain:
+        raise ValueError("only a plain policy decides on many leads at once")
     rows = len(probability)
     before = np.full(rows, -1, np.int8) if previous is None else previous
     code = np.full(rows, NURTURE, np.int8)

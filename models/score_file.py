@@ -31,7 +31,9 @@ from features.history import ActivityLog, FieldHistory, Leads, Observations, Tex
 from features.own_types import said_of_unnamed
 from models.bundle import Bundle
 from models.decision import DECISIONS
-from models.qualification import Policy, decide_many
+from models.inputs import Floats
+from models.qualification import Policy, decide, decide_many
+from models.routing import facts_of
 from models.scoring import score_columns
 from models.tables import account_codes, changes_of, chunk_leads, colleagues_of, joined_leads, log_of
 
@@ -116,7 +118,9 @@ class _Task:
     @property
     def asks_bant(self) -> bool:
         """Whether decisions depend on BANT evidence, which costs time to gather."""
-        return self.policy.sql.bant_met > 0 or bool(self.policy.sql.bant_required)
+        bands = (self.policy.sql, *(one.sql for one in self.policy.segments))
+        arms = self.policy.experiment.arms if self.policy.experiment else ()
+        return any(one.bant_met > 0 or one.bant_required for one in (*bands, *(arm.sql for arm in arms)))
 
 
 def score_file(
@@ -418,10 +422,10 @@ def _score(task: _Task, part: Part) -> _Rows:
     rows = part.rows
     observations = Observations(rows, np.full(len(rows), instant(task.as_of)))
     evidence: list[dict[bant.Dimension, bant.DimensionEvidence]] | None = [] if task.asks_bant else None
-    scored = score_columns(task.bundle, part.leads, part.log, observations, part.colleagues, reasons=task.reasons, evidence=evidence)
-    consent = part.leads.numbers.get("consent")
-    required = set(task.policy.sql.bant_required)
-    found = evidence or []
+    asked: list[Floats] | None = None if task.policy.plain else []
+    scored = score_columns(
+        task.bundle, part.leads, part.log, observations, part.colleagues, reasons=task.reasons, evidence=evidence, answers=asked
+    )
     return _Rows(
         part.lead_id,
         {
@@ -431,18 +435,42 @@ def _score(task: _Task, part: Part) -> _Rows:
             "score": np.round(scored.score, 1),
             "grade": scored.grade,
             "reasons": scored.reasons,
-            "refused": None if consent is None else consent[rows] == 0.0,
-            "bant_met": np.array([sum(one.status == "met" for one in each.values()) for each in found]) if found else None,
-            "required_unmet": np.array([any(each[name].status == "unmet" for name in required) for each in found]) if found else None,
+            "decided": _decided(task, part, scored.probability, evidence or [], asked),
         },
         part.errors,
+    )
+
+
+def _decided(
+    task: _Task,
+    part: Part,
+    probability: Floats,
+    evidence: list[dict[bant.Dimension, bant.DimensionEvidence]],
+    asked: list[Floats] | None,
+) -> NDArray[np.int8]:
+    """Positions in DECISIONS: at once under a plain policy, one by one under any other."""
+    policy, rows, no_signal = task.policy.stateless, part.rows, task.bundle.no_signal
+    if asked is not None:
+        facts = facts_of(policy, part.leads, rows.tolist(), evidence=evidence, answers=np.concatenate(asked, axis=1))
+        ruled = [decide(policy, p, known, no_signal=no_signal) for p, known in zip(probability.tolist(), facts, strict=True)]
+        return np.array([DECISIONS.index(one.decision) for one in ruled], dtype=np.int8)
+    consent = part.leads.numbers.get("consent")
+    required = set(policy.sql.bant_required)
+    return decide_many(
+        policy,
+        probability,
+        bant_met=np.array([sum(one.status == "met" for one in each.values()) for each in evidence]) if evidence else None,
+        required_unmet=np.array([any(each[name].status == "unmet" for name in required) for each in evidence]) if evidence else None,
+        refused=None if consent is None else consent[rows] == 0.0,
+        no_signal=no_signal,
     )
 
 
 def _unscored(ids: Sequence[str | None], errors: Mapping[int, str]) -> _Rows:
     nan = np.full(len(ids), np.nan)
     figures = dict.fromkeys(("probability", "probability_low", "probability_high", "score"), nan)
-    return _Rows(ids, {**figures, "grade": [None] * len(ids), "reasons": None}, errors)
+    nobody = np.zeros(len(ids), dtype=np.int8)
+    return _Rows(ids, {**figures, "grade": [None] * len(ids), "reasons": None, "decided": nobody}, errors)
 
 
 def _table(rows: _Rows, task: _Task) -> pa.Table:
@@ -451,14 +479,6 @@ def _table(rows: _Rows, task: _Task) -> pa.Table:
     n, given = len(rows.lead_id), rows.columns
     bad = np.zeros(n, dtype=np.bool_)
     bad[list(rows.errors)] = True
-    decided = decide_many(
-        task.policy,
-        given["probability"],
-        bant_met=given.get("bant_met"),
-        required_unmet=given.get("required_unmet"),
-        refused=given.get("refused"),
-        no_signal=task.bundle.no_signal,
-    )
     unranked = bad | np.isnan(given["score"])
     told = given["reasons"]
     reasons = None if told is None else [None if gone else _encode(one).decode() for one, gone in zip(told, bad.tolist(), strict=True)]
@@ -468,7 +488,7 @@ def _table(rows: _Rows, task: _Task) -> pa.Table:
         **{name: pa.array(given[name], mask=bad) for name in ("probability", "probability_low", "probability_high")},
         "score": pa.array(given["score"], mask=unranked),
         "grade": pa.array([None if gone else grade for grade, gone in zip(given["grade"], unranked.tolist(), strict=True)], pa.string()),
-        "decision": pa.array(DECISIONS).take(pa.array(decided.astype(np.int64), mask=bad)),
+        "decision": pa.array(DECISIONS).take(pa.array(given["decided"].astype(np.int64), mask=bad)),
         "reasons": pa.nulls(n, pa.string()) if reasons is None else pa.array(reasons, pa.string()),
         "model_version": pa.repeat(task.bundle.model_version, n),
         "as_of": pa.repeat(stamp, n),

@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import math
 from collections.abc import Callable, Collection, Mapping, MutableMapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Protocol
@@ -29,11 +29,13 @@ from features.catalogue import catalogue
 from features.engine import Colleagues, Plan, evaluate
 from features.history import NEVER, ActivityLog, History, Leads, Observations, TextColumn, instant
 from features.own_types import declared_types, said_of_unnamed
-from models.decision import Bant, BantDimension, Decision, Evidence, Outcome, Reason, Receipt
+from features.routing import routing
+from models.decision import DECISIONS, Bant, BantDimension, Decision, Evidence, Outcome, Reason, Receipt
 from models.encoder import Encoder
 from models.inputs import Floats
 from models.qualification import Policy, decide, decide_many
 from models.reasons import Reasons
+from models.routing import facts_of
 
 if TYPE_CHECKING:
     from models.bundle import Bundle
@@ -188,15 +190,23 @@ def score_columns(
     explain: str = "path",
     contributions: bool = False,
     evidence: list[dict[bant.Dimension, bant.DimensionEvidence]] | None = None,
+    answers: list[Floats] | None = None,
 ) -> Scored:
-    """Scores every observation; `evidence`, if a list is given, is filled with each one's BANT evidence."""
+    """Scores every observation.
+
+    `evidence`, if a list is given, is filled with each one's BANT evidence; `answers` likewise with what policies ask of
+    histories (`features/routing.py`), block by block.
+    """
     scorer = bundle.scorer
     also = None
-    if evidence is not None:
-        gathered = evidence
+    if evidence is not None or answers is not None:
+        gathered, answered = evidence, answers
 
         def also(history: History, start: int) -> None:
-            gathered.extend(bant.evidence(history, row) for row in range(history.size))
+            if gathered is not None:
+                gathered.extend(bant.evidence(history, row) for row in range(history.size))
+            if answered is not None:
+                answered.append(routing(history))
 
     plan = scorer.plan if evidence is None else scorer.evidence_plan
     table = evaluate(plan, leads, log, observations, colleagues, also=also)
@@ -223,11 +233,14 @@ def score_requests(
     reasons: int = 3,
     explain: str = "path",
     previous: MutableMapping[str, Outcome] | None = None,
+    since: Mapping[str, float] | None = None,
+    places: MutableMapping[str, int] | None = None,
 ) -> list[Decision | TamizError]:
     """A decision for each request, or the error that keeps it from being scored; one bad request spoils no other.
 
     `previous` holds what was decided last on each lead, and is kept up to date in the order of the requests, so that a lead
-    which is mentioned twice meets its own first decision.
+    which is mentioned twice meets its own first decision. `since` says for how many days that has stood, and `places` how many
+    more may enter each queue this week, counted down here.
 
     Raises ValueError when a request's `as_of` is not resolved.
     """
@@ -242,10 +255,14 @@ def score_requests(
     if not batch.size:
         return [answer for answer in answers if answer is not None]
     evidence: list[dict[bant.Dimension, bant.DimensionEvidence]] = []
+    asked: list[Floats] | None = None if policy.plain else []
     leads, log, observations, colleagues = batch.columns()
     scored = score_columns(
-        bundle, leads, log, observations, colleagues, reasons=reasons, explain=explain, contributions=True, evidence=evidence
+        bundle, leads, log, observations, colleagues, reasons=reasons, explain=explain, contributions=True, evidence=evidence, answers=asked
     )
+    everyone = range(batch.size)
+    answered = None if asked is None else np.concatenate(asked, axis=1)
+    facts = facts_of(policy, leads, everyone, evidence=evidence, answers=answered, consent=batch.consent)
     probability, low, high = scored.probability.tolist(), scored.low.tolist(), scored.high.tolist()
     score = scored.score.tolist()
     fit, engagement = _index(bundle, scored, ("fit", "authority")), _index(bundle, scored, ("engagement", "intent"))
@@ -259,14 +276,13 @@ def score_requests(
             continue
         lead_id = batch.ids[i]
         before = previous.get(lead_id) if previous is not None else None
-        outcome, rules = decide(
-            policy,
-            probability[i],
-            previous=before,
-            bant={name: one.status for name, one in evidence[i].items()},
-            consent=batch.consent[i],
-            no_signal=bundle.no_signal,
-        )
+        known = facts[i]
+        if before is not None or places:
+            known = replace(known, previous=before, previous_days=since.get(lead_id) if since else None, places=places or {})
+        ruling = decide(policy, probability[i], known, no_signal=bundle.no_signal)
+        outcome = ruling.decision
+        if places and outcome in places and (before is None or DECISIONS.index(before) < DECISIONS.index(outcome)):
+            places[outcome] -= 1
         if previous is not None:
             previous[lead_id] = outcome
         as_of = _moment(request)
@@ -282,13 +298,18 @@ def score_requests(
             decision=outcome,
             previous_decision=before,
             changed=before is not None and before != outcome,
-            rules=rules,
+            rules=ruling.told,
             bant=bant_card(evidence[i], instant(as_of)),
             fit=fit[i],
             engagement=engagement[i] if bundle.reads_activities else None,
             reasons=scored.reasons[i] if scored.reasons is not None else [],
             missing=batch.notes[i] + bundle.unseen(scored.X[i]),
-            receipt=Receipt(bundle.model_version, bundle.feature_set, _digest(batch.used[i])),
+            receipt=Receipt(
+                bundle.model_version,
+                bundle.feature_set,
+                _digest(batch.used[i]),
+                propensity=msgspec.UNSET if ruling.propensity is None else ruling.propensity,
+            ),
         )
     return [answer for answer in answers if answer is not None]
 

@@ -12,7 +12,7 @@ import hashlib
 import os
 import platform
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib.metadata import PackageNotFoundError, version
@@ -25,6 +25,7 @@ from data.crm import ActivityRow, Held
 from data.errors import BadData, TamizError
 from data.store import Store, now
 from models.decision import Decision, Outcome
+from models.qualification import Policy
 from models.scoring import score_requests
 from serving.ledger import Ledger, Row
 from serving.model_store import LoadedModel, ModelStore
@@ -36,6 +37,10 @@ __all__ = ["Decider", "LeadIdMissing", "Stood", "runtime_versions"]
 REASONS = 3
 TOGETHER = 64
 """Requests that are scored in one go: more would make the first of them wait."""
+_DAY = 86_400_000_000
+_WEEK = 7 * _DAY
+_THURSDAY = 3 * _DAY
+"""1 January 1970 was a Thursday, three days after a Monday."""
 _encoder = msgspec.json.Encoder()
 _canonical = msgspec.json.Encoder(order="deterministic")
 
@@ -177,6 +182,9 @@ class Decider:
             lead_id = requests[place].lead["lead_id"]
             if lead_id not in latest and (before := self._ledger.latest(lead_id)) is not None:
                 latest[lead_id] = before
+        policy = in_force.policy
+        room = self._places(policy, min(received, default=0))
+        since = self._since(policy, latest, received)
         # Requests that want the same explanation are scored together, without changing the order in which leads are decided.
         for explain, run in groupby(sound, key=lambda place: requests[place].explain):
             places = list(run)
@@ -187,6 +195,8 @@ class Decider:
                 reasons=0 if explain == "none" else REASONS,
                 explain="path" if explain == "none" else explain,
                 previous=latest,
+                since=since,
+                places=room,
             )
             at = instant(now())
             for place, answer in zip(places, scored, strict=True):
@@ -197,6 +207,20 @@ class Decider:
                     receipt.policy_version = in_force.version
                     receipt.scored_at = at
         return [answer for answer in answers if answer is not None]
+
+    def _places(self, policy: Policy, at: int) -> dict[str, int]:
+        """How many more leads may enter each bounded queue in the week (from Monday, UTC) of an instant."""
+        bounds = {queue: bound for queue, bound in (("mql", policy.capacity.mql), ("sql", policy.capacity.sql)) if bound is not None}
+        monday = (at + _THURSDAY) // _WEEK * _WEEK - _THURSDAY
+        return {queue: bound - self._ledger.entered_since(queue, monday) for queue, bound in bounds.items()}
+
+    def _since(self, policy: Policy, latest: Mapping[str, Outcome], received: Sequence[int]) -> dict[str, float]:
+        """For how many days each lead's latest decision has stood, where the policy asks."""
+        if not policy.cool_down_days or not received:
+            return {}
+        at = max(received)
+        stood = {lead_id: self._ledger.stands_since(lead_id) for lead_id in latest}
+        return {lead_id: 0.0 if since is None else max(at - since, 0) / _DAY for lead_id, since in stood.items()}
 
     def _decision_id(self) -> str:
         """A UUID of version 7: ordered by time, so that the ledger's index grows at its end."""
@@ -236,7 +260,7 @@ class Decider:
             key,
             request_hash,
             origin,
-            None,
+            None if receipt.propensity is msgspec.UNSET else receipt.propensity,
         )
 
 

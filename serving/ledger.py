@@ -27,6 +27,7 @@ Row = tuple[Any, ...]
 GROUP = 256
 """Entries in one transaction at most: bounds how long the first of them waits."""
 
+_DECISION, _PREVIOUS = COLUMNS.index("decision"), COLUMNS.index("previous_decision")
 _log = logging.getLogger("tamiz.ledger")
 
 
@@ -80,6 +81,19 @@ class Ledger:
         entry = self._underway.get(lead_id)
         # The column holds nothing but decisions.
         return entry.latest[lead_id] if entry is not None else cast("Outcome | None", self._reader.latest_decision(lead_id))
+
+    def stands_since(self, lead_id: str) -> int | None:
+        """Since when the latest decision about a lead has stood; None for one that is only just being entered."""
+        return None if lead_id in self._underway else self._reader.decided_since(lead_id)
+
+    def entered_since(self, queue: str, since: int) -> int:
+        """How many leads have entered a queue since an instant, those on their way to the disk included.
+
+        For a moment after it was written a decision may count twice: a bound that is asked for is kept, never passed.
+        """
+        underway = {id(entry): entry for entry in self._underway.values()}
+        coming: int = sum(row[_DECISION] == queue != row[_PREVIOUS] for entry in underway.values() for row in entry.rows)
+        return int(self._reader.entered(queue, since) + coming)
 
     def answered(self, idempotency_key: str) -> tuple[str, bytes] | None:
         """What this key was answered before."""

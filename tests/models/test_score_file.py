@@ -22,6 +22,7 @@ import pytest
 from data.errors import BadData, BadUsage
 from data.home import Home
 from models.bundle import Bundle
+from models.qualification import Policy
 from models.score_file import COLUMNS, NeedsActivities, NeedsIds, TooMuchMissing, score_file
 from tests.trained import environment, flat_table, train_flat
 from training.dataset import FlatOptions
@@ -179,6 +180,19 @@ class TestRows:
         else:
             frame.to_csv(path, index=False, sep=";", decimal=",")
         assert rows_of(flat_bundle, path) == plain
+
+
+class TestPolicy:
+    def test_segments_count_and_nothing_is_drawn(self, flat_bundle: Bundle, flat_file: Path, tmp_path: Path) -> None:
+        column = next(one.name for one in flat_bundle.encoder.feature_set.attributes if one.kind == "category")
+        value = pd.read_csv(flat_file)[column].dropna().iloc[0]
+        everyone = {"mql": {"enter": 0.0, "exit": 0.0}, "sql": {"enter": 1.0, "exit": 1.0}}
+        segment = {"name": "one", "column": column, "values": [str(value)]} | everyone
+        nobody = {"mql": {"enter": 1.0, "exit": 1.0}, "sql": {"enter": 1.0, "exit": 1.0}}
+        policy = Policy.read(nobody | {"segments": [segment], "explore": {"share": 0.2}, "capacity": {"mql": 1}})
+        score_file(flat_bundle, policy, flat_file, str(tmp_path / "out.csv"), as_of=AS_OF)
+        decided = pd.read_csv(tmp_path / "out.csv")["decision"]
+        assert (decided == "mql").tolist() == (pd.read_csv(flat_file)[column] == value).tolist()
 
 
 class TestFormats:

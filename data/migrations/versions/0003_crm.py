@@ -271,3 +271,5 @@ def upgrade() -> None:
     op.add_column("decisions", sa.Column("origin", sa.Text))
     op.add_column("decisions", sa.Column("propensity", sa.Double))
     op.add_column("decisions", sa.Column("erased_at", sa.BigInteger))
+    entered = sa.text("previous_decision IS NULL OR previous_decision <> decision")
+    op.create_index("ix_decisions_entered", "decisions", ["decision", "scored_at"], sqlite_where=entered, postgresql_where=entered)
