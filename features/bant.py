@@ -332,12 +332,12 @@ def _tell_title(history: History, row: int) -> tuple[str, float | None]:
 
 def _by_revenue(history: History) -> Column:
     """Large companies have money, which is a weak hint that there is some for this: from a million to a hundred million."""
-    weight: Column = 0.125 * np.minimum(np.maximum(np.log10(history.memo(fit.revenue)) - 6.0, 0.0), 2.0)
+    weight: Column = 0.125 * np.minimum(np.maximum(np.log10(history.row(fit.revenue, 0)) - 6.0, 0.0), 2.0)
     return weight
 
 
 def _tell_revenue(history: History, row: int) -> tuple[str, float | None]:
-    revenue = float(history.memo(fit.revenue)[row])
+    revenue = float(history.row(fit.revenue, 0)[row])
     return f"Company's annual revenue is about {revenue:,.0f}", _written(history, "annual_revenue", row)
 
 

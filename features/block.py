@@ -52,7 +52,7 @@ class Known:
     machine_of_colleagues: NDArray[np.bool_] | None
     cells_of_colleagues: Ints | None
     readings: tuple[Column, Ints]
-    """What signals read out of texts, and where each reading begins: see `Plan`."""
+    """What signals read out of texts, and where each reading of a missing text stands: see `Plan`."""
 
 
 class Block:
@@ -168,11 +168,12 @@ class Block:
         ends = visible_ends(history.starts, history.changed, lead, self._observations.as_of)
         return ends - 1, ends > history.starts[lead]
 
-    def readings(self, columns: Sequence[str]) -> Column:
-        """(observations, readings) of these text columns, in the order of the plan."""
-        table, first = self._known.readings
+    def readings(self, columns: Sequence[str], widths: Ints) -> Column:
+        """(readings, observations) of these text columns, in the order of the plan."""
+        table, missing = self._known.readings
         codes = np.array([self.text(column).codes for column in columns])
-        return table[codes + first].T
+        codes += 1
+        return table[codes * widths + missing]
 
     def age_of(self, column: str) -> Column:
         times = self._known.leads.times.get(column)

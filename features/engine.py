@@ -12,6 +12,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
+from operator import itemgetter
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,6 +38,8 @@ Ints = NDArray[np.int64]
 
 _BLOCK_ROWS = 16_384
 _BLOCK_OBSERVATIONS = 512
+_UNREAD = (np.nan,) * 16
+"""What a missing text says, of as many numbers as any reading gives."""
 
 
 @dataclass(frozen=True)
@@ -109,11 +114,14 @@ class Plan:
     """The text columns of an activity log that make a difference; others may be left out."""
     _direct: tuple[Ints, Ints] = field(init=False)
     _direct_colleagues: tuple[Ints, Ints] = field(init=False)
-    _rows: tuple[tuple[Callable[[History], Column], Ints, Ints], ...] = field(init=False)
-    """Memos, and which output columns are which of their rows."""
+    _rows: tuple[tuple[Callable[[History], Column], Ints | int], ...] = field(init=False)
+    """Memos, and which of their rows are output columns: so many from the first on, or these."""
     _readings: tuple[Reading, ...] = field(init=False)
-    _read: Ints = field(init=False)
-    """Output columns that are readings of text columns, all looked up in one table."""
+    """What is read out of text columns, all looked up in one table."""
+    _widths: Ints = field(init=False)
+    """How many numbers stand for each text in each reading."""
+    _told: Ints = field(init=False)
+    """Output columns of the memos' rows, then of the readings."""
     _fills: Column = field(init=False)
     _called: tuple[tuple[int, Signal], ...] = field(init=False)
 
@@ -143,10 +151,13 @@ class Plan:
         put(self, "_direct", _direct(needs, own))
         put(self, "_direct_colleagues", _direct(needs, colleagues))
         put(self, "_called", tuple((i, one) for i, (one, need) in enumerate(zip(signals, needs, strict=True)) if need.computes))
+        # What is read together stands together, so that each text is read once.
         read = [(i, need.reading) for i, need in enumerate(needs) if need.reading is not None]
+        rows = tuple(_memo_rows(needs))
         put(self, "_readings", tuple(reading for _, reading in read))
-        put(self, "_read", np.array([i for i, _ in read], dtype=np.int64))
-        put(self, "_rows", tuple(_memo_rows(needs)))
+        put(self, "_widths", np.array([[reading.of or 1] for _, reading in read], dtype=np.int64))
+        put(self, "_told", np.array([*(i for _, targets, _ in rows for i in targets), *(i for i, _ in read)], dtype=np.int64))
+        put(self, "_rows", tuple((compute, _first_or_these(sources)) for compute, _, sources in rows))
         put(self, "_fills", np.array([one.fill for one in signals], dtype=np.float64))
 
     def prepare(self, leads: Leads, log: ActivityLog, colleagues: Colleagues | None = None) -> Known:
@@ -171,16 +182,21 @@ class Plan:
         )
 
     def _read_texts(self, leads: Leads) -> tuple[Column, Ints]:
-        """What all readings make of all texts, one after another, and where each reading's first text stands, after its missing."""
+        """What all readings make of all texts, one after another, and where each reading of a missing text stands, before the others."""
         known: list[float] = []
-        first: list[int] = []
-        for name, meaning in self._readings:
-            text = leads.text(name)
-            known.append(np.nan)
-            first.append(len(known))
-            if text is not None:
-                known.extend(map(meaning, text.values))
-        return np.array(known), np.array(first, dtype=np.int64)[:, None]
+        missing: list[int] = []
+        begins: dict[tuple[str, Callable[[str], Any]], int] = {}
+        for name, meaning, place, of in self._readings:
+            begin = begins.get((name, meaning))
+            if begin is None:
+                begin = begins[name, meaning] = len(known)
+                text = leads.text(name)
+                known.extend(_UNREAD[: of or 1])
+                if text is not None:
+                    read = map(meaning, text.values)
+                    known.extend(read if of is None else chain.from_iterable(read))
+            missing.append(begin + place)
+        return np.array(known), np.array(missing, dtype=np.int64)[:, None]
 
     def fill(self, numbers: NDArray[np.float64], block: Block) -> None:
         """Writes the block's rows of `numbers`."""
@@ -190,10 +206,11 @@ class Plan:
         targets, sources = self._direct_colleagues
         if len(targets):
             numbers[:, targets] = block.colleague_aggregates.take(sources, axis=1)
-        for compute, targets, sources in self._rows:
-            numbers[:, targets] = block.memo(compute).take(sources, axis=0).T
+        told = [_rows_of(block.memo(compute), sources) for compute, sources in self._rows]
         if self._readings:
-            numbers[:, self._read] = block.readings([name for name, _ in self._readings])
+            told.append(block.readings([one.column for one in self._readings], self._widths))
+        if told:
+            numbers[:, self._told] = np.concatenate(told).T
         whole = History(block)
         for i, one in self._called:
             numbers[:, i] = one.function(whole if one.within is None else whole.within(one.within))
@@ -211,8 +228,18 @@ def _memo_rows(needs: Sequence[Needs]) -> Iterator[tuple[Callable[[History], Col
         if one.row is not None:
             found.setdefault(one.row[0], []).append((i, one.row[1]))
     for compute, pairs in found.items():
-        targets, sources = np.array(pairs, dtype=np.int64).T
+        targets, sources = np.array(sorted(pairs, key=itemgetter(1)), dtype=np.int64).T
         yield compute, targets, sources
+
+
+def _first_or_these(rows: Ints) -> Ints | int:
+    """So many rows where they are the first ones in order."""
+    return len(rows) if bool((rows == np.arange(len(rows))).all()) else rows
+
+
+def _rows_of(memo: Column, rows: Ints | int) -> Column:
+    """The first rows of a memo, most of the time all there are, or these rows of it."""
+    return memo[:rows] if isinstance(rows, int) else memo.take(rows, axis=0)
 
 
 def _direct(needs: Sequence[Needs], aggregator: Aggregator) -> tuple[Ints, Ints]:

@@ -24,13 +24,13 @@ __all__ = ["people", "revenue"]
 
 
 def people(history: History) -> Column:
-    """How many work at the company, from a number or a text; a size that no company has is a gap in the data, not a size."""
-    return _size(history, "employees", PEOPLE, _people_in)
+    """(size, band): how many work at the company, from a number or a text; one that no company has is a gap in the data, not a size."""
+    return _size(history, "employees", PEOPLE, _people_in, _PEOPLE_BANDS)
 
 
 def revenue(history: History) -> Column:
-    """The company's annual revenue, likewise, in whatever currency the project keeps to."""
-    return _size(history, "annual_revenue", MONEY, _money_in)
+    """(size, band): the company's annual revenue, likewise, in whatever currency the project keeps to."""
+    return _size(history, "annual_revenue", MONEY, _money_in, _MONEY_BANDS)
 
 
 # ---------------------------------------------------------------------------------------------- the mail address
@@ -39,31 +39,31 @@ def revenue(history: History) -> Column:
 @signal(family="fit", unit="yes or no", revision=2, words=("a free or disposable", "a company"))
 def corporate_email(history: History) -> Column:
     """Gave {word} mail address."""
-    return history.text("email").map(_corporate)
+    return history.text("email").part(_mailbox, 0, 5)
 
 
 @signal(family="fit", unit="yes or no", revision=2, words=("a shared or throw-away mailbox such as info@", "a mailbox of their own"))
 def personal_mailbox(history: History) -> Column:
     """Writes from {word}."""
-    return history.text("email").map(_personal)
+    return history.text("email").part(_mailbox, 1, 5)
 
 
 @signal(family="fit", unit="yes or no", words=("that lasts", "to be thrown away"))
 def disposable_email(history: History) -> Column:
     """Gave a mail address {word}."""
-    return history.text("email").map(_disposable)
+    return history.text("email").part(_mailbox, 2, 5)
 
 
 @signal(family="fit", unit="yes or no", words=("no university or school", "a university or school"))
 def education_email(history: History) -> Column:
     """Writes from {word}."""
-    return history.text("email").map(_education)
+    return history.text("email").part(_mailbox, 3, 5)
 
 
 @signal(family="fit", unit="yes or no", words=("outside the public sector", "from the public sector"))
 def government_email(history: History) -> Column:
     """Writes {word}."""
-    return history.text("email").map(_government)
+    return history.text("email").part(_mailbox, 4, 5)
 
 
 @signal(family="fit", unit="yes or no", words=("do not go together", "go together"))
@@ -72,9 +72,7 @@ def company_matches_domain(history: History) -> Column:
 
     The domain is the one given, or else that of a mail address which is neither free nor disposable.
     """
-    columns = [history.text(name) for name in ("company", "company_domain", "email")]
-    matches: Column = TextColumn.together(columns, _company_matches, 1)[0]
-    return matches
+    return history.row(_matches, 0)
 
 
 # ---------------------------------------------------------------------------------------------- the company
@@ -83,7 +81,7 @@ def company_matches_domain(history: History) -> Column:
 @signal(family="fit", unit="people", revision=2)
 def company_size(history: History) -> Column:
     """Works at a company of about {value:,.0f} people."""
-    return history.memo(people)
+    return history.row(people, 0)
 
 
 @signal(
@@ -97,13 +95,13 @@ def size_band(history: History) -> Column:
 
     Bands of the European Union's definition of small and medium enterprises, continued upwards.
     """
-    return _band(history.memo(people), _PEOPLE_BANDS)
+    return history.row(people, 1)
 
 
 @signal(family="fit", unit="currency", revision=2)
 def company_revenue(history: History) -> Column:
     """Company's annual revenue is about {value:,.0f}."""
-    return history.memo(revenue)
+    return history.row(revenue, 0)
 
 
 @signal(
@@ -116,13 +114,13 @@ def revenue_band(history: History) -> Column:
 
     Bands of the European Union's definition of small and medium enterprises, continued upwards.
     """
-    return _band(history.memo(revenue), _MONEY_BANDS)
+    return history.row(revenue, 1)
 
 
 @signal(family="fit", unit="currency", revision=2)
 def revenue_per_head(history: History) -> Column:
     """Company's annual revenue per employee is about {value:,.0f}."""
-    per_head: Column = history.memo(revenue) / history.memo(people)
+    per_head: Column = history.row(revenue, 0) / history.row(people, 0)
     return per_head
 
 
@@ -170,25 +168,27 @@ def profile_completeness(history: History) -> Column:
     """{value:.0f} of 6 company and contact details are known (title, company, industry, country, size, phone)."""
     codes = np.array([history.text(name).codes for name in ("job_title", "company", "industry", "country", "phone")])
     known: Column = np.add.reduce(codes >= 0, axis=0, dtype=np.float64)
-    return known + ~np.isnan(history.memo(people))
+    size = history.row(people, 0)
+    return known + (size == size)  # NaN is not equal to itself
 
 
 # ---------------------------------------------------------------------------------------------- how they are read
 
+_NO_MAILBOX = (np.nan,) * 5
+_KINDS = ("disposable", "education", "government")
 _PEOPLE_BANDS = np.array([10.0, 50.0, 250.0, 1_000.0, 5_000.0])
 _MONEY_BANDS = np.array([2e6, 1e7, 5e7, 2.5e8, 1e9])
 
 
-def _band(size: Column, bands: Column) -> Column:
-    band: Column = bands.searchsorted(size, side="right") + 0.0 * size  # NaN stays NaN
-    return band
-
-
-def _size(history: History, name: str, scale: Scale, meaning: Callable[[str], float]) -> Column:
+def _size(history: History, name: str, scale: Scale, meaning: Callable[[str], float], bands: Column) -> Column:
     number, text = history.number(name), history.text(name)
     if text.values:
         number = np.where(np.isnan(number), text.map(meaning), number)
-    return np.where((number >= scale.least) & (number <= scale.most), number, np.nan)
+    both = np.empty((2, len(number)))
+    both[:] = number
+    both[:, (number < scale.least) | (number > scale.most)] = np.nan
+    np.add(bands.searchsorted(both[0], side="right"), both[0] * 0.0, out=both[1])  # NaN stays NaN
+    return both
 
 
 def _people_in(text: str) -> float:
@@ -199,30 +199,18 @@ def _money_in(text: str) -> float:
     return read_size(text, MONEY)
 
 
-def _corporate(email: str) -> float:
+def _mailbox(email: str) -> tuple[float, float, float, float, float]:
+    """(corporate, personal, disposable, education, government); personal is 0 for a role account or a disposable one."""
     domain = domain_of(email)
-    return np.nan if domain is None else float(kind_of(domain) not in ("free", "disposable"))
+    if domain is None:
+        return _NO_MAILBOX
+    kind = kind_of(domain)
+    personal = kind != "disposable" and not is_role(email)
+    return float(kind not in ("free", "disposable")), float(personal), *(float(kind == one) for one in _KINDS)
 
 
-def _personal(email: str) -> float:
-    """1 for a person's mailbox, 0 for a role account or a disposable one."""
-    domain = domain_of(email)
-    return np.nan if domain is None else float(kind_of(domain) != "disposable" and not is_role(email))
-
-
-def _disposable(email: str) -> float:
-    domain = domain_of(email)
-    return np.nan if domain is None else float(kind_of(domain) == "disposable")
-
-
-def _education(email: str) -> float:
-    domain = domain_of(email)
-    return np.nan if domain is None else float(kind_of(domain) == "education")
-
-
-def _government(email: str) -> float:
-    domain = domain_of(email)
-    return np.nan if domain is None else float(kind_of(domain) == "government")
+def _matches(history: History) -> Column:
+    return TextColumn.together([history.text(name) for name in ("company", "company_domain", "email")], _company_matches, 1)
 
 
 def _company_matches(company: str | None, domain: str | None, email: str | None) -> tuple[float]:

@@ -69,7 +69,7 @@ class TextColumn:
 
     __slots__ = ("_mapped", "codes", "values")
 
-    def __init__(self, codes: Codes, values: Sequence[str], _mapped: dict[Callable[[str], float], Column] | None = None) -> None:
+    def __init__(self, codes: Codes, values: Sequence[str], _mapped: dict[Callable[[str], object], Column] | None = None) -> None:
         self.codes, self.values = codes, values
         self._mapped = {} if _mapped is None else _mapped  # shared by columns over the same texts
 
@@ -93,6 +93,15 @@ class TextColumn:
     def map(self, meaning: Callable[[str], float]) -> Column:
         """`meaning` of each row's text as a number, NaN where missing; each distinct text is read once."""
         return self.table(meaning)[self.codes]
+
+    def part(self, meaning: Callable[[str], Sequence[float]], place: int, of: int) -> Column:
+        """One of `of` numbers that `meaning` reads out of each text, NaN where missing; each distinct text is read once."""
+        table = self._mapped.get(meaning)
+        if table is None:
+            read = [*map(meaning, self.values), (np.nan,) * of]
+            table = self._mapped[meaning] = np.array(read, dtype=np.float64)
+        column: Column = table[self.codes, place]
+        return column
 
     def table(self, meaning: Callable[[str], float]) -> Column:
         """`meaning` of each distinct text; code -1, missing, reads the last entry, which is NaN."""

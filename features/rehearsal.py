@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 
@@ -16,8 +16,16 @@ __all__ = ["Needs", "needs_of", "rehearse"]
 
 T = TypeVar("T")
 Row = tuple[Callable[[History], Column], int]
-Reading = tuple[str, Callable[[str], float]]
-"""A text column and what is read out of each of its texts."""
+
+
+class Reading(NamedTuple):
+    """A text column and what is read out of each of its texts: a number, or one of several."""
+
+    column: str
+    meaning: Callable[[str], Any]
+    place: int = 0
+    of: int | None = None
+    """How many numbers `meaning` gives; None where it gives one by itself."""
 
 
 @dataclass(frozen=True)
@@ -69,7 +77,10 @@ class _Text(TextColumn):
         self._name, self._noted = name, noted
 
     def map(self, meaning: Callable[[str], float]) -> Column:
-        return self._noted.setdefault((self._name, meaning), super().map(meaning))
+        return self._noted.setdefault(Reading(self._name, meaning), super().map(meaning))
+
+    def part(self, meaning: Callable[[str], Sequence[float]], place: int, of: int) -> Column:
+        return self._noted.setdefault(Reading(self._name, meaning, place, of), super().part(meaning, place, of))
 
 
 class _Rehearsal:

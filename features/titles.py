@@ -8,6 +8,7 @@ does not have it. Only the first 120 characters are read, so no text takes long.
 
 from __future__ import annotations
 
+import math
 import re
 import unicodedata
 from collections.abc import Callable, Iterator
@@ -15,8 +16,6 @@ from dataclasses import dataclass
 from functools import lru_cache
 from itertools import product
 from typing import NamedTuple
-
-import numpy as np
 
 from features import titles_lexicon as lexicon
 from features.history import Column, History
@@ -70,24 +69,19 @@ def read_title(title: str) -> Title:
     return reader.title()
 
 
-def _level(title: str) -> float:
-    seniority = read_title(title).seniority
-    return np.nan if seniority == "unknown" else float(SENIORITY.index(seniority))
-
-
-def _decides(title: str) -> float:
-    level = _level(title)
-    return level if np.isnan(level) else float(level >= SENIORITY.index("director"))
-
-
-def _technical(title: str) -> float:
-    function = read_title(title).function
-    return np.nan if function == "unknown" else float(function in ("it", "engineering"))
-
-
-def _commercial(title: str) -> float:
-    function = read_title(title).function
-    return np.nan if function == "unknown" else float(function in ("sales", "marketing", "general"))
+@lru_cache(maxsize=65_536)
+def _said(title: str) -> tuple[float, float, float, float]:
+    """(seniority, decides, commercial, technical)."""
+    level = decides = commercial = technical = math.nan
+    read = read_title(title)
+    seniority, function = read.seniority, read.function
+    if seniority != "unknown":
+        level = float(SENIORITY.index(seniority))
+        decides = float(level >= SENIORITY.index("director"))
+    if function != "unknown":
+        commercial = float(function in ("sales", "marketing", "general"))
+        technical = float(function in ("it", "engineering"))
+    return level, decides, commercial, technical
 
 
 @signal(
@@ -108,25 +102,25 @@ def _commercial(title: str) -> float:
 )
 def seniority(history: History) -> Column:
     """Is {word} by job title."""
-    return history.text("job_title").map(_level)
+    return history.text("job_title").part(_said, 0, 4)
 
 
 @signal(family="authority", unit="yes or no", revision=2, words=("does not decide", "decides"))
 def decision_maker(history: History) -> Column:
     """Holds a title that usually {word} on purchases."""
-    return history.text("job_title").map(_decides)
+    return history.text("job_title").part(_said, 1, 4)
 
 
 @signal(family="fit", unit="yes or no", revision=2, words=("Does not work", "Works"))
 def commercial_function(history: History) -> Column:
     """{word} in sales, marketing or general management."""
-    return history.text("job_title").map(_commercial)
+    return history.text("job_title").part(_said, 2, 4)
 
 
 @signal(family="fit", unit="yes or no", revision=2, words=("Does not work", "Works"))
 def technical_function(history: History) -> Column:
     """{word} in technology."""
-    return history.text("job_title").map(_technical)
+    return history.text("job_title").part(_said, 3, 4)
 
 
 # ---------------------------------------------------------------------------------------------- the words of a title
