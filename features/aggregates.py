@@ -41,6 +41,8 @@ _REACTION = 3 * DAY
 """A person's deed later than this after we last sought contact is no reaction to it."""
 _CONTACT = select(OUTREACH, None, None, None, False)
 """Us seeking contact, whether or not a program pressed the button."""
+_US = bytes([1])
+"""The role of us seeking contact, in an array of roles."""
 _OTHER_OURS = "what we do that no signal names"
 
 
@@ -291,8 +293,11 @@ class Aggregator:
         rows = self.n_buckets * n
         table = np.bincount(key, minlength=self._count_projection.padded(rows) * self._width)
         counts = self._count_projection.of(table.astype(np.float64), rows).reshape(self.n_buckets, n, self._n_counted)
-        for bucket in range(1, self.n_buckets):
-            counts[bucket] += counts[bucket - 1]  # NumPy's own running sum takes 30 times as long over many leads
+        if n == 1:
+            np.add.accumulate(counts, axis=0, out=counts)
+        else:
+            for bucket in range(1, self.n_buckets):
+                counts[bucket] += counts[bucket - 1]  # NumPy's own running sum takes 30 times as long over many leads
         windows, columns = self._asked
         found = counts[windows, :, columns]
         days, returns, topics = self._days_from, self._returns_from, self._topics_from
@@ -344,6 +349,9 @@ class Aggregator:
         """
         for one in self._reactions:
             role = one.role[cell]
+            if _US not in role.tobytes():  # as in most blocks of leads that nobody has written to yet
+                out[:, one.delays] = 0.0
+                continue
             (rows,) = role.nonzero()
             role, at = role[rows], occurred[rows]
             step, gap = role[1:] - role[:-1], at[1:] - at[:-1]

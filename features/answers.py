@@ -81,23 +81,23 @@ class Answers:
             (rows,) = (log.type.codes == code).nonzero()
         if len(rows):
             wanted = {name: i for i, name in enumerate(fields)}
-            place_of = np.array([*(wanted.get(field_of(value, declared), -1) for value in log.content.values), -1], dtype=np.int64)
+            place_of = np.array([*[wanted.get(field_of(value, declared), -1) for value in log.content.values], -1], dtype=np.int64)
             place = place_of[log.content.codes[rows]]
             said = np.full(len(rows), np.nan)
             for name, i in wanted.items():
                 mine = place == i
-                if mine.any():
+                if np.count_nonzero(mine):
                     reading = READINGS.get(name)  # type: ignore[call-overload]  # a field may be no dimension
                     said[mine] = 1.0 if reading is None else log.value.table(reading)[log.value.codes[rows[mine]]]
             telling = said == said  # NaN is not equal to itself
-            if not telling.all():
+            if np.count_nonzero(telling) < len(telling):
                 rows, place, said = rows[telling], place[telling], said[telling]
             place = place + len(fields) * (said < 0.0)
         if not len(rows):
             none = np.zeros(0, dtype=np.int64)
             return cls(fields, np.zeros(len(log.starts), dtype=np.int64), none, none, False, none, none.astype(np.float64), _NO_TEXT)
         occurred = log.occurred[rows]
-        if (occurred[1:] == occurred[:-1]).any():
+        if np.count_nonzero(occurred[1:] == occurred[:-1]):
             lead = log.starts.searchsorted(rows, side="right") - 1
             spelling = np.array([*_ranks(log.value.values), -1])[log.value.codes[rows]]
             order = np.lexsort((spelling, log.recorded[rows], occurred, lead))
@@ -120,9 +120,9 @@ class Answers:
         age = (observations.as_of - self.occurred[latest]) / DAY
         said = self.said[latest]
         none = latest < 0
-        codes[none] = -1
-        age[none] = np.nan
-        said[none] = np.nan
+        np.putmask(codes, none, -1)
+        np.putmask(age, none, np.nan)
+        np.putmask(said, none, np.nan)
         return Answered(self.value.with_codes(codes), age, said, latest, True)
 
 

@@ -254,7 +254,7 @@ def _weigh_behaviour(history: History, shares: NDArray[np.float64]) -> None:
     np.exp2(np.negative(amounts, out=shares), out=shares)
     np.subtract(1.0, shares, out=shares)
     shares *= _MOST
-    shares[amounts == 0.0] = np.nan  # no visit says nothing, which is not the same as zero
+    np.putmask(shares, amounts == 0.0, np.nan)  # no visit says nothing, which is not the same as zero
 
 
 def _of_answers(answers: Answered, said: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -262,9 +262,7 @@ def _of_answers(answers: Answered, said: NDArray[np.float64]) -> NDArray[np.floa
     weights = np.exp2(answers.age * _AGEING)
     weights *= said
     weights *= _STATED_MOST_OF
-    earlier = answers.age > answers.age[::-1]
-    if earlier.any():
-        weights[earlier] *= _SUPERSEDED
+    np.multiply(weights, _SUPERSEDED, out=weights, where=answers.age > answers.age[::-1])
     facts: NDArray[np.float64] = weights.reshape(-1, weights.shape[-1])
     return facts
 
@@ -273,10 +271,10 @@ def _said(history: History) -> NDArray[np.float64]:
     """What the latest answers say, with the dates that they name held against the instant; those that have passed say nothing."""
     answers, place = history.answers(DIMENSIONS), (0, _ROW["timeline"])
     codes = answers.text.codes[place]
-    if not answers.any or codes.max(initial=-1) < 0:
+    if not answers.any or np.maximum.reduce(codes, initial=-1) < 0:
         return answers.said
     dates = answers.text.table(names_date)[codes]
-    if np.isnan(dates).all():
+    if not np.count_nonzero(dates == dates):  # NaN is not equal to itself
         return answers.said
     said, day = answers.said.copy(), history.day()
     if (dates < 0.0).any():
@@ -303,13 +301,15 @@ def _strengths(history: History) -> NDArray[np.float64]:
     left = np.multiply.reduceat(1.0 - np.fmax(weights, 0.0), groups)
     kept = np.multiply.reduceat(1.0 + np.fmin(weights, 0.0), groups)
     strengths: NDArray[np.float64] = (1.0 - left) * kept
-    strengths[np.logical_and.reduceat(np.isnan(weights), groups)] = np.nan
+    np.putmask(strengths, np.logical_and.reduceat(np.isnan(weights), groups), np.nan)
     return strengths
 
 
 def _knowns(history: History) -> NDArray[np.float64]:
     """(dimension, observation): 1 where anything is known."""
-    return (~np.isnan(history.memo(_strengths))).astype(np.float64)
+    strengths = history.memo(_strengths)
+    knowns: NDArray[np.float64] = (strengths == strengths).astype(np.float64)  # NaN is not equal to itself
+    return knowns
 
 
 @lru_cache(maxsize=65_536)

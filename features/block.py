@@ -135,12 +135,12 @@ class Block:
     def _number(self, column: str) -> Column:
         leads = self._known.leads
         current, history = leads.numbers.get(column), leads.changes.get(column)
-        now = np.full(self.size, np.nan)
         if history is not None and history.numbers is not None:
             place, known = self._in_force(history)
+            now = np.full(self.size, np.nan)
             now[known] = history.numbers[place[known]]
-        elif current is not None:
-            now = current[self._rows]
+        else:
+            now = np.full(self.size, np.nan) if current is None else current[self._rows]
         now.flags.writeable = False
         return now
 
@@ -173,15 +173,16 @@ class Block:
         table, missing = self._known.readings
         codes = np.array([self.text(column).codes for column in columns])
         codes += 1
-        return table[codes * widths + missing]
+        readings: Column = table[codes * widths + missing]
+        return readings
 
     def age_of(self, column: str) -> Column:
         times = self._known.leads.times.get(column)
         if times is None:
             return np.full(self.size, np.nan)
         when, as_of = times[self._rows], self._observations.as_of
-        age = (as_of - when) / DAY
-        age[(when == NEVER) | (when > as_of)] = np.nan
+        age: Column = (as_of - when) / DAY
+        np.putmask(age, (when == NEVER) | (when > as_of), np.nan)
         return age
 
     def days_until(self, column: str) -> Column:

@@ -7,6 +7,7 @@ and the column itself stays an attribute as it is. Nothing here remembers a pers
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import NamedTuple
 
 import numpy as np
 
@@ -25,12 +26,12 @@ __all__ = ["people", "revenue"]
 
 def people(history: History) -> Column:
     """(size, band): how many work at the company, from a number or a text; one that no company has is a gap in the data, not a size."""
-    return _size(history, "employees", PEOPLE, _people_in, _PEOPLE_BANDS)
+    return _size(history, "employees", _people_in, _PEOPLE_BANDS)
 
 
 def revenue(history: History) -> Column:
     """(size, band): the company's annual revenue, likewise, in whatever currency the project keeps to."""
-    return _size(history, "annual_revenue", MONEY, _money_in, _MONEY_BANDS)
+    return _size(history, "annual_revenue", _money_in, _MONEY_BANDS)
 
 
 # ---------------------------------------------------------------------------------------------- the mail address
@@ -169,26 +170,38 @@ def profile_completeness(history: History) -> Column:
     codes = np.array([history.text(name).codes for name in ("job_title", "company", "industry", "country", "phone")])
     known: Column = np.add.reduce(codes >= 0, axis=0, dtype=np.float64)
     size = history.row(people, 0)
-    return known + (size == size)  # NaN is not equal to itself
+    known += size == size  # NaN is not equal to itself
+    return known
 
 
 # ---------------------------------------------------------------------------------------------- how they are read
 
 _NO_MAILBOX = (np.nan,) * 5
 _KINDS = ("disposable", "education", "government")
-_PEOPLE_BANDS = np.array([10.0, 50.0, 250.0, 1_000.0, 5_000.0])
-_MONEY_BANDS = np.array([2e6, 1e7, 5e7, 2.5e8, 1e9])
 
 
-def _size(history: History, name: str, scale: Scale, meaning: Callable[[str], float], bands: Column) -> Column:
+class _Bands(NamedTuple):
+    """Where bands of size begin, and the band from each edge on; not known outside the sizes that a company can have."""
+
+    edges: Column
+    known: Column
+
+    @classmethod
+    def of(cls, scale: Scale, *begins: float) -> _Bands:
+        edges = np.array([scale.least, *begins, np.nextafter(scale.most, np.inf)])
+        return cls(edges, np.array([np.nan, *range(len(begins) + 1), np.nan]))
+
+
+_PEOPLE_BANDS = _Bands.of(PEOPLE, 10.0, 50.0, 250.0, 1_000.0, 5_000.0)
+_MONEY_BANDS = _Bands.of(MONEY, 2e6, 1e7, 5e7, 2.5e8, 1e9)
+
+
+def _size(history: History, name: str, meaning: Callable[[str], float], bands: _Bands) -> Column:
     number, text = history.number(name), history.text(name)
     if text.values:
         number = np.where(np.isnan(number), text.map(meaning), number)
-    both = np.empty((2, len(number)))
-    both[:] = number
-    both[:, (number < scale.least) | (number > scale.most)] = np.nan
-    np.add(bands.searchsorted(both[0], side="right"), both[0] * 0.0, out=both[1])  # NaN stays NaN
-    return both
+    band = bands.known.take(bands.edges.searchsorted(number, side="right"))
+    return np.array([number + band * 0.0, band])  # NaN stays NaN
 
 
 def _people_in(text: str) -> float:
@@ -199,7 +212,7 @@ def _money_in(text: str) -> float:
     return read_size(text, MONEY)
 
 
-def _mailbox(email: str) -> tuple[float, float, float, float, float]:
+def _mailbox(email: str) -> tuple[float, ...]:
     """(corporate, personal, disposable, education, government); personal is 0 for a role account or a disposable one."""
     domain = domain_of(email)
     if domain is None:

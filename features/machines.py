@@ -106,7 +106,7 @@ def _by_speed(log: ActivityLog, machine: Flags, kinds: NDArray[np.int8] | None) 
     # Few rows follow another that closely, and only those can be told; as unsigned, a step back to the next lead is far.
     gap = occurred[1:] - occurred[:-1]
     near = gap.view(np.uint64) < _TOO_FAST
-    if not near.any():
+    if not np.count_nonzero(near):
         return machine
     touched = np.zeros(len(occurred), dtype=np.bool_)
     touched[1:] = near

@@ -41,5 +41,7 @@ class Shares:
     def __call__(self, history: History) -> NDArray[np.float64]:
         parts = np.add.reduceat(history.together(self._needs), self._starts)
         top, bottom = parts[: len(self._place)], parts[len(self._place) :]
-        shares: NDArray[np.float64] = np.divide(top, bottom, out=np.full(top.shape, np.nan), where=bottom > 0.0)
+        out = np.empty(top.shape)
+        out.fill(np.nan)
+        shares: NDArray[np.float64] = np.divide(top, bottom, out=out, where=bottom > 0.0)
         return np.minimum(shares, 1.0, out=shares)

@@ -40,12 +40,18 @@ class Lookup:
 
     numbers: NDArray[np.intp]
     edges: Floats
-    """numbers × edges, filled up with infinity, which no number exceeds and missing is not below."""
+    """edges × numbers, filled up with infinity, which no number exceeds and missing is not below."""
     number_values: Floats
-    """numbers × bins by how many edges a value does not exceed: missing, which is below none, then from the highest down."""
+    """For each number its bins by how many edges a value does not exceed: missing, which is below none, then from the highest down."""
+    number_starts: NDArray[np.intp]
+    """Where each number's bins begin."""
     categories: NDArray[np.intp]
     category_values: Floats
-    """categories × (codes, every code beyond them, then missing)."""
+    """For each category codes, every code beyond them, then missing."""
+    category_ends: NDArray[np.intp]
+    """Where each category's values end."""
+    codes: float
+    """How many codes there are, as a number."""
 
     @classmethod
     def of(cls, tables: Sequence[BinValues | None]) -> Self:
@@ -65,7 +71,8 @@ class Lookup:
                 category_values[row, code] = value
             category_values[row, -1] = table.missing
         at, other = (np.array([place for place, _ in found], dtype=np.intp) for found in (number, category))
-        return cls(at, edges, number_values, other, category_values)
+        starts, ends = (bins + 1) * np.arange(len(number)), (size + 2) * np.arange(1, len(category) + 1)
+        return cls(at, np.ascontiguousarray(edges.T), number_values.ravel(), starts, other, category_values.ravel(), ends, float(size))
 
     def values(self, X: Floats) -> Floats:
         """Rows × inputs."""
@@ -76,11 +83,14 @@ class Lookup:
 
     def _fill(self, X: Floats, out: Floats) -> None:
         if len(self.numbers):
-            x = X[:, self.numbers]
-            place = np.add.reduce(x[:, :, None] <= self.edges, axis=2, dtype=np.intp)
-            out[:, self.numbers] = self.number_values[np.arange(len(self.numbers)), place]
+            x = X.take(self.numbers, axis=1)
+            place = np.add.reduce(x[:, None, :] <= self.edges, axis=1, dtype=np.intp)
+            place += self.number_starts
+            out[:, self.numbers] = self.number_values.take(place)
         if len(self.categories):
-            x, other = X[:, self.categories], self.category_values.shape[1] - 2.0
+            x, other = X.take(self.categories, axis=1), self.codes
             code = np.minimum(np.where(x < 0.0, other, x), other)
-            place = np.fmax(code, -1.0).astype(np.intp)  # missing, neither more nor less than anything, reads the last
-            out[:, self.categories] = self.category_values[np.arange(len(self.categories)), place]
+            # Missing, neither more nor less than anything, reads the last.
+            place = np.where(code == code, code - (other + 2.0), -1.0).astype(np.intp)
+            place += self.category_ends
+            out[:, self.categories] = self.category_values.take(place)

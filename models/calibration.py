@@ -177,8 +177,8 @@ class VennAbers:
 
     def apply(self, margin: ArrayLike) -> tuple[Floats, Floats, Floats]:
         m = _vector(margin)
-        low = self.low[np.searchsorted(self.low_at, m, side="right")]
-        high = self.high[np.searchsorted(self.high_at, m, side="left")]
+        low = self.low[self.low_at.searchsorted(m, side="right")]
+        high = self.high[self.high_at.searchsorted(m, side="left")]
         # p0 ≤ p ≤ p1 holds in real numbers; in floats the last bit may differ where p0 = p1.
         p = np.minimum(np.maximum(high / (1 - low + high), low), high)
         return _finish(m, p, low, high, self.offset)
@@ -308,8 +308,8 @@ class ScoreScale:
         """Score of each margin; 0 below the reference, 100 above it."""
         m = _vector(margin)
         score = _between(m, self.at, self.percentile)
-        score[m < self.at[0]] = 0.0
-        score[m > self.at[-1]] = 100.0
+        np.putmask(score, m < self.at[0], 0.0)
+        np.putmask(score, m > self.at[-1], 100.0)
         return score
 
     def grade(self, score: ArrayLike) -> list[str | None]:
@@ -439,7 +439,7 @@ def _finish(m: Floats, p: Floats, low: Floats, high: Floats, offset: Offset | No
     if offset is not None:
         p, low, high = offset.apply(p, low, high)
     unknown = np.isnan(m)
-    if unknown.any():
+    if np.count_nonzero(unknown):
         p, low, high = (np.where(unknown, np.nan, values) for values in (p, low, high))
     return p, low, high
 

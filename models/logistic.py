@@ -202,16 +202,19 @@ class _Tables:
     def contributions(self, X: Floats) -> Floats:
         out = np.empty(X.shape)
         if len(self.numbers):
-            x = X[:, self.numbers]
+            x = X.take(self.numbers, axis=1)
             t = np.minimum(np.maximum(x, self.low), self.high)
             if len(self.logs):
-                t[:, self.logs] = _signed_log(np.ascontiguousarray(t[:, self.logs]))
-            out[:, self.numbers] = np.where(np.isnan(x), self.missing, t * self.slope + self.level)
+                t[:, self.logs] = _signed_log(t.take(self.logs, axis=1))
+            t *= self.slope
+            t += self.level
+            out[:, self.numbers] = np.where(x == x, t, self.missing)  # NaN is not equal to itself
         if len(self.categories):
-            x = X[:, self.categories]
+            x = X.take(self.categories, axis=1)
             known = (x >= 0) & (x < self.size)  # false for NaN as well
-            code = np.where(known, x, 0.0).astype(np.intp)
-            out[:, self.categories] = self.codes[self.first + np.where(np.isnan(x), -1, code)]
+            code = np.where(known, x, 0.0)
+            np.putmask(code, x != x, -1.0)
+            out[:, self.categories] = self.codes.take(self.first + code.astype(np.intp))
         return out
 
 
