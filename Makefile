@@ -59,6 +59,17 @@ test: env lint ## Environment, lint and all tests but the slow ones (under eight
 test-slow: env ## The slow tests: larger worlds, whole runs
 	@$(PYTEST) -q -m "slow and not real" --timeout=900
 
+.PHONY: docs
+docs: env ## Write the generated documents again: docs/signals.md and the contracts of the API
+	@$(BIN)/tamiz signals --markdown > docs/signals.md
+	@$(BIN)/tamiz openapi > docs/openapi.json
+	@$(BIN)/tamiz openapi --salesforce > docs/openapi-salesforce.json
+
+.PHONY: audit
+audit: env ## Look for known holes: bandit over the code; pip-audit over the lock, where its database can be reached
+	@echo "-> bandit"; $(BIN)/bandit --quiet --configfile pyproject.toml --recursive data features models training serving tamiz.py
+	@echo "-> pip-audit"; $(BIN)/python -m tests.known_holes requirements.lock
+
 .PHONY: check-real
 check-real: env ## What real data shows, as a table. TAMIZ_DATASETS=DIR says where the public data sets are
 	@[ -d "$${TAMIZ_DATASETS:-}" ] || { echo "error: say where the data sets are: make check-real TAMIZ_DATASETS=DIR" >&2; exit 2; }

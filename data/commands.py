@@ -1,4 +1,4 @@
-"""The commands of `data/`: a simulated CRM, the settings in force, and the database of this installation."""
+"""The commands of `data/`: a simulated CRM, the settings in force, the database of this installation and its audit."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-__all__ = ["config", "db", "simulate"]
+__all__ = ["audit", "config", "db", "simulate"]
 
 db = typer.Typer(help="Create or upgrade the database of this installation.")
 
@@ -69,6 +69,44 @@ def config(
             typer.echo(f"{key:13} {value or '-':{wide}}  {origin}\n{'':13} {each.setting.meaning}")
     for name in unknown_settings():
         typer.echo(f"warning: {name} is set but is not a setting of Tamiz: is it misspelt?", err=True)
+
+
+def audit(
+    action: Annotated[
+        list[str] | None, typer.Option("--action", help="key, policy, model, or one such as key.revoked; repeatable.")
+    ] = None,
+    subject: Annotated[str | None, typer.Option("--subject", help="A key's prefix, or a version of a policy or model.")] = None,
+    limit: Annotated[int, typer.Option("--limit", min=1, help="How many, newest first.")] = 50,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object a line.")] = False,
+) -> None:
+    """List who changed policy, keys and models, newest first.
+
+    Example:
+      tamiz audit
+      tamiz audit --action key --limit 10 --json
+    """
+    from dataclasses import asdict
+    from datetime import UTC, datetime
+
+    from data.audit import entries
+    from data.home import Home
+    from data.store import Store
+
+    home = Home.from_environment()
+    store = Store.open(home.root, home.database)
+    try:
+        found = entries(store, limit=limit, actions=action or (), subject=subject)
+    finally:
+        store.close()
+    for one in found:
+        at = datetime.fromtimestamp(one.at // 1_000_000, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        if as_json:
+            typer.echo(json.dumps(asdict(one) | {"at": at}, ensure_ascii=False))
+            continue
+        told = "  ".join(f"{name}={value}" for name, value in one.detail.items() if value not in ("", []))
+        typer.echo(f"{at}  {one.actor:<14}  {one.action:<18}  {one.subject}  {told}".rstrip())
+    if not found:
+        typer.echo("Nothing was changed yet.", err=True)
 
 
 @db.command("upgrade")

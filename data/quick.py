@@ -37,7 +37,7 @@ class Quick:
         def sql(statement: sa.ClauseElement) -> str:
             return str(statement.compile(dialect=dialect))
 
-        key = sa.select(api_keys.c.sha256, api_keys.c.scopes, api_keys.c.expires_at, api_keys.c.revoked_at)
+        key = sa.select(api_keys.c.sha256, api_keys.c.scopes, api_keys.c.expires_at, api_keys.c.revoked_at, api_keys.c.rate)
         self._key = sql(key.where(api_keys.c.prefix == sa.bindparam("prefix")))
         self._policy = sql(sa.select(sa.func.max(policies.c.version)))
         latest = sa.select(decisions.c.decision).where(decisions.c.lead_id == sa.bindparam("lead_id"))
@@ -64,8 +64,8 @@ class Quick:
     def connection(self) -> Any:  # noqa: ANN401 - the driver's own, of either database
         return self._connection
 
-    def key(self, prefix: str) -> tuple[str, str, int | None, int | None] | None:
-        """SHA-256, scopes, expiry and end of a key."""
+    def key(self, prefix: str) -> tuple[str, str, int | None, int | None, int | None] | None:
+        """SHA-256, scopes, expiry, end and rate of a key."""
         found = self._one(self._key, prefix)
         return None if found is None else tuple(found)
 

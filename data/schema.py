@@ -82,7 +82,7 @@ api_keys = sa.Table(
     sa.Column("expires_at", _Instant),
     sa.Column("revoked_at", _Instant),
     sa.Column("last_used_at", _Instant),
-    # Requests a minute; null is the installation's default.
+    # Requests a minute; null: as many as come.
     sa.Column("rate", sa.Integer),
     # The key that this one replaced.
     sa.Column("replaces", sa.Text),

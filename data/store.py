@@ -25,6 +25,7 @@ import sqlalchemy as sa
 from sqlalchemy import event
 from sqlalchemy.engine import Connection, Engine
 
+from data.audit import note as audited
 from data.errors import BadUsage, DependencyFailed, TamizError
 from data.schema import SCHEMA_VERSION, api_keys, decisions, metadata, policies, runtimes
 
@@ -109,7 +110,7 @@ class ApiKey:
     revoked_at: int | None = None
     last_used_at: int | None = None
     rate: int | None = None
-    """Requests a minute; None: as many as the installation allows."""
+    """Requests a minute; None: as many as come."""
     replaces: str | None = None
     """The key that this one was made to take over from."""
 
@@ -196,13 +197,16 @@ class Store:
                 connection.execute(sa.text("SELECT pg_advisory_xact_lock(:key)"), {"key": _SCHEMA_LOCK})
             yield connection
 
-    def publish(self, policy_json: str, *, author: str, note: str, expected: int | EllipsisType | None = ...) -> PolicyRow:
+    def publish(
+        self, policy_json: str, *, author: str, note: str, expected: int | EllipsisType | None = ..., actor: str | None = None
+    ) -> PolicyRow:
         """Appends a policy version; with `expected`, only if that one (None: none yet) is still the newest.
 
-        What says the same as the newest version is not published again: the answer is then that version.
+        What says the same as the newest version is not published again: the answer is then that version. `actor` is who really
+        asked, whoever `author` says it was.
         """
         with self.alone() as connection:
-            return _append(connection, _newest(connection, expected), policy_json, author=author, note=note)
+            return _append(connection, _newest(connection, expected), policy_json, author=author, note=note, actor=actor)
 
     def policy(self, version: int | None = None) -> PolicyRow | None:
         """This version of the policy, or the newest; None where there is none."""
@@ -215,7 +219,9 @@ class Store:
             rows = connection.execute(sa.select(policies).order_by(policies.c.version.desc()).limit(limit)).mappings().all()
         return [PolicyRow(**row) for row in rows]
 
-    def roll_back(self, to: int | None, *, author: str, note: str = "", expected: int | EllipsisType | None = ...) -> PolicyRow:
+    def roll_back(
+        self, to: int | None, *, author: str, note: str = "", expected: int | EllipsisType | None = ..., actor: str | None = None
+    ) -> PolicyRow:
         """Publishes an older version again as a new one: `to`, or else the one before the content now in force.
 
         Going back twice goes back two steps: what was left by going back is not returned to. Raises NothingBefore.
@@ -226,22 +232,12 @@ class Store:
             if old is None:
                 raise PolicyUnknown(version=to)
             note = note or f"Back to version {old.content}."
-            return _append(connection, newest, old.json, author=author, note=note, restores=old.content)
+            return _append(connection, newest, old.json, author=author, note=note, restores=old.content, actor=actor)
 
-    def add_key(self, key: ApiKey) -> None:
+    def add_key(self, key: ApiKey, *, actor: str = "local") -> None:
         with self.writing() as connection:
-            connection.execute(
-                api_keys.insert().values(
-                    prefix=key.prefix,
-                    sha256=key.sha256,
-                    scopes=" ".join(sorted(key.scopes)),
-                    note=key.note,
-                    created_at=key.created_at,
-                    expires_at=key.expires_at,
-                    rate=key.rate,
-                    replaces=key.replaces,
-                )
-            )
+            _add_key(connection, key)
+            audited(connection, actor, "key.created", key.prefix, scopes=sorted(key.scopes), expires_at=key.expires_at, rate=key.rate)
 
     def keys(self) -> list[ApiKey]:
         """Every key ever made, oldest first."""
@@ -249,11 +245,31 @@ class Store:
             rows = connection.execute(sa.select(api_keys).order_by(api_keys.c.created_at)).mappings().all()
         return [ApiKey(**(dict(row) | {"scopes": frozenset(row["scopes"].split())})) for row in rows]
 
-    def revoke_key(self, prefix: str) -> bool:
+    def revoke_key(self, prefix: str, *, actor: str = "local") -> bool:
         """Ends a key; False where there is no such key in force."""
         ended = api_keys.update().where(api_keys.c.prefix == prefix, api_keys.c.revoked_at.is_(None)).values(revoked_at=now())
         with self.writing() as connection:
-            return connection.execute(ended).rowcount == 1
+            done = connection.execute(ended).rowcount == 1
+            if done:
+                audited(connection, actor, "key.revoked", prefix)
+        return done
+
+    def replace_key(self, prefix: str, successor: ApiKey, *, ends_at: int, actor: str = "local") -> bool:
+        """Adds the key that takes over, and ends the old one at `ends_at` if it would last longer; False where it is not in force."""
+        in_force = sa.and_(
+            api_keys.c.prefix == prefix,
+            api_keys.c.revoked_at.is_(None),
+            sa.or_(api_keys.c.expires_at.is_(None), api_keys.c.expires_at > now()),
+        )
+        with self.alone() as connection:
+            old = connection.execute(sa.select(api_keys.c.expires_at).where(in_force)).first()
+            if old is None:
+                return False
+            last = ends_at if old.expires_at is None else min(ends_at, old.expires_at)
+            connection.execute(api_keys.update().where(in_force).values(expires_at=last))
+            _add_key(connection, successor)
+            audited(connection, actor, "key.rotated", prefix, successor=successor.prefix, ends_at=last, expires_at=successor.expires_at)
+        return True
 
     def keys_used(self, instants: Mapping[str, int]) -> None:
         """Notes when keys were last used."""
@@ -360,13 +376,26 @@ def _before(connection: Connection, newest: PolicyRow | None) -> PolicyRow:
 
 
 def _append(
-    connection: Connection, newest: PolicyRow | None, text: str, *, author: str, note: str, restores: int | None = None
+    connection: Connection,
+    newest: PolicyRow | None,
+    text: str,
+    *,
+    author: str,
+    note: str,
+    actor: str | None,
+    restores: int | None = None,
 ) -> PolicyRow:
     if newest is not None and _same(newest.json, text):
         return newest
     row = PolicyRow(newest.version + 1 if newest else 1, text, author, note, now(), restores)
     connection.execute(policies.insert().values(asdict(row)))
+    action = "policy.published" if restores is None else "policy.rolled-back"
+    audited(connection, actor or author, action, row.version, author=author, note=note, restores=restores)
     return row
+
+
+def _add_key(connection: Connection, key: ApiKey) -> None:
+    connection.execute(api_keys.insert().values(asdict(key) | {"scopes": " ".join(sorted(key.scopes))}))
 
 
 def _same(one: str, other: str) -> bool:

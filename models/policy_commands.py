@@ -5,7 +5,6 @@ What `serve` obeys from the next score on. Policies go in and out as JSON; only 
 
 from __future__ import annotations
 
-import getpass
 import json
 import sys
 from datetime import UTC, datetime
@@ -20,7 +19,7 @@ if TYPE_CHECKING:
     from data.store import PolicyRow, Store
     from models.qualification import Policy
 
-__all__ = ["policy", "user"]
+__all__ = ["policy"]
 
 
 class NothingPublished(BadUsage):
@@ -74,7 +73,10 @@ def set_policy(
     wanted = Policy.read(text)
     store = _store()
     before = store.policy()
-    row = store.publish(wanted.to_json(), author=author or user(), note=note, expected=before.version if before else None)
+    from data.audit import whoever_is_here
+
+    me = whoever_is_here()
+    row = store.publish(wanted.to_json(), author=author or me, note=note, expected=before.version if before else None, actor=me)
     if before and row.version == before.version:
         typer.echo("nothing changed: nothing was published", err=True)
     against = Policy.read(before.json) if before else _default_of_champion(store)
@@ -118,7 +120,10 @@ def rollback(
 
     store = _store()
     before = store.policy()
-    row = store.roll_back(to, author=author or user(), note=note, expected=before.version if before else None)
+    from data.audit import whoever_is_here
+
+    me = whoever_is_here()
+    row = store.roll_back(to, author=author or me, note=note, expected=before.version if before else None, actor=me)
     if before and row.version == before.version:
         typer.echo(f"nothing changed: version {row.version} says the same already", err=True)
     for change in diff(Policy.read(before.json), Policy.read(row.json)) if before else []:
@@ -154,11 +159,3 @@ def _line(row: PolicyRow) -> str:
     policy = json.loads(row.json)
     at = datetime.fromtimestamp(row.created_at / 1e6, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     return f"{row.version}  {at}  MQL {policy['mql']['enter']:g}  SQL {policy['sql']['enter']:g}  {row.author}  {row.note}".rstrip()
-
-
-def user() -> str:
-    """Who sits at this shell: the author of what is published from it."""
-    try:
-        return getpass.getuser()
-    except (OSError, KeyError):
-        return "command line"

@@ -17,16 +17,18 @@ from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
+from starlette.responses import JSONResponse
 from starlette.routing import Match, Route
 from starlette.types import Scope
 
 from data.errors import TamizError
 from data.store import Store
-from serving.edge import Edge
-from serving.openapi import describe
+from serving.edge import METHODS, Edge
+from serving.openapi import describe, operation_id
 from serving.problems import ProblemResponse, problem_of, problem_response
-from serving.routes import console, health, ingest, jobs, leads, model, policy, score
+from serving.routes import audit, console, health, ingest, jobs, leads, model, policy, score
 from serving.running import running
+from serving.salesforce import for_salesforce
 from serving.security import Doorkeeper
 from serving.settings import Settings
 from serving.worker import work
@@ -46,14 +48,16 @@ def create_app(settings: Settings) -> FastAPI:
         docs_url=None,  # these pages load their code from elsewhere; the contract itself is at /openapi.json
         redoc_url=None,
         lifespan=partial(_lifespan, settings),
+        generate_unique_id_function=operation_id,
         redirect_slashes=False,
         telemetry={"tracing": False, "metrics": False, "logs": False},
     )
     # The same handler twice: FastAPI's route describes it, this one in front serves it without the framework's matching
     # and dependency machinery, which would cost a third of what is left beside the score itself.
     app.router.routes.append(_Direct("/v1/score", score.score, methods=["POST"]))
-    for routes in (score, ingest, leads, jobs, model, policy, health, console):
+    for routes in (score, ingest, leads, jobs, model, policy, audit, health, console):
         app.include_router(routes.router)
+    app.router.routes.append(Route("/openapi-salesforce.json", _for_salesforce, methods=["GET"], include_in_schema=False))
     app.mount("/static", console.static_files(), name="static")
     app.add_middleware(Edge, dev=settings.auth == "dev")
     app.add_exception_handler(TamizError, _on_our_error)
@@ -61,6 +65,10 @@ def create_app(settings: Settings) -> FastAPI:
     app.add_exception_handler(RequestValidationError, _on_invalid)
     describe(app)
     return app
+
+
+async def _for_salesforce(request: Request) -> JSONResponse:
+    return JSONResponse(for_salesforce())
 
 
 class _Direct(Route):
@@ -128,7 +136,16 @@ async def _on_http_error(request: Request, error: Exception) -> ProblemResponse:
         405: f"{request.method} is not for {request.url.path}: /openapi.json lists what is.",
     }
     detail = says.get(error.status_code, str(error.detail))
-    return problem_response(error.status_code, detail, request_id=request.scope.get("request_id"), headers=error.headers)
+    headers = dict(error.headers or {})
+    if error.status_code == 405:
+        headers["Allow"] = ", ".join(sorted(_allowed(request)))
+    return problem_response(error.status_code, detail, request_id=request.scope.get("request_id"), headers=headers)
+
+
+def _allowed(request: Request) -> set[str]:
+    """The methods of every route at this address; the router looks no further than the first."""
+    asked = {method: {**request.scope, "method": method} for method in METHODS}
+    return {method for method, scope in asked.items() if any(route.matches(scope)[0] is Match.FULL for route in request.app.routes)}
 
 
 async def _on_invalid(request: Request, error: Exception) -> ProblemResponse:

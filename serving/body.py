@@ -4,27 +4,28 @@ from __future__ import annotations
 
 from starlette.requests import Request
 
-from serving.problems import BodyTooLarge
+from serving.problems import BodyIncomplete, BodyTooLarge
 
 __all__ = ["read_body"]
 
 
 async def read_body(request: Request, limit: int) -> bytes:
-    """The whole body; raises BodyTooLarge before the excess is read, or believed."""
+    """The whole body; raises BodyTooLarge before the excess is read, or believed, and BodyIncomplete."""
     declared = request.headers.get("content-length")
     if declared is not None and declared.isdigit() and int(declared) > limit:
         raise BodyTooLarge(limit=limit)
     first = await request.receive()
-    if not first.get("more_body", False):  # nearly always: one message
+    if first["type"] == "http.request" and not first.get("more_body", False):  # nearly always: one message
         body: bytes = first.get("body", b"")
         if len(body) > limit:
             raise BodyTooLarge(limit=limit)
         return body
-    whole = bytearray(first.get("body", b""))
-    while True:
-        message = await request.receive()
+    whole, message = bytearray(), first
+    while message["type"] == "http.request":
         whole += message.get("body", b"")
         if len(whole) > limit:
             raise BodyTooLarge(limit=limit)
-        if message["type"] == "http.disconnect" or not message.get("more_body", False):
+        if not message.get("more_body", False):
             return bytes(whole)
+        message = await request.receive()
+    raise BodyIncomplete  # the caller has gone, or was too slow: half a body is never taken for a whole one

@@ -1,4 +1,4 @@
-"""`tamiz serve` and `tamiz keys`: the service on a port, and who may call it.
+"""`tamiz serve`, `tamiz keys` and `tamiz openapi`: the service on a port, who may call it, and its contract.
 
 In: arguments and the environment. Out: a service that stops cleanly on Ctrl-C, or one line that says why it did not
 start: a port in use, a host beyond this machine without keys, a store of a newer version.
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from data.store import ApiKey, Store
     from serving.settings import Settings
 
-__all__ = ["keys", "serve"]
+__all__ = ["keys", "openapi", "serve"]
 
 
 class PortInUse(BadUsage):
@@ -51,6 +51,10 @@ class UnreadableExpiry(BadUsage):
 
 class NoSuchKey(BadUsage):
     """No key in force has the prefix {prefix!r}: `tamiz keys list` shows them."""
+
+
+class UnreadableGrace(BadUsage):
+    """{value!r} is no time to go on: give days such as 7d or hours such as 12h; 0d ends the old key at once."""
 
 
 def serve(
@@ -85,7 +89,26 @@ def serve(
         listener.close()
 
 
-keys = typer.Typer(no_args_is_help=True, help="Create, list and revoke API keys.")
+def openapi(
+    salesforce: Annotated[bool, typer.Option("--salesforce", help="The part that Salesforce External Services can use.")] = False,
+) -> None:
+    """Print the contract of the API, as the service gives it at /openapi.json; nothing is started.
+
+    Example:
+      tamiz openapi > docs/openapi.json
+      tamiz openapi --salesforce > docs/openapi-salesforce.json
+    """
+    from pathlib import Path
+
+    from serving.app import create_app
+    from serving.salesforce import for_salesforce
+    from serving.settings import Settings
+
+    document = for_salesforce() if salesforce else create_app(Settings(Path())).openapi()
+    typer.echo(json.dumps(document, indent=1, ensure_ascii=False))
+
+
+keys = typer.Typer(no_args_is_help=True, help="Create, list, rotate and revoke API keys.")
 
 
 @keys.command("create")
@@ -93,19 +116,54 @@ def create(
     scope: Annotated[list[str], typer.Option("--scope", help="score, ingest, read, policy or admin; may be repeated.")],
     expires: Annotated[str | None, typer.Option("--expires", help="Days such as 90d, or an instant; default: never.")] = None,
     note: Annotated[str, typer.Option("--note", help="Whose it is.")] = "",
+    rate: Annotated[int | None, typer.Option("--rate", min=1, help="Requests a minute; default: as many as come.")] = None,
 ) -> None:
     """Make a key and print it, once: only its SHA-256 is kept.
 
     Example:
       tamiz keys create --scope score --scope ingest --expires 365d --note "CRM"
     """
+    from data.audit import whoever_is_here
     from serving.security import new_key
 
-    key, stored = new_key(scope, note=note, expires_at=_expiry(expires))
+    key, stored = new_key(scope, note=note, expires_at=_expiry(expires), rate=rate)
     with _Opened() as store:
-        store.add_key(stored)
+        store.add_key(stored, actor=whoever_is_here())
     typer.echo(key)
     typer.echo("Keep it now: it is not shown again.", err=True)
+
+
+@keys.command("rotate")
+def rotate(
+    prefix: Annotated[str, typer.Argument(help="The part of the old key before the dot.")],
+    grace: Annotated[str, typer.Option("--grace", help="How long the old key goes on: days or hours, such as 7d or 12h.")] = "7d",
+    expires: Annotated[
+        str | None, typer.Option("--expires", help="As with `create`; default: as long as the old key was made for.")
+    ] = None,
+) -> None:
+    """Make a key that may do the same, print it once, and let the old one end after a time of grace.
+
+    Example:
+      tamiz keys rotate tmz_1a2b3c4d
+      tamiz keys rotate tmz_1a2b3c4d --grace 12h --expires 365d
+    """
+    from data.audit import whoever_is_here
+    from data.store import now
+    from serving.security import new_key
+
+    prefix, ends_at = prefix.partition(".")[0], now() + _grace(grace)
+    with _Opened() as store:
+        old = next(filter(lambda one: one.prefix == prefix, store.keys()), None)
+        if old is None:
+            raise NoSuchKey(prefix=prefix)
+        lasts = None if old.expires_at is None else now() + old.expires_at - old.created_at
+        key, stored = new_key(
+            sorted(old.scopes), note=old.note, expires_at=_expiry(expires) if expires else lasts, rate=old.rate, replaces=prefix
+        )
+        if not store.replace_key(prefix, stored, ends_at=ends_at, actor=whoever_is_here()):
+            raise NoSuchKey(prefix=prefix)
+    typer.echo(key)
+    typer.echo(f"Keep it now: it is not shown again. {prefix} ends {_when(min(ends_at, old.expires_at or ends_at))}.", err=True)
 
 
 @keys.command("list")
@@ -126,7 +184,7 @@ def list_keys(as_json: Annotated[bool, typer.Option("--json", help="Print JSON."
         described = _described(key)
         typer.echo(
             "  ".join(
-                f"{described[name] or '-':<20}" for name in ("prefix", "state", "scopes", "expires_at", "last_used_at", "note")
+                f"{described[name] or '-':<20}" for name in ("prefix", "state", "scopes", "rate", "expires_at", "last_used_at", "note")
             ).rstrip()
         )
 
@@ -138,9 +196,11 @@ def revoke(prefix: Annotated[str, typer.Argument(help="The part of the key befor
     Example:
       tamiz keys revoke tmz_1a2b3c4d
     """
+    from data.audit import whoever_is_here
+
     prefix = prefix.partition(".")[0]
     with _Opened() as store:
-        if not store.revoke_key(prefix):
+        if not store.revoke_key(prefix, actor=whoever_is_here()):
             raise NoSuchKey(prefix=prefix)
     typer.echo(f"{prefix} is revoked", err=True)
 
@@ -256,6 +316,14 @@ def _expiry(text: str | None) -> int | None:
     return microseconds(at)
 
 
+def _grace(text: str) -> int:
+    """Microseconds."""
+    told = re.fullmatch(r"(\d{1,4})([dh])", text.strip())
+    if told is None:
+        raise UnreadableGrace(value=text)
+    return int(told[1]) * {"d": 86_400_000_000, "h": 3_600_000_000}[told[2]]
+
+
 def _described(key: ApiKey) -> dict[str, str]:
     from data.store import now
 
@@ -265,6 +333,8 @@ def _described(key: ApiKey) -> dict[str, str]:
         "prefix": key.prefix,
         "state": state,
         "scopes": " ".join(sorted(key.scopes)),
+        "rate": "" if key.rate is None else f"{key.rate} a minute",
+        "replaces": key.replaces or "",
         "expires_at": _when(key.expires_at) or "never",
         "created_at": _when(key.created_at),
         "last_used_at": _when(key.last_used_at) or "never used",

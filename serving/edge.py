@@ -23,12 +23,12 @@ from serving.security import is_loopback, names_this_machine
 if TYPE_CHECKING:
     from serving.metrics import Metrics
 
-__all__ = ["Edge"]
+__all__ = ["METHODS", "Edge"]
 
 _log = logging.getLogger("tamiz.requests")
 _HARMLESS = re.compile(rb"[A-Za-z0-9._:-]{1,64}")
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
-_METHODS = frozenset({"GET", "HEAD", "OPTIONS", "POST", "PUT", "DELETE", "PATCH"})
+METHODS = frozenset({"GET", "HEAD", "OPTIONS", "POST", "PUT", "DELETE", "PATCH"})
 SLOW = 1.0
 
 _CONTENT_POLICY = (
@@ -91,7 +91,7 @@ class Edge:
         route = getattr(scope.get("route"), "path", "unmatched")
         metrics: Metrics | None = getattr(scope["app"].state, "metrics", None) if "app" in scope else None
         if metrics is not None:
-            metrics.request(scope["method"] if scope["method"] in _METHODS else "OTHER", route, status, seconds)
+            metrics.request(scope["method"] if scope["method"] in METHODS else "OTHER", route, status, seconds)
         if seconds > SLOW or status >= 500:
             _log.warning(
                 json.dumps(

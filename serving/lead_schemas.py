@@ -26,6 +26,10 @@ __all__ = [
 ]
 
 
+SORTS = ("probability", "expected_value", "since", "as_of")
+"""What the queue can be sorted by."""
+
+
 class StageChange(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
     """An entry of a lead's pipeline history."""
 

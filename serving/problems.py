@@ -17,6 +17,7 @@ from data.errors import BadUsage, TamizError
 
 __all__ = [
     "BatchTooLong",
+    "BodyIncomplete",
     "BodyTooLarge",
     "HostRefused",
     "IdempotencyMismatch",
@@ -75,6 +76,10 @@ class Unprocessable(BadUsage, status=422):
 
 class BodyTooLarge(BadUsage, status=413):
     """The body is larger than {limit:,} bytes: send less, or several calls."""
+
+
+class BodyIncomplete(BadUsage, status=408):
+    """The body did not come whole, or not in time: nothing of it was kept, send it again."""
 
 
 class BatchTooLong(BadUsage, status=413):

@@ -1,7 +1,7 @@
 """Who calls, and what they may do.
 
 A key is `prefix.secret`: the prefix finds its row, the SHA-256 of the secret is compared in constant time. In: a
-request's headers and the scope that the call needs. Out: a `Caller`, or a 401 or 403. With `TAMIZ_AUTH=dev` a call
+request's headers and the scope that the call needs. Out: a `Caller`, or a 401, 403 or 429. With `TAMIZ_AUTH=dev` a call
 without a key is the local user; a key that is presented and wrong is a 401 all the same.
 """
 
@@ -20,6 +20,7 @@ from starlette.datastructures import Headers
 from data.errors import BadUsage
 from data.quick import Quick
 from data.store import ApiKey, now
+from serving.limits import Limits
 from serving.problems import KeyMissing, KeyWrong, ScopeMissing
 from serving.settings import Auth
 
@@ -55,6 +56,7 @@ class Doorkeeper:
         self._open = auth == "dev"
         self._quick = quick
         self._used: dict[str, int] = {}
+        self._limits = Limits()
 
     def admit(self, headers: Headers, *scopes: str) -> Caller:
         """The caller, if it holds one of the scopes."""
@@ -78,22 +80,27 @@ class Doorkeeper:
         prefix, _, secret = key.strip().partition(".")
         digest = hashlib.sha256(secret.encode()).hexdigest()
         row = self._quick.key(prefix) if kind.lower() == "bearer" else None
-        sha256, scopes, expires, revoked = row or (_NOBODY, "", None, 0)
+        sha256, scopes, expires, revoked, rate = row or (_NOBODY, "", None, 0, None)
         at = now()
         valid = hmac.compare_digest(digest, sha256) and row is not None
         if not valid or revoked is not None or (expires is not None and expires <= at):
             raise KeyWrong
         self._used[prefix] = at
+        if rate is not None:
+            self._limits.take(prefix, rate)
         return Caller(prefix, frozenset(scopes.split()))
 
 
-def new_key(scopes: Sequence[str], *, note: str = "", expires_at: int | None = None) -> tuple[str, ApiKey]:
+def new_key(
+    scopes: Sequence[str], *, note: str = "", expires_at: int | None = None, rate: int | None = None, replaces: str | None = None
+) -> tuple[str, ApiKey]:
     """A fresh key as its holder sees it once, and as it is stored."""
     for scope in scopes:
         if scope not in SCOPES:
             raise UnknownScope(scope=scope)
     prefix, secret = f"tmz_{secrets.token_hex(4)}", secrets.token_urlsafe(32)
-    stored = ApiKey(prefix, hashlib.sha256(secret.encode()).hexdigest(), frozenset(scopes), note, now(), expires_at)
+    digest = hashlib.sha256(secret.encode()).hexdigest()
+    stored = ApiKey(prefix, digest, frozenset(scopes), note, now(), expires_at, rate=rate, replaces=replaces)
     return f"{prefix}.{secret}", stored
 
 

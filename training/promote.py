@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from data.errors import BadUsage, GateSaidNo
+from data.errors import BadUsage, GateSaidNo, TamizError
 from models.registry import CHALLENGER, CHAMPION, NoSuchVersion, Registry, resolve_model
 from training.compare import Comparison, keep, kept, of_folders, tags
 from training.gates import Decision
@@ -79,6 +79,8 @@ def promote(
     _refuse(comparison.decision, why, current)
     publish = _mapping(home, comparison) if accept_mapping else None
     replaced = registry.promote(version, tags(comparison, why))
+    overruled = why.strip() if not comparison.decision.promote else None
+    _audited(home, say, "model.promoted", version, replaced=replaced, overruled=overruled)
     published = publish(version) if publish else ""
     return Promotion(version, replaced, comparison.decision, registry.pull(), why, published)
 
@@ -87,7 +89,24 @@ def rollback(home: Home, *, why: str = "", tracking_uri: str | None = None, say:
     """The champion before this one serves again: (version now, version left, folder)."""
     registry = Registry(home, tracking_uri, say)
     now, left = registry.rollback(why)
+    _audited(home, say, "model.rolled-back", now, left=left, why=why.strip() or None)
     return now, left, registry.pull()
+
+
+def _audited(home: Home, say: Say, action: str, version: int, **detail: object) -> None:
+    """Right after the registry, which is another database: what has been promoted stays so if the store does not take the entry."""
+    from data.audit import note, whoever_is_here
+    from data.store import Store
+
+    try:
+        store = Store.open(home.root, home.database)
+        try:
+            with store.writing() as connection:
+                note(connection, whoever_is_here(), action, version, **detail)
+        finally:
+            store.close()
+    except TamizError as error:
+        say(f"not in the audit: {error}")
 
 
 def _compared(home: Home, challenger: Path, champion: Path | None, source: Source | None, say: Say) -> Comparison:
@@ -116,8 +135,8 @@ def _refuse(decision: Decision, why: str, current: int | None) -> None:
 
 def _mapping(home: Home, comparison: Comparison) -> Callable[[int], str]:
     """How to publish the offered thresholds, once it is sure that they are offered for the policy in force."""
+    from data.audit import whoever_is_here
     from data.store import Store
-    from models.policy_commands import user
 
     mapped, before = comparison.mapped, comparison.policy
     if mapped is None or before is None:
@@ -129,7 +148,8 @@ def _mapping(home: Home, comparison: Comparison) -> Callable[[int], str]:
     def publish(version: int) -> str:
         said = f"MQL {before.mql.enter:.4g} → {mapped.mql.enter:.4g}, SQL {before.sql.enter:.4g} → {mapped.sql.enter:.4g}"
         note = f"{_MAPPED.format(version=version)}: {said}"
-        done = Store.open(home.root, home.database).publish(mapped.to_json(), author=user(), note=note, expected=comparison.policy_version)
+        me = whoever_is_here()
+        done = Store.open(home.root, home.database).publish(mapped.to_json(), author=me, note=note, expected=comparison.policy_version)
         return f"policy version {done.version} is in force, with the thresholds that keep each volume: {said}"
 
     return publish

@@ -43,7 +43,8 @@ async def put_lead(request: Request, lead_id: str) -> Response:
 
 
 @router.post("/v1/activities", summary="Keep activities", **operation(
-    takes="Activities", example={"activities": [ACTIVITY]}, gives="IngestAnswer", errors=_ERRORS
+    takes="Activities", lines="Activity", example={"activities": [ACTIVITY]}, gives="IngestAnswer", errors=_ERRORS,
+    query=("import",),
 ))  # fmt: skip
 async def post_activities(request: Request) -> Response:
     """Up to 5,000 activities, as JSON or NDJSON; one with a known `activity_id` of its lead changes nothing."""
@@ -51,7 +52,8 @@ async def post_activities(request: Request) -> Response:
 
 
 @router.post("/v1/stage-changes", summary="Keep stage changes", **operation(
-    takes="StageChanges", example={"stage_changes": [STAGE_CHANGE]}, gives="IngestAnswer", errors=_ERRORS
+    takes="StageChanges", lines="StageChange", example={"stage_changes": [STAGE_CHANGE]}, gives="IngestAnswer", errors=_ERRORS,
+    query=("import",),
 ))  # fmt: skip
 async def post_stage_changes(request: Request) -> Response:
     """Entries of pipeline histories; one is told by lead, stage and instant."""
@@ -59,7 +61,8 @@ async def post_stage_changes(request: Request) -> Response:
 
 
 @router.post("/v1/outcomes", summary="Keep outcomes", **operation(
-    takes="Outcomes", example={"outcomes": [OUTCOME]}, gives="IngestAnswer", errors=_ERRORS
+    takes="Outcomes", lines="OutcomeIn", example={"outcomes": [OUTCOME]}, gives="IngestAnswer", errors=_ERRORS,
+    query=("import",),
 ))  # fmt: skip
 async def post_outcomes(request: Request) -> Response:
     """Conversions and losses; one is told by lead, kind and instant."""

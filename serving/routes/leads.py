@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import base64
-import binascii
 from typing import Any, get_args
 
 import msgspec
@@ -15,8 +13,9 @@ from data.crm import Queue, Standing
 from data.errors import BadUsage, TamizError
 from models.decision import Decision, Outcome
 from serving.decider import Stood
-from serving.lead_schemas import DecisionPage, QueueItem, QueuePage
+from serving.lead_schemas import SORTS, DecisionPage, QueueItem, QueuePage
 from serving.openapi import operation
+from serving.pages import cursor_at, limit_of, place_of
 from serving.problems import Unprocessable
 from serving.rescoring import score_leads
 from serving.schemas import decode, instant
@@ -25,8 +24,6 @@ from serving.service import Service, admit
 __all__ = ["router"]
 
 router = APIRouter(tags=["leads"])
-MOST = 500
-_SORTS = ("probability", "expected_value", "since", "as_of")
 _DECISIONS = get_args(Outcome)
 
 
@@ -45,7 +42,7 @@ async def queue(request: Request) -> Response:
     following = None
     if len(rows) == wanted.limit:
         value = getattr(rows[-1], wanted.sort)
-        following = _cursor([-1.0 if value is None else value, rows[-1].lead_id])
+        following = cursor_at(-1.0 if value is None else value, rows[-1].lead_id)
     return _json(msgspec.json.encode(QueuePage([_item(row) for row in rows], following)))
 
 
@@ -76,10 +73,10 @@ async def decisions(request: Request, lead_id: str) -> Response:
     """Every decision on a lead in the ledger, newest first."""
     service, _ = admit(request, "read")
     one = await _known(service, lead_id)
-    limit, after = _limit(request), _after(request)
-    before = int(after[0]) if after else None
+    limit, after = limit_of(request), place_of(request, int)
+    before = after[0] if after else None
     rows = await asyncio.to_thread(service.store.decisions_of, one, before, limit)
-    following = _cursor([rows[-1][0]]) if len(rows) == limit else None
+    following = cursor_at(rows[-1][0]) if len(rows) == limit else None
     listed = [msgspec.json.decode(answer, type=Decision) for _, answer in rows]
     return _json(msgspec.json.encode(DecisionPage(one, listed, following)))
 
@@ -113,8 +110,8 @@ def _wanted(request: Request) -> Queue:
             raise Unprocessable(f"There is no decision {one!r}: there are {', '.join(_DECISIONS)}.")
     sort = given.get("sort", "-probability")
     name = sort.removeprefix("-")
-    if name not in _SORTS:
-        raise Unprocessable(f"Leads are not sorted by {name!r}: there are {', '.join(_SORTS)}, each with - in front for the largest first.")
+    if name not in SORTS:
+        raise Unprocessable(f"Leads are not sorted by {name!r}: there are {', '.join(SORTS)}, each with - in front for the largest first.")
     least: float | None = None
     if "min_probability" in given:
         try:
@@ -123,38 +120,8 @@ def _wanted(request: Request) -> Queue:
             least = float("nan")
         if not 0 <= least <= 1:
             raise Unprocessable("`min_probability` is a number between 0 and 1.")
-    after = _after(request)
-    if after is not None and len(after) != 2:
-        raise _bad_cursor()
-    return Queue(asked, name, sort.startswith("-"), least, (float(after[0]), str(after[1])) if after else None, _limit(request))  # type: ignore[arg-type]  # checked above
-
-
-def _limit(request: Request) -> int:
-    given = request.query_params.get("limit", "50")
-    if not given.isdigit() or not 0 < int(given) <= MOST:
-        raise Unprocessable(f"`limit` is a whole number from 1 to {MOST}.")
-    return int(given)
-
-
-def _cursor(place: list[Any]) -> str:
-    return base64.urlsafe_b64encode(msgspec.json.encode(place)).decode().rstrip("=")
-
-
-def _after(request: Request) -> list[Any] | None:
-    given = request.query_params.get("cursor")
-    if not given:
-        return None
-    try:
-        place = msgspec.json.decode(base64.urlsafe_b64decode(given + "=" * (-len(given) % 4)), type=list[float | str])
-        if not place or not isinstance(place[0], float | int):
-            raise ValueError
-    except (ValueError, binascii.Error, msgspec.DecodeError, UnicodeError):
-        raise _bad_cursor() from None
-    return place
-
-
-def _bad_cursor() -> Unprocessable:
-    return Unprocessable("`cursor` is not one that this service gave: begin without one.")
+    after = place_of(request, (int, float), str)
+    return Queue(asked, name, sort.startswith("-"), least, (float(after[0]), after[1]) if after else None, limit_of(request))  # type: ignore[arg-type]  # checked above
 
 
 _answer = msgspec.json.Decoder(dict[str, Any])

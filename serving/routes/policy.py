@@ -37,7 +37,7 @@ class PolicyChanged(TamizError, status=412, exit_code=1):
     """The policy was changed meanwhile: version {version} is in force now. Look at what differs, and publish on top of it."""
 
 
-@router.get("/v1/policy", summary="The policy in force", **operation(gives="PolicyAnswer", errors=(401, 403, 503)))
+@router.get("/v1/policy", summary="The policy in force", **operation(gives="PolicyAnswer", tagged=True, errors=(401, 403, 503)))
 async def policy(request: Request) -> Response:
     """The published policy, or the model's default before the first is published. Its ETag goes into `If-Match`."""
     service, _ = admit(request, "read", "policy")
@@ -45,7 +45,8 @@ async def policy(request: Request) -> Response:
 
 
 @router.put("/v1/policy", summary="Publish a policy", **operation(
-    takes="PublishRequest", example=POLICY, gives="PolicyAnswer", errors=(400, 401, 403, 412, 413, 422, 428, 503), headers=("If-Match",)
+    takes="PublishRequest", example=POLICY, gives="PolicyAnswer", tagged=True,
+    errors=(400, 401, 403, 412, 413, 422, 428, 503), headers=("If-Match",)
 ))  # fmt: skip
 async def publish(request: Request) -> Response:
     """Publishes thresholds with an author and a note; the next score obeys. What is in force already is not published again."""
@@ -55,7 +56,7 @@ async def publish(request: Request) -> Response:
     author = wanted.author or caller.name
     try:
         row = await asyncio.to_thread(
-            service.store.publish, wanted.policy.to_json(), author=author, note=wanted.note, expected=before.number
+            service.store.publish, wanted.policy.to_json(), author=author, note=wanted.note, expected=before.number, actor=caller.name
         )
     except VersionConflict:
         raise _changed(_in_force(service), wanted.policy) from None
@@ -97,7 +98,8 @@ async def versions(request: Request) -> Response:
 
 
 @router.post("/v1/policy/rollback", summary="Publish an older version again", **operation(
-    takes="RollbackRequest", example={}, gives="PolicyAnswer", errors=(400, 401, 403, 404, 412, 413, 422, 428, 503), headers=("If-Match",)
+    takes="RollbackRequest", example={}, gives="PolicyAnswer", tagged=True,
+    errors=(400, 401, 403, 404, 412, 413, 422, 428, 503), headers=("If-Match",)
 ))  # fmt: skip
 async def rollback(request: Request) -> Response:
     """Goes back to the version before, or to the one named, as a new version; going back again goes further back."""
@@ -106,7 +108,9 @@ async def rollback(request: Request) -> Response:
     before = _matched(request, service, None)
     author = wanted.author or caller.name
     try:
-        row = await asyncio.to_thread(service.store.roll_back, wanted.to, author=author, note=wanted.note, expected=before.number)
+        row = await asyncio.to_thread(
+            service.store.roll_back, wanted.to, author=author, note=wanted.note, expected=before.number, actor=caller.name
+        )
     except VersionConflict:
         raise _changed(_in_force(service), None) from None
     return _tagged(in_force_of(row), before.policy)

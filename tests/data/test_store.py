@@ -251,7 +251,7 @@ class TestKeys:
     def test_a_key_is_kept_as_it_was_made(self, store: Store) -> None:
         store.add_key(KEY)
         assert store.keys() == [KEY]
-        assert store.quick().key("tmz_1") == ("00" * 32, "read score", 9_000, None)
+        assert store.quick().key("tmz_1") == ("00" * 32, "read score", 9_000, None, None)
 
     def test_revoking_works_once_and_at_once(self, store: Store) -> None:
         quick = store.quick()

@@ -17,7 +17,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from starlette.testclient import TestClient
 
+from serving.app import create_app
+from serving.settings import Settings
 from tamiz import main
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -161,6 +164,42 @@ class TestKeys:
         assert secret.encode() not in (home / "tamiz.db").read_bytes()
         assert tamiz("keys", "revoke", prefix).returncode == 0
         assert "revoked" in tamiz("keys", "list").stdout
+
+
+class TestRotation:
+    def test_an_unknown_key_and_an_unreadable_grace_are_refused(self, tamiz: Run) -> None:
+        assert "tmz_0" in tamiz("keys", "rotate", "tmz_0").stderr
+        assert tamiz("keys", "rotate", "tmz_0", "--grace", "soon").stderr.startswith("error: 'soon' is no time to go on")
+
+    def test_old_and_new_key_work_until_the_grace_is_over(self, tamiz: Run, home: Path) -> None:
+        old = tamiz("keys", "create", "--scope", "read", "--note", "CRM", "--rate", "600").stdout.strip()
+        kept = tamiz("keys", "rotate", old.partition(".")[0])
+        new = kept.stdout.strip()
+        assert "ends 20" in kept.stderr
+        assert works(home, old)
+        assert works(home, new)
+        ended = tamiz("keys", "rotate", new, "--grace", "0d").stdout.strip()
+        assert not works(home, new)
+        assert works(home, ended)
+        listed = json.loads(tamiz("keys", "list", "--json").stdout)
+        assert [one["replaces"] for one in listed] == ["", old.partition(".")[0], new.partition(".")[0]]
+        assert {(one["scopes"], one["rate"], one["note"]) for one in listed} == {("read", "600 a minute", "CRM")}
+        assert tamiz("keys", "rotate", new).returncode == 2
+
+    def test_the_audit_tells_who_did_it_and_no_secret(self, tamiz: Run) -> None:
+        key = tamiz("keys", "create", "--scope", "read").stdout.strip()
+        tamiz("keys", "revoke", key)
+        told = tamiz("audit").stdout
+        assert [line.split()[2] for line in told.splitlines()] == ["key.revoked", "key.created"]
+        assert key.partition(".")[0] in told
+        assert key.partition(".")[2] not in told
+        assert json.loads(tamiz("audit", "--json", "--limit", "1").stdout)["action"] == "key.revoked"
+        assert tamiz("audit", "--action", "policy").stdout == ""
+
+
+def works(home: Path, key: str) -> bool:
+    with TestClient(create_app(Settings(home)), base_url="http://tamiz.example") as client:
+        return bool(client.get("/v1/policy", headers={"Authorization": f"Bearer {key}"}).status_code == 200)
 
 
 class TestPolicy:

@@ -1,9 +1,15 @@
 from __future__ import annotations
 
 import json
+import re
+from pathlib import Path
 from typing import Any
 
 import pytest
+
+import tamiz
+
+DOCS = Path(__file__).parents[2] / "docs"
 
 PROBLEM = {"$ref": "#/components/schemas/Problem"}
 
@@ -27,9 +33,42 @@ def test_every_operation_lists_its_errors_as_problems(contract: Any) -> None:
             assert operation["summary"], (method, path)
             for status, response in operation["responses"].items():
                 if int(status) >= 400:
-                    assert response["content"] == {"application/problem+json": {"schema": PROBLEM}}, (method, path, status)
+                    assert list(response["content"]) == ["application/problem+json"], (method, path, status)
+                    assert response["content"]["application/problem+json"]["schema"] == PROBLEM, (method, path, status)
+                    shown = response["content"]["application/problem+json"].get("example")
+                    assert shown is None or shown["status"] == int(status), (method, path, status)
             if path.startswith("/v1/"):
-                assert {"401", "403", "500"} <= set(operation["responses"]), (method, path)
+                assert {"401", "403", "429", "500"} <= set(operation["responses"]), (method, path)
+            if "requestBody" in operation:
+                assert {"400", "408", "413", "422"} <= set(operation["responses"]), (method, path)
+
+
+def test_every_operation_has_a_name_of_its_own(contract: Any) -> None:
+    names = [operation["operationId"] for operations in contract["paths"].values() for operation in operations.values()]
+    assert len(set(names)) == len(names)
+    assert [name for name in names if not re.fullmatch(r"[a-z][a-z_]*", name)] == []
+
+
+def test_every_request_is_shown_and_every_parameter_explained(contract: Any) -> None:
+    for path, operations in contract["paths"].items():
+        for method, operation in operations.items():
+            for content in operation.get("requestBody", {}).get("content", {}).values():
+                assert "examples" in content or content["schema"].get("description"), (method, path)
+            for parameter in operation.get("parameters", ()):
+                assert parameter.get("description"), (method, path, parameter["name"])
+
+
+@pytest.mark.parametrize(("file", "words"), [("openapi.json", []), ("openapi-salesforce.json", ["--salesforce"])])
+def test_the_contract_in_the_documents_is_this_one(file: str, words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        tamiz.main(["openapi", *words])
+    assert ended.value.code == 0
+    assert (DOCS / file).read_text(encoding="utf-8") == capsys.readouterr().out, "it has changed: `make docs` writes it again"
+
+
+def test_what_is_served_is_what_is_committed(client: Any) -> None:
+    assert client.get("/openapi.json").json() == json.loads((DOCS / "openapi.json").read_text(encoding="utf-8"))
+    assert client.get("/openapi-salesforce.json").json() == json.loads((DOCS / "openapi-salesforce.json").read_text(encoding="utf-8"))
 
 
 def test_the_decision_is_described_field_by_field(contract: Any) -> None:
