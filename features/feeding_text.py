@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
+from textwrap import wrap
 
 from features.feeding import Check, Fed
 
@@ -15,6 +16,7 @@ __all__ = ["as_text"]
 _ORDER = ("empty", "partly", "fed", "replaced")
 _LONGEST = 72
 _MOST = 20
+_WIDE = 120
 
 
 def as_text(found: Check) -> str:
@@ -28,19 +30,31 @@ def _signals(found: Check) -> Iterator[str]:
     told = ", ".join(f"{count} {state}" for state, count in counts.items() if count)
     yield f"{len(found.signals)} signals over {found.leads:,} leads and {found.activities:,} activities: {told}"
     yield "  (%: leads that give it something at any time; partly: some leads have no value, or something that it reads is nowhere)"
+    yield from _empty([one for one in found.signals if one.state == "empty"])
     wide = max(len(one.name) for one in found.signals)
-    for state in _ORDER:
+    for state in _ORDER[1:]:
         for one in found.signals:
             if one.state == state:
                 yield f"  {state:8}  {_percent(one.share)}  {one.name:{wide}}  {one.family:10}  {_why(one)}".rstrip()
+
+
+def _empty(signals: Sequence[Fed]) -> Iterator[str]:
+    """By what there is to supply, that which feeds most signals first; one that several things would feed stands under each."""
+    feeds: dict[str, list[str]] = {}
+    for one in signals:
+        for what in one.missing or (f"{'; '.join(one.reads)}: there, but it holds nothing that these can use",):
+            feeds.setdefault(what, []).append(one.name)
+    if feeds:
+        yield f"  empty ({len(signals)}), by what would feed them or help to:"
+    for what, names in sorted(feeds.items(), key=lambda pair: (-len(pair[1]), pair[0])):
+        yield f"    {_short(what, 200)}"
+        yield from wrap(", ".join(names), width=_WIDE, initial_indent="        ", subsequent_indent="        ", break_long_words=False)
 
 
 def _why(one: Fed) -> str:
     reads, missing = "; ".join(one.reads), "; ".join(_short(each, 200) for each in one.missing)
     if one.state == "replaced":
         return "your column of this name is taken as it is"
-    if one.state == "empty":
-        return f"would be fed by {missing}" if missing else f"{reads}: there, but it holds nothing that this signal can use"
     return f"{reads}; nowhere: {missing}" if missing else reads
 
 
