@@ -30,6 +30,7 @@ from models.golden import invent, read_golden
 from models.inputs import Floats, InputSpec
 from models.qualification import Policy
 from models.scoring import LeadRequest, Scorer, score_requests
+from models.value import Value
 
 __all__ = ["FORMAT", "Bundle", "BundleDamaged", "GoldenDiffers", "read_manifest", "verify_files", "write_bundle"]
 
@@ -65,6 +66,8 @@ class Bundle:
     scale: ScoreScale
     policy: Policy
     scorer: Scorer
+    value: Value | None = None
+    """What a conversion is worth; None where outcomes carried no amounts."""
 
     @classmethod
     def load(cls, folder: Path | str) -> Bundle:
@@ -98,6 +101,7 @@ class Bundle:
                 scale=ScoreScale.from_json(calibration["scale"]),
                 policy=Policy.read((folder / "policy.json").read_bytes()),
                 scorer=_scorer(encoder, manifest),
+                value=Value.load(folder),
             )
         except _MALFORMED as error:  # every hash is right, so somebody made it so
             raise BundleDamaged(folder=str(folder), why=f"its parts cannot be read ({type(error).__name__}: {error})") from error
@@ -217,6 +221,7 @@ def write_bundle(
     policy: Policy,
     manifest: Mapping[str, Any],
     tables: Mapping[str, Any],
+    value: Value | None = None,
 ) -> Bundle:
     """Writes a bundle into `folder`, which must not exist, and opens it again to prove it. `tables` are pandas frames by
     file stem (`reference`, `backtest`), written as Parquet. The folder appears whole or not at all."""
@@ -227,6 +232,7 @@ def write_bundle(
     try:
         names = [
             *model.save(building),
+            *(value.save(building) if value is not None else ()),
             _write_json(building / "encoder.json", encoder.to_json()),
             _write_json(building / "calibration.json", {"calibration": calibration.to_json(), "scale": scale.to_json()}),
             _write_json(building / "policy.json", json.loads(policy.to_json())),
@@ -235,7 +241,7 @@ def write_bundle(
             table.to_parquet(building / f"{stem}.parquet", index=False)
             names.append(f"{stem}.parquet")
         stated = {"format": FORMAT, "kind": model.kind, "feature_set": encoder.feature_set.fingerprint, **manifest}
-        unproved = Bundle(building, stated, model, encoder, calibration, scale, policy, _scorer(encoder, stated))
+        unproved = Bundle(building, stated, model, encoder, calibration, scale, policy, _scorer(encoder, stated), value)
         names.append(_write_json(building / "golden.json", {"leads": _golden(unproved)}))
         (building / MANIFEST).write_bytes(_sealed({**stated, "files": {name: _seal(building / name) for name in sorted(names)}}))
         Bundle.load(building)
@@ -288,7 +294,12 @@ def _figures(bundle: Bundle, requests: Sequence[LeadRequest]) -> Iterable[dict[s
             "probability_low": answer.probability_low,
             "probability_high": answer.probability_high,
             "contributions": float(sum(reason.contribution for reason in answer.reasons)),
-        }
+        } | _worth(bundle, answer.expected_value)
+
+
+def _worth(bundle: Bundle, expected: float | None) -> dict[str, float]:
+    """In means of a deal, so that one tolerance suits every currency."""
+    return {} if expected is None or bundle.value is None or not bundle.value.mean else {"worth": expected / bundle.value.mean}
 
 
 def _sealed(manifest: Mapping[str, Any]) -> bytes:

@@ -105,3 +105,5 @@ class Decision(msgspec.Struct):
     missing: list[str]
     """What was absent, unused, or ignored, each as a sentence that names it."""
     receipt: Receipt
+    expected_value: float | None = None
+    """Probability times the expected amount of the deal; null where outcomes carried no amounts, or without signal."""

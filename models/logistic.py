@@ -31,7 +31,7 @@ from data.errors import BadData
 from models.inputs import Floats, InputSpec, NotTrainable, labels, matrix, training_matrix
 from models.logit import one_thread, shifted_loss
 
-__all__ = ["BadLogistic", "Logistic", "fit_logistic"]
+__all__ = ["BadLogistic", "Logistic", "fit_linear", "fit_logistic"]
 
 GRID = (0.003, 0.01, 0.03, 0.1, 0.3, 1.0)
 MOST_SEARCHED = 20_000  # rows: the strength of regularisation is found on so many, the fit itself takes all
@@ -66,6 +66,22 @@ def fit_logistic(
         raise NotTrainable(why=f"C is {C} and must be above zero")
     coefficients, intercept = _obeying(_expand(X, columns), columns, y, weight, C)
     return _fitted(coefficients, intercept, C, columns, X, weight)
+
+
+def fit_linear(X: ArrayLike, target: ArrayLike, inputs: Sequence[InputSpec], *, strength: float, weights: ArrayLike) -> Logistic:
+    """Ridge regression of any number over the same columns: a `Logistic` whose margin is the expected target, and no log-odds.
+
+    `strength` is the penalty on each (standardised) coefficient, in rows.
+    """
+    values, goal, weight = matrix(X, len(inputs)), np.asarray(target, np.float64), np.asarray(weights, np.float64)
+    columns = tuple(_column(values[:, place], spec, weight) for place, spec in enumerate(inputs))
+    expanded = _expand(values, columns)
+    means, middle = np.average(expanded, axis=0, weights=weight), float(np.average(goal, weights=weight))
+    centred = expanded - means
+    with one_thread():
+        squares = (centred * weight[:, None]).T @ centred + strength * np.eye(expanded.shape[1])
+        coefficients: Floats = np.linalg.solve(squares, centred.T @ (weight * (goal - middle))).astype(np.float64, copy=False)
+    return _fitted(coefficients, middle - float(means @ coefficients), 1.0 / strength, columns, values, weight)
 
 
 @dataclass(frozen=True)
@@ -111,16 +127,21 @@ class Logistic:
         """Of each number, the sign that the regression found."""
         return {term.name: int(np.sign(term.slope)) for term in self.terms if term.kind == "number"}
 
+    def to_json(self) -> dict[str, Any]:
+        return {"kind": self.kind, "base": self.base, "C": self.C, "inputs": [term.to_json() for term in self.terms]}
+
+    @classmethod
+    def from_json(cls, document: Mapping[str, Any]) -> Self:
+        return cls.of([_Term.from_json(item) for item in document["inputs"]], float(document["base"]), float(document["C"]))
+
     def save(self, folder: Path) -> list[str]:
-        document = {"kind": self.kind, "base": self.base, "C": self.C, "inputs": [term.to_json() for term in self.terms]}
-        (folder / _FILE).write_text(json.dumps(document, indent=1, allow_nan=False), encoding="utf-8", newline="\n")
+        (folder / _FILE).write_text(json.dumps(self.to_json(), indent=1, allow_nan=False), encoding="utf-8", newline="\n")
         return [_FILE]
 
     @classmethod
     def load(cls, folder: Path) -> Self:
         try:
-            document = json.loads((folder / _FILE).read_text(encoding="utf-8"))
-            return cls.of([_Term.from_json(item) for item in document["inputs"]], float(document["base"]), float(document["C"]))
+            return cls.from_json(json.loads((folder / _FILE).read_text(encoding="utf-8")))
         except (ValueError, KeyError, TypeError) as error:
             raise BadLogistic(why=f"{type(error).__name__}: {error}") from error
 

@@ -21,12 +21,15 @@ import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from data.errors import BadUsage, DependencyFailed, TamizError
 from data.home import Home, resolve
 from models.bundle import MANIFEST, BundleDamaged, verify_files
+from models.pyfunc_model import columns_in, columns_out
+from models.value import FILE as VALUE
 
 if TYPE_CHECKING:
     from mlflow.entities import DatasetInput
@@ -35,7 +38,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "CHALLENGER", "CHAMPION", "EXPERIMENT", "MODEL", "DatasetRecord", "MlflowFailed", "ModelNotRegistered", "NoPrevious",
-    "NoSuchModel", "NoSuchVersion", "Pointer", "Registered", "Registry", "RunRecord", "read_pointer", "resolve_model",
+    "NoSuchModel", "NoSuchVersion", "Pointer", "Registered", "Registry", "RunRecord", "Sample", "read_pointer", "resolve_model",
 ]  # fmt: skip
 
 EXPERIMENT = "tamiz"
@@ -46,6 +49,17 @@ CHALLENGER = "challenger"
 _HISTORY = "tamiz.champion_history"
 _BUNDLE_SHA = "tamiz.bundle_sha256"
 _POINTER = "champion.json"
+_MODEL_FOLDER, _BUNDLE_FOLDER = "model", "bundle"
+"""Among a run's artifacts: MLflow's descriptor, and beneath it the bundle."""
+_LOADER = "models.pyfunc_model"
+_NEEDS = ("numpy", "pandas", "lightgbm", "msgspec", "pydantic")
+
+
+_ABOUT = """How likely a sales lead converts.
+
+The alias `champion` is what serves, `challenger` what was trained last. Each version's page says in words what it is worth, and its run has
+the figures, the charts and the report. `tamiz compare` says whether the challenger should replace the champion; `tamiz promote`, `tamiz
+rollback` and `tamiz pull` move between them."""
 
 
 class NoSuchVersion(TamizError, status=503, exit_code=2):
@@ -83,6 +97,15 @@ class DatasetRecord:
 
 
 @dataclass(frozen=True)
+class Sample:
+    """Figures of one moment of a run, such as how much memory was in use."""
+
+    at: int
+    """Milliseconds since 1970."""
+    values: Mapping[str, float]
+
+
+@dataclass(frozen=True)
 class RunRecord:
     """Everything that is logged of one training run."""
 
@@ -93,6 +116,11 @@ class RunRecord:
     datasets: tuple[DatasetRecord, ...] = ()
     note: str = ""
     """Markdown, shown on the run's page."""
+    samples: tuple[Sample, ...] = ()
+    children: tuple[RunRecord, ...] = ()
+    """Runs nested under this one: the trials of a search."""
+    started: int | None = None
+    """Milliseconds since 1970; None is now."""
 
 
 @dataclass(frozen=True)
@@ -133,9 +161,14 @@ class Registry:
     def log_run(self, record: RunRecord, artifacts: Mapping[str, Path] | None = None) -> str:
         """Log a finished run: parameters, figures, tags, data sets, and files or folders by artifact path ("" is the root)."""
         with self._talking() as client:
-            run_id: str = client.create_run(self._experiment(client), run_name=record.name).info.run_id
+            experiment = self._experiment(client)
+            run_id: str = client.create_run(experiment, run_name=record.name, start_time=record.started).info.run_id
             try:
                 _log_batches(client, run_id, record)
+                for child in record.children:
+                    own = client.create_run(experiment, run_name=child.name, start_time=child.started, tags={"mlflow.parentRunId": run_id})
+                    _log_batches(client, own.info.run_id, child)
+                    client.set_terminated(own.info.run_id)
                 for where, path in (artifacts or {}).items():
                     self._upload(client, run_id, path, where)
             except BaseException:
@@ -165,8 +198,11 @@ class Registry:
             with self._talking() as client:
                 if run_id is None:
                     run_id = self.log_run(RunRecord(name=f"upload {folder.name}", tags={"tamiz.kind": "upload"}))
-                self._upload(client, run_id, folder, "bundle")
-                source = f"{client.get_run(run_id).info.artifact_uri}/bundle"
+                with tempfile.TemporaryDirectory() as described:
+                    _describe(Path(described), folder, run_id)
+                    self._upload(client, run_id, Path(described), _MODEL_FOLDER)
+                self._upload(client, run_id, folder, f"{_MODEL_FOLDER}/{_BUNDLE_FOLDER}")
+                source = f"{client.get_run(run_id).info.artifact_uri}/{_MODEL_FOLDER}"
                 self._registered_model(client)
                 known = {key: str(manifest[key]) for key in ("feature_set", "data_digest", "kind") if manifest.get(key)}
                 about = known | dict(tags or {}) | {_BUNDLE_SHA: digest}
@@ -258,7 +294,7 @@ class Registry:
                 from mlflow.artifacts import download_artifacts
 
                 uri = client.get_model_version_download_uri(MODEL, str(version))
-                fetched = Path(download_artifacts(artifact_uri=uri, dst_path=str(staging), tracking_uri=self.uri))
+                fetched = Path(download_artifacts(artifact_uri=uri, dst_path=str(staging), tracking_uri=self.uri)) / _BUNDLE_FOLDER
                 verify_files(fetched)
                 if digest and manifest_digest(fetched) != digest:
                     raise BundleDamaged(folder=str(fetched), why="its manifest is not the one that was registered")
@@ -339,7 +375,7 @@ class Registry:
         from mlflow.exceptions import MlflowException
 
         try:
-            client.create_registered_model(MODEL, description="How likely a sales lead converts. Champion serves, challenger waits.")
+            client.create_registered_model(MODEL, description=_ABOUT)
         except MlflowException as error:
             if error.error_code != "RESOURCE_ALREADY_EXISTS":
                 raise
@@ -530,6 +566,7 @@ def _log_batches(client: MlflowClient, run_id: str, record: RunRecord) -> None:
     params = [Param(key, str(value)[:6000]) for key, value in record.params.items()]
     metrics = [Metric(key, float(value), now, 0) for key, value in record.metrics.items()]
     tags = [RunTag(key, str(value)[:8000]) for key, value in record.tags.items() if value]
+    metrics += [Metric(name, value, one.at, step) for step, one in enumerate(record.samples) for name, value in one.values.items()]
     if record.note:
         tags.append(RunTag("mlflow.note.content", record.note))
     for start in range(0, max(len(params), len(tags)), 100):  # MLflow's limits on one request: 100 parameters, 100 tags, 1000 metrics
@@ -538,6 +575,29 @@ def _log_batches(client: MlflowClient, run_id: str, record: RunRecord) -> None:
         client.log_batch(run_id, metrics=metrics[start : start + 1000])
     if record.datasets:
         client.log_inputs(run_id, [_dataset(entry) for entry in record.datasets])
+
+
+def _describe(folder: Path, bundle: Path, run_id: str) -> None:
+    """MLflow's descriptor of a bundle: which module loads it, and what goes in and comes out. Nothing is pickled."""
+    import mlflow.pyfunc
+    from mlflow.models import Model
+    from mlflow.models.signature import ModelSignature
+    from mlflow.types import ColSpec, DataType, Schema
+
+    model = Model(run_id=run_id)
+    if (bundle / "encoder.json").is_file():
+        columns = columns_in(json.loads((bundle / "encoder.json").read_bytes()))
+        told = columns_out(amounts=(bundle / VALUE).is_file())
+        model.signature = ModelSignature(
+            Schema([ColSpec(DataType[kind], name, required=False) for name, kind in columns.items()]),
+            Schema([ColSpec(DataType.double, name) for name in told]),
+        )
+    mlflow.pyfunc.add_to_model(model, loader_module=_LOADER, data=_BUNDLE_FOLDER)
+    model.save(str(folder / "MLmodel"))
+    needs = [f"{name}=={version(name)}" for name in _NEEDS]
+    (folder / "requirements.txt").write_text(
+        "# and Tamiz itself, whose module loads the bundle\n" + "\n".join(needs) + "\n", encoding="utf-8"
+    )
 
 
 def _dataset(record: DatasetRecord) -> DatasetInput:

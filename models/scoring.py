@@ -133,6 +133,8 @@ class Scored:
     grade: list[str | None]
     reasons: list[list[Reason]] | None
     X: Floats
+    expected_value: Floats | None
+    """None where outcomes carried no amounts, and without signal."""
     contributions: Floats | None
     """None when neither reasons nor contributions were asked for."""
 
@@ -222,7 +224,8 @@ def score_columns(
     if pulls is not None:
         # A handful of leads hear their own words; a file's reasons name the category as training knew it.
         told = scorer.reasons.of(pulls, X, reasons, table.texts if len(X) <= _FEW else None)
-    return Scored(probability, low, high, margin, score, bundle.scale.grade(score), told, X, pulls)
+    worth = None if bundle.value is None or bundle.no_signal else probability * bundle.value.given_conversion(X)
+    return Scored(probability, low, high, margin, score, bundle.scale.grade(score), told, X, worth, pulls)
 
 
 def score_requests(
@@ -265,6 +268,7 @@ def score_requests(
     facts = facts_of(policy, leads, everyone, evidence=evidence, answers=answered, consent=batch.consent)
     probability, low, high = scored.probability.tolist(), scored.low.tolist(), scored.high.tolist()
     score = scored.score.tolist()
+    worth = None if scored.expected_value is None else scored.expected_value.tolist()
     fit, engagement = _index(bundle, scored, ("fit", "authority")), _index(bundle, scored, ("engagement", "intent"))
     position = 0
     for place, (answer, request) in enumerate(zip(answers, requests, strict=True)):
@@ -293,6 +297,7 @@ def score_requests(
             probability_low=low[i],
             probability_high=high[i],
             horizon_days=bundle.horizon_days,
+            expected_value=None if worth is None else worth[i],
             score=None if bundle.no_signal else round(score[i], 1),
             grade=scored.grade[i],  # type: ignore[arg-type]  # the scale's cut-offs name grades
             decision=outcome,

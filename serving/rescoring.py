@@ -67,7 +67,7 @@ def _standing(stood: Stood) -> Standing:
         probability_high=one.probability_high,
         score=one.score,
         grade=one.grade,
-        expected_value=None,
+        expected_value=one.expected_value,
         as_of=microseconds(one.as_of),
         model_version=receipt.model_version,
         policy_version=receipt.policy_version,

@@ -159,7 +159,7 @@ def share_caught(points: Sequence[Point], share: float) -> float:
     return points[-1][1] if points else 0.0
 
 
-def wilson(positives: int, rows: int) -> tuple[float, float]:
+def wilson(positives: float, rows: int) -> tuple[float, float]:
     """95 % interval of a share.
 
     >>> [round(end, 3) for end in wilson(0, 10)]

@@ -7,24 +7,34 @@ In: a `TrainingResult` and the bundle's folder. Out: the registered version, or 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
 from data.errors import TamizError
 from data.home import Home
-from models.registry import CHALLENGER, DatasetRecord, MlflowFailed, ModelNotRegistered, Registered, Registry, RunRecord
+from models.registry import CHALLENGER, MODEL, DatasetRecord, MlflowFailed, ModelNotRegistered, Registered, Registry, RunRecord, Sample
 from training.candidates import Recipe
 from training.dataset import Dataset
 from training.report import figure_pages
 from training.result import TrainingResult
 
+_SHOWN = {"AUC": "auc", "PR-AUC": "pr_auc", "log loss": "log_loss", "ECE": "ece", "lift at 10 %": "lift_at_10"}
+
 __all__ = ["attach_report", "register", "upload"]
 
 
 def register(
-    home: Home, result: TrainingResult, data: Dataset, folder: Path, recipes: Mapping[str, Recipe], say: Callable[[str], None]
+    home: Home,
+    result: TrainingResult,
+    data: Dataset,
+    folder: Path,
+    recipes: Mapping[str, Recipe],
+    say: Callable[[str], None],
+    *,
+    samples: Sequence[Sample] = (),
+    started: int | None = None,
 ) -> tuple[Registered | None, TamizError | None]:
     """Logs the run, registers the bundle and makes it the challenger."""
     registry = Registry(home, say=say)
@@ -36,6 +46,9 @@ def register(
         "tamiz.code": result.provenance.get("code", ""),
         "feature_set": str(metrics["feature_set"]),
         "data_digest": str(metrics["data_digest"]),
+        "mlflow.source.name": "tamiz train",
+        "mlflow.source.type": "LOCAL",
+        "mlflow.source.git.commit": result.provenance.get("code", "").partition("+")[0],
     }
     record = RunRecord(
         name=f"{data.title} {metrics['model_version']}",
@@ -44,6 +57,9 @@ def register(
         tags=tags,
         datasets=(_dataset(data, result),),
         note=_note(result),
+        samples=tuple(samples),
+        children=tuple(_trials(metrics.get("search") or {})),
+        started=started,
     )
     registered = None
     try:
@@ -107,7 +123,43 @@ def _dataset(data: Dataset, result: TrainingResult) -> DatasetRecord:
     return DatasetRecord(data.title, str(result.metrics["data_digest"])[:32], source, len(data), kinds)
 
 
-def _note(result: TrainingResult) -> str:
-    from training.verdict import headline, sentences
+def _trials(search: Mapping[str, Any]) -> Iterator[RunRecord]:
+    """A nested run for each setting that the search tried, in the order in which it did."""
+    for number, one in enumerate(search.get("tried", ()), start=1):
+        setting = {name: value for name, value in one.items() if name not in ("loss", "rows")}
+        tags = {"tamiz.kind": "trial", "tamiz.taken": str(setting == search.get("setting")).lower()}
+        yield RunRecord(f"trial {number}", setting, {"tune_loss": float(one["loss"]), "fitted_rows": float(one["rows"])}, tags)
 
-    return "\n\n".join([f"**{headline(result)}**", *sentences(result)])
+
+def _note(result: TrainingResult) -> str:
+    """What a version's page says: the verdict, what to know, the figures, and how to use it."""
+    from training.verdict import cautions, headline, sentences
+
+    metrics = result.metrics
+    lines = [f"**{headline(result)}**", *sentences(result)]
+    lines += [f"\N{WARNING SIGN} **{one.title}.** {one.text}" for one in cautions(result) if one.level != "know"]
+    table = [f"| candidate | {' | '.join(_SHOWN)} |", f"|---|{'---|' * len(_SHOWN)}"]
+    for name, figures in metrics["candidates"].items():
+        own = f"**{name}**" if name == result.chosen else name
+        table.append(f"| {own} | {' | '.join(_cell(figures, key) for key in _SHOWN.values())} |")
+    served = metrics.get("served") or {}
+    lines.append("\n".join(table))
+    lines.append(
+        f"Measured on {metrics['measured']['rows']:,} test rows ({metrics['split']['kind']} split); intervals at 95 % resample leads. "
+        f"What serves is the same recipe fitted again on all mature rows ({served.get('fitted_rows', 0):,} to fit, "
+        f"{served.get('calibrated_rows', 0):,} to calibrate)."
+    )
+    if result.left_out:
+        lines.append(f"Left out by the leakage audit: {', '.join(f'`{name}`' for name in sorted(result.left_out))}.")
+    lines.append(
+        "`tamiz compare` weighs it against the champion, `tamiz promote` makes it serve. From Python, on the feature matrix: "
+        f'`mlflow.pyfunc.load_model("models:/{MODEL}/<version>").predict(frame)`, with Tamiz installed.'
+    )
+    return "\n\n".join(lines)
+
+
+def _cell(figures: Mapping[str, Any], key: str) -> str:
+    value, (low, high) = figures.get(key), figures.get(f"{key}_ci") or (None, None)
+    if value is None:
+        return "\N{EN DASH}"
+    return f"{value:.3f}" + ("" if low is None else f" ({low:.3f}\N{EN DASH}{high:.3f})")

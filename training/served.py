@@ -23,6 +23,7 @@ from models.calibration import Calibration, ScoreScale, fit_base_rate
 from models.encoder import Encoder
 from models.inputs import Floats
 from models.qualification import Policy
+from models.value import Value, fit_value
 from training.calibrate import calibrate
 from training.candidates import Candidate, Recipe, refit
 from training.dataset import Dataset
@@ -51,6 +52,8 @@ class Served:
     """Margins of `reference`."""
     fitted_rows: int
     calibrated_rows: int
+    value: Value | None = None
+    """What a conversion is worth; None where outcomes carry no amounts."""
 
 
 def fit_served(
@@ -82,7 +85,11 @@ def fit_served(
     p = calibration.apply(margin[reference])[0]
     policy = Policy.at(threshold_at(p, _TOP_MQL), threshold_at(p, _TOP_SQL))
     scale = ScoreScale.from_margins(margin[reference])
-    return Served(model, calibration, scale, policy, reference, margin[reference], fitted, len(calibrating))
+    value = None
+    if data.amount is not None:
+        won = np.flatnonzero(data.y > 0)
+        value = fit_value(X[won], data.amount[won], data.lead[won], encoder.inputs, seed=seed)
+    return Served(model, calibration, scale, policy, reference, margin[reference], fitted, len(calibrating), value)
 
 
 def write_served(
@@ -111,6 +118,7 @@ def write_served(
         policy=served.policy,
         manifest=about,
         tables=tables,
+        value=served.value,
     )
 
 

@@ -27,10 +27,12 @@ from models.boosted import is_scarce
 from models.calibration import Calibration
 from models.encoder import Encoder
 from models.inputs import Floats
-from models.registry import Registered
+from models.registry import Registered, Sample
+from models.value import fit_value
 from training.calibrate import calibrate
 from training.candidates import BLEND, KINDS, Candidate, choose, fit_candidates, search_boosted
 from training.dataset import Dataset
+from training.diagnostics import BUDGET, diagnose
 from training.leakage import Verdict, audit
 from training.leakage_dates import date_lags
 from training.leakage_timing import late_inputs
@@ -42,6 +44,9 @@ from training.report import write_report
 from training.result import Block, TrainingResult
 from training.served import Served, crosses, fit_served, matures, write_served
 from training.splits import Fold, Split, cross_fit_folds, split_by_order, split_forward, split_random
+from training.stability import shown_order
+from training.system_metrics import sampled
+from training.worth import per_hundred_calls, revenue_captured
 
 __all__ = ["Learned", "Options", "Trained", "Watch", "learn", "ranking", "serve", "split_data", "train", "when_of"]
 
@@ -100,6 +105,12 @@ class Watch:
 
 def train(read: Callable[[Say], Dataset], home: Home, options: Options, say: Say = lambda text: None) -> Trained:
     """The whole run. `read` gives the dataset; nothing is registered unless everything before it went well."""
+    with sampled(not options.quick) as samples:
+        return _train(read, home, options, say, samples)
+
+
+def _train(read: Callable[[Say], Dataset], home: Home, options: Options, say: Say, samples: Sequence[Sample]) -> Trained:
+    started = time.time_ns() // 1_000_000
     watch = Watch(say)
     seed, resamples = options.seed, _QUICK_RESAMPLES if options.quick else _RESAMPLES
 
@@ -123,17 +134,27 @@ def train(read: Callable[[Say], Dataset], home: Home, options: Options, say: Say
             everything = with_left_out(data, split, learned.folds, named, chosen, rows=learned.calibrating, seed=seed, resamples=resamples)
     with watch.stage("serve", "fitting the served model on all mature rows"):
         served = serve(data, learned, seed, no_signal=no_signal)
+    with watch.stage("measure", "measuring what a hundred calls are worth"):
+        worth, value = _worth(data, learned, served, seed, resamples)
+    looks_at = importance(candidates[chosen].model, learned.encoder, learned.X[split.test])
+    diagnostics = None
+    if not options.quick:
+        with watch.stage("diagnostics", f"diagnostics, {sum(BUDGET.values()):.0f} s at most"):
+            fitted = split.development if learned.folds else split.fit
+            one = (candidates[chosen], calibrations[chosen])
+            diagnostics = diagnose(data, split, learned.encoder, learned.X, *one, fitted, looks_at, seed=seed)
 
     version = f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{data.digest()[:8]}"
     metrics = _metrics(data, split, learned.verdicts, figures, simplest, served, chosen, no_signal=no_signal, version=version)
     metrics["search"] = _search(options, candidates)
+    metrics |= {"worth": worth, "value": value, "diagnostics": diagnostics}
     result = TrainingResult(
         metrics=metrics | kept,
         blocks=_blocks(data, split),
         sources=data.sources,
         label=data.label,
         curves=curves(data, split, candidates, calibrations),
-        importance=importance(candidates[chosen].model, learned.encoder, learned.X[split.test]),
+        importance=looks_at,
         with_left_out=everything,
         allowed=tuple(name for name in options.allow if name in data.input_names),
         dropped=options.drop,
@@ -153,7 +174,8 @@ def train(read: Callable[[Say], Dataset], home: Home, options: Options, say: Say
         place = home.bundles / f"{version}-{secrets.token_hex(2)}"
         bundle = write_served(place, data, split, learned.encoder, served, candidates[chosen], calibrations[chosen], manifest)
     with watch.stage("log", "logging to MLflow"):
-        registered, failure = register(home, result, data, bundle.folder, {name: one.recipe for name, one in candidates.items()}, say)
+        recipes = {name: one.recipe for name, one in candidates.items()}
+        registered, failure = register(home, result, data, bundle.folder, recipes, say, samples=samples, started=started)
     return _report(result, home, options, data, bundle.folder, registered, failure, watch)
 
 
@@ -230,6 +252,30 @@ def serve(data: Dataset, learned: Learned, seed: int, *, no_signal: bool) -> Ser
     return fit_served(
         data, learned.encoder, learned.X, recipe, split_data(data, seed, _SERVED_SHARES), when_of(data), no_signal=no_signal, seed=seed
     )
+
+
+def _worth(
+    data: Dataset, learned: Learned, served: Served, seed: int, resamples: int
+) -> tuple[list[dict[str, Any]], dict[str, Any] | None]:
+    """What calls are worth on test, and how well the expected value finds the revenue; None where outcomes carry no amounts."""
+    split, X = learned.split, learned.X
+    rows, before = split.test, split.development
+    one = learned.candidates[learned.chosen]
+    p, margin = learned.calibrations[learned.chosen].apply(one.margin[rows])[0], one.margin[rows]
+    y, lead, when = data.y[rows], data.lead[rows], when_of(data)
+    amount = None if data.amount is None else data.amount[rows]
+    calls = per_hundred_calls(
+        y, p, margin, lead, None if when is None else when[rows], amount, served.policy.mql.enter, seed=seed, resamples=resamples
+    )
+    if data.amount is None or amount is None:
+        return calls, None
+    won = before[data.y[before] > 0]
+    measured = fit_value(X[won], data.amount[won], data.lead[won], learned.encoder.inputs, seed=seed)
+    if measured is None:
+        return calls, None
+    expected = measured.given_conversion(X[rows])
+    captured = revenue_captured(y, p, margin, expected, lead, amount, seed=seed, resamples=resamples)
+    return calls, {"mean": measured.mean, "leads": measured.leads, "by_inputs": measured.linear is not None, "top_decile": captured}
 
 
 def when_of(data: Dataset) -> Floats | None:
@@ -371,7 +417,7 @@ def _blocks(data: Dataset, split: Split) -> tuple[Block, ...]:
             days = np.array([data.created[rows].min(), data.created[rows].max()], dtype="datetime64[us]").astype("datetime64[D]")
             return str(days[0]), str(days[1])
         if data.order is not None:
-            return f"{data.order[rows].min():.15g}", f"{data.order[rows].max():.15g}"
+            return shown_order(data.order[rows].min()), shown_order(data.order[rows].max())
         return "", ""
 
     parts = {"fit": split.fit, "tune": split.tune, "calibrate": split.calibrate, "test": split.test}

@@ -141,7 +141,7 @@ class TestADecision:
         decision = client.post("/v1/score", json=lead).json()
         assert list(decision) == [
             *("lead_id", "as_of", "probability", "probability_low", "probability_high", "horizon_days", "score", "grade", "decision"),
-            *("previous_decision", "changed", "rules", "bant", "fit", "engagement", "reasons", "missing", "receipt"),
+            *("previous_decision", "changed", "rules", "bant", "fit", "engagement", "reasons", "missing", "receipt", "expected_value"),
         ]
         assert list(decision["bant"]) == ["budget", "authority", "need", "timeline"]
         assert list(decision["reasons"][0]) == ["signal", "family", "sentence", "value", "contribution"]
