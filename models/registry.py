@@ -18,6 +18,7 @@ import os
 import re
 import shutil
 import tempfile
+import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -512,6 +513,7 @@ def _quiet() -> None:
         "DO_NOT_TRACK": "true",
         "MLFLOW_LOGGING_LEVEL": "ERROR",
         "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
+        "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",  # stdout is for figures that machines read
         "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",
         "MLFLOW_HTTP_REQUEST_TIMEOUT": "30",
         "GIT_PYTHON_REFRESH": "quiet",
@@ -579,10 +581,12 @@ def _log_batches(client: MlflowClient, run_id: str, record: RunRecord) -> None:
 
 def _describe(folder: Path, bundle: Path, run_id: str) -> None:
     """MLflow's descriptor of a bundle: which module loads it, and what goes in and comes out. Nothing is pickled."""
-    import mlflow.pyfunc
-    from mlflow.models import Model
-    from mlflow.models.signature import ModelSignature
-    from mlflow.types import ColSpec, DataType, Schema
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # MLflow warns of type hints of its own
+        import mlflow.pyfunc
+        from mlflow.models import Model
+        from mlflow.models.signature import ModelSignature
+        from mlflow.types import ColSpec, DataType, Schema
 
     model = Model(run_id=run_id)
     if (bundle / "encoder.json").is_file():

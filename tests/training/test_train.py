@@ -41,7 +41,7 @@ def run(data: Dataset, home: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Tra
     kept = steps.measure
     with monkeypatch.context() as patched:
         patched.setattr(steps, "measure", measure)
-        patched.setattr(steps, "register", lambda *given: (None, None))
+        patched.setattr(steps, "register", lambda *given, **more: (None, None))
         trained = train(lambda say: data, Home(home).create(), Options(quick=True))
     return trained, seen
 
