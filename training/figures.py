@@ -10,12 +10,13 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import Any
 
 from markupsafe import Markup, escape
 
 from training.result import Block, Curves, ReliabilityBin
 
-__all__ = ["base_rates", "calibration", "gain", "intervals", "lift", "percent", "share_caught", "wilson"]
+__all__ = ["base_rates", "by_time", "calibration", "gain", "intervals", "learning", "lift", "percent", "profile", "share_caught", "wilson"]
 
 Point = tuple[float, float]
 
@@ -147,6 +148,77 @@ def intervals(rows: Sequence[tuple[str, float, float, float]], reference: float 
     return _svg(_Frame(1, 1, width, height), words, parts)
 
 
+def profile(points: Sequence[Mapping[str, Any]], top: float, name: str) -> Markup:
+    """How the mean probability moves with one input: a line over numbers, dots over categories; "not known" stands apart."""
+    known = [one for one in points if one["value"] is not None]
+    numbers = bool(known) and not isinstance(known[0]["value"], str)
+    shown = [*known, *(one for one in points if one["value"] is None)]
+    frame = _Frame(
+        x_max=len(shown), y_max=_nice(top * 1.05), width=340, height=230, left=48, bottom=34 if numbers else 62, right=12, top=12
+    )
+    parts = []
+    for tick in _ticks(frame.y_max):
+        parts.append(_line(frame.x(0), frame.y(tick), frame.width - frame.right, frame.y(tick), "grid"))
+        parts.append(_text(frame.left - 6, frame.y(tick) + 4, percent(tick), "tick end"))
+    middles = [frame.x(place + 0.5) for place in range(len(shown))]
+    every = max(1, math.ceil(len(shown) / 5)) if numbers else 1
+    for place, (x, one) in enumerate(zip(middles, shown, strict=True)):
+        low, high = one["ci"]
+        if low is not None:
+            parts.append(_line(x, frame.y(low), x, frame.y(min(high, frame.y_max)), "whisker s1 faint"))
+        parts.append(_dot(x, frame.y(one["probability"]), "s1", f"{_shown(one['value'])}: {percent(one['probability'])}"))
+        if not numbers:
+            y = frame.height - 48
+            turned = f'transform="rotate(-38 {x + 4:g} {y})" x="{x + 4:g}" y="{y}"'
+            parts.append(f'<text class="tick end" {turned}>{escape(_short(one["value"]))}</text>')
+        elif place % every == 0 or one["value"] is None:
+            parts.append(_text(x, frame.height - 12, _short(one["value"]), "tick mid"))
+    if numbers:
+        parts.insert(0, _path([(x, frame.y(one["probability"])) for x, one in zip(middles, known, strict=False)], "line thin s1"))
+    ends = [one["probability"] for one in shown]
+    return _svg(frame, f"Mean probability by {name}: between {percent(min(ends))} and {percent(max(ends))}.", parts)
+
+
+def learning(points: Sequence[Mapping[str, Any]]) -> Markup:
+    """AUC by number of leads learnt from, each step twice the one before."""
+    return _steps([(f"{one['leads']:,}", one["auc"], *one["auc_ci"]) for one in points], "leads to learn from", "Learning curve")
+
+
+def by_time(parts: Sequence[Mapping[str, Any]]) -> Markup:
+    """AUC of each part of test in time."""
+    known = [(str(one["name"]), one["auc"], *one["auc_ci"]) for one in parts if one["auc"] is not None]
+    return _steps(known, "", "AUC by time", line=False)
+
+
+def _steps(points: Sequence[tuple[str, float, float, float]], x_title: str, name: str, *, line: bool = True) -> Markup:
+    bottom = max(0.0, math.floor(10 * (min(low for _, _, low, _ in points) - 0.02)) / 10)
+    frame = _Frame(x_max=len(points), y_max=1.0 - bottom, height=270)
+    parts = [_text(0, 13, "AUC", "title"), _text((frame.left + frame.width - frame.right) / 2, frame.height - 6, x_title, "title mid")]
+    for tick in [round(bottom + 0.1 * k, 1) for k in range(round((1 - bottom) * 10) + 1)]:
+        parts.append(_line(frame.x(0), frame.y(tick - bottom), frame.width - frame.right, frame.y(tick - bottom), "grid"))
+        parts.append(_text(frame.left - 8, frame.y(tick - bottom) + 4, f"{tick:.1f}", "tick end"))
+    middles = [frame.x(place + 0.5) for place in range(len(points))]
+    if line:
+        parts.append(_path([(x, frame.y(value - bottom)) for x, (_, value, _, _) in zip(middles, points, strict=True)], "line thin s1"))
+    every = max(1, math.ceil(len(points) * max(len(label) for label, *_ in points) / 48))
+    for place, (x, (label, value, low, high)) in enumerate(zip(middles, points, strict=True)):
+        parts.append(_line(x, frame.y(low - bottom), x, frame.y(high - bottom), "whisker s1"))
+        parts.append(_dot(x, frame.y(value - bottom), "s1", f"{label}: {value:.3f}"))
+        if place % every == 0:
+            parts.append(_text(x, frame.height - frame.bottom + 18, label, "tick mid"))
+    return _svg(frame, f"{name}: from {points[0][1]:.3f} to {points[-1][1]:.3f}.", parts)
+
+
+def _shown(value: object) -> str:
+    return "not known" if value is None else f"{value:,.4g}" if isinstance(value, float) else str(value)
+
+
+def _short(value: object) -> str:
+    """As much of a label as fits under its place."""
+    text = "?" if value is None else f"{value:.3g}" if isinstance(value, float) else str(value)
+    return text if len(text) <= 9 else f"{text[:8]}\N{HORIZONTAL ELLIPSIS}"
+
+
 def share_caught(points: Sequence[Point], share: float) -> float:
     """The gain curve read at a share, between its points.
 
@@ -192,7 +264,7 @@ def percent(value: float) -> str:
 
 def series(name: str) -> str:
     """The colour class of a candidate: the same on every chart."""
-    return {"boosted": "s1", "logistic": "s2", "scorecard": "s3"}.get(name, "s4")
+    return {"blend": "s1", "boosted": "s2", "logistic": "s3", "naive_bayes": "s5"}.get(name, "s4")
 
 
 def _ticks(top: float) -> list[float]:

@@ -22,7 +22,7 @@ from markupsafe import Markup, escape
 from training import figures
 from training.figures import percent
 from training.result import Importance, TrainingResult
-from training.verdict import cautions, headline, sentences
+from training.verdict import cautions, headline, holds_over_time, revenue, sentences, worth_waiting
 
 __all__ = ["figure_pages", "report_html", "write_report"]
 
@@ -32,6 +32,7 @@ DASH = "\N{EN DASH}"
 SPELT = {
     "auc": "AUC", "pr_auc": "PR-AUC", "ece": "ECE", "mql": "MQL from", "sql": "SQL from", "se": "standard error", "sha256": "SHA-256",
     "positives": "Conversions", "lift_at_10": "Lift, best 10 %", "precision_at_20": "Precision, best 20 %", "delta": "shift in log-odds",
+    "ici": "ICI",
 }  # fmt: skip
 KINDS = {"venn_abers": f"Venn{DASH}Abers", "base_rate": "the base rate for everybody"}
 SHARES = ("base_rate", "mql", "sql", "precision_at_20")
@@ -120,6 +121,13 @@ def report_html(result: TrainingResult) -> str:
         unseen=_pairs(result.unseen_accounts),
         brier=_brier(result),
         segments=result.metrics.get("segments") or [],
+        calls=_calls(result),
+        profiles=_profiles(result),
+        permutation=_permutation(result),
+        worth_waiting=worth_waiting(result),
+        holds_over_time=holds_over_time(result),
+        revenue=revenue(result),
+        budgets=_budgets(result),
         seconds=_seconds(result.metrics.get("seconds")),
         identity=_identity(result),
     )
@@ -174,7 +182,64 @@ def _charts(result: TrainingResult) -> dict[str, Markup]:
         drawn = {name: entry for name, entry in result.curves.items() if len(entry.gain) > 1}
         charts["gain"] = figures.gain(drawn, result.chosen or "")
         charts["lift"] = figures.lift(curves.gain, result.chosen or "")
+    diagnostics = result.metrics.get("diagnostics") or {}
+    curve, stable = diagnostics.get("learning_curve"), diagnostics.get("stability")
+    if curve and len(curve["points"]) > 1 and result.chosen:
+        charts["learning_curve"] = figures.learning(curve["points"])
+    if stable and sum(one["auc"] is not None for one in stable["parts"]) > 1 and result.chosen:
+        charts["stability"] = figures.by_time(stable["parts"])
     return charts
+
+
+def _calls(result: TrainingResult) -> list[dict[str, Any]]:
+    """What a hundred calls bring, for the best shares and from the policy's cut-off on."""
+    rows = []
+    for one in result.metrics.get("worth") or () if result.chosen else ():
+        name = f"best {percent(one['share'])}" if one["share"] else f"MQL, from {percent(one['cut'])}"
+        cells = []
+        for key, shown in (("conversions_per_100", _tenth), ("revenue_per_100", _whole), ("lift", _tenth), ("gain", percent)):
+            low, high = one[f"{key}_ci"]
+            cells.append((shown(one[key]) if _finite(one[key]) else DASH, f"{shown(low)}{DASH}{shown(high)}" if _finite(low) else ""))
+        rows.append({"name": name, "calls": one["calls"], "cells": cells})
+    return rows
+
+
+def _tenth(value: float) -> str:
+    return f"{value:.1f}"
+
+
+def _whole(value: float) -> str:
+    return f"{value:,.0f}"
+
+
+def _profiles(result: TrainingResult) -> list[tuple[str, str, Markup]]:
+    """(input, what it means, chart), all on one scale."""
+    found = (result.metrics.get("diagnostics") or {}).get("partial_dependence") or [] if result.chosen else []
+    top = max((point["ci"][1] or point["probability"] for one in found for point in one["points"]), default=0.0)
+    meanings = {one.name: one.meaning for one in result.importance}
+    return [(one["name"], meanings.get(one["name"], ""), figures.profile(one["points"], top, one["name"])) for one in found]
+
+
+def _permutation(result: TrainingResult) -> list[tuple[str, float, str, float]]:
+    """(family, AUC lost, its interval, share of the largest loss)."""
+    found = (result.metrics.get("diagnostics") or {}).get("permutation") or [] if result.chosen else []
+    most = max((one["auc_lost"] for one in found), default=0.0)
+    return [
+        (
+            one["name"],
+            one["auc_lost"],
+            f"{one['auc_lost_ci'][0]:.3f} to {one['auc_lost_ci'][1]:.3f}" if _finite(one["auc_lost_ci"][0]) else "",
+            max(0.0, one["auc_lost"] / most) if most > 0 else 0.0,
+        )
+        for one in found
+    ]
+
+
+def _budgets(result: TrainingResult) -> str:
+    """How long the diagnostics took, of how long they were given."""
+    found = result.metrics.get("diagnostics") or {}
+    taken = [f"{name.replace('_', ' ')} {found['seconds'][name]:.1f} of {found['budget'][name]:.0f}" for name in found.get("seconds", ())]
+    return f"Seconds taken, of those allowed: {', '.join(taken)}." if taken else ""
 
 
 def _families(importance: Sequence[Importance]) -> list[tuple[str, float]]:

@@ -15,7 +15,7 @@ from typing import Any, Literal
 from training.figures import percent, share_caught
 from training.result import Block, TrainingResult
 
-__all__ = ["Caution", "cautions", "drift", "headline", "sentences"]
+__all__ = ["Caution", "cautions", "drift", "headline", "holds_over_time", "revenue", "sentences", "worth_waiting"]
 
 SMALL_POSITIVES = 100
 WIDE_INTERVAL = 0.08
@@ -71,6 +71,51 @@ def drift(result: TrainingResult) -> str:
     old, new = before.base_rate, after.base_rate
     verb = "rose" if new > old else "fell"
     return f"The share of leads that convert {verb} from {percent(old)} in the training rows to {percent(new)} in the test rows"
+
+
+def worth_waiting(result: TrainingResult) -> str:
+    """What the learning curve says of more data; empty where it was not measured."""
+    curve = (result.metrics.get("diagnostics") or {}).get("learning_curve")
+    if not curve:
+        return ""
+    doubling = curve["doubling"]
+    if not doubling or doubling["auc_ci"][0] is None:
+        return "There are too few leads to see what half of them would have taught."
+    low, high = doubling["auc_ci"]
+    found = f"The last doubling of the leads moved the AUC by {doubling['auc']:+.3f} ({low:+.3f} to {high:+.3f})"
+    said = {
+        "rising": "more data is worth waiting for",
+        "flat": "more leads of the same kind would hardly help; other inputs might",
+        "unclear": "whether more data would help cannot be told from so few test conversions",
+    }
+    return f"{found}: {said[curve['verdict']]}."
+
+
+def holds_over_time(result: TrainingResult) -> str:
+    """Whether the ranking is as good in every part of test; empty where it was not measured."""
+    found = (result.metrics.get("diagnostics") or {}).get("stability")
+    known = [one["auc"] for one in found["parts"] if one["auc"] is not None] if found else []
+    if len(known) < 2 or not found or found["p_value"] is None:
+        return ""
+    ends = f"The AUC lies between {min(known):.2f} and {max(known):.2f}"
+    if found["p_value"] < 0.01:
+        return f"{ends}, which is more than chance would make it vary (p = {found['p_value']:.2g}): look at what happened in between."
+    return f"{ends}, no more apart than chance makes such small parts (p = {found['p_value']:.2g})."
+
+
+def revenue(result: TrainingResult) -> str:
+    """What ranking by expected value brings in money; empty where outcomes carry no amounts."""
+    value = result.metrics.get("value")
+    found = value and value["top_decile"]
+    if not value or not found or found["by_value"] is None or found["difference_ci"][0] is None:
+        return ""
+    by_value, by_probability = percent(found["by_value"]), percent(found["by_probability"])
+    caught = f"{by_value} of all revenue lies in the best 10 % by expected value, {by_probability} by probability"
+    low, high = found["difference_ci"]
+    if not value["by_inputs"]:
+        return f"{caught}. The inputs do not tell amounts apart, so every deal is expected to be worth the mean, {value['mean']:,.0f}."
+    sure = "surely more" if low > 0 else "surely less" if high < 0 else "which may be chance"
+    return f"{caught}: {sure} (difference {100 * low:+.0f} to {100 * high:+.0f} points). A deal is worth {value['mean']:,.0f} on average."
 
 
 def _chosen(result: TrainingResult) -> Mapping[str, Any] | None:

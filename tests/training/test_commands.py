@@ -29,7 +29,7 @@ Run = Callable[..., tuple[int, str, str]]
 def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
     """`tamiz train …` in this process, without MLflow: exit code, stdout, stderr."""
     monkeypatch.setenv("TAMIZ_HOME", str(tmp_path / "var"))
-    monkeypatch.setattr("training.train.register", lambda *given: (None, None))
+    monkeypatch.setattr("training.train.register", lambda *given, **more: (None, None))
     monkeypatch.chdir(tmp_path)
 
     def call(*words: str) -> tuple[int, str, str]:
