@@ -48,6 +48,7 @@ COMMANDS = {
     "serve": Command("serving.commands:serve", "Serve scores and decisions over HTTP."),
     "worker": Command("serving.work_commands:worker", "Do the work that nobody waits for, beside the service."),
     "jobs": Command("serving.work_commands:jobs", "Score many leads again: create, follow and cancel jobs."),
+    "webhooks": Command("serving.webhook_commands:webhooks", "Send decisions to others: register, test and replay."),
     "keys": Command("serving.commands:keys", "Create, list, rotate and revoke API keys."),
     "audit": Command("data.commands:audit", "List who changed policy, keys and models."),
     "openapi": Command("serving.commands:openapi", "Print the contract of the API, as the service gives it."),

@@ -395,7 +395,7 @@ outbox = sa.Table(
     sa.Column("leased_until", _Instant),
     sa.Column("delivered_at", _Instant),
     sa.Column("last_error", sa.Text),
-    sa.Index(None, "state", "due_at"),
+    sa.Index(None, "endpoint_id", "state", "due_at"),
     sa.Index(None, "endpoint_id", "lead_id", "sequence"),
     sqlite_autoincrement=True,
 )

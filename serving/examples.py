@@ -8,7 +8,7 @@ from typing import Any
 
 from data.errors import TamizError
 
-__all__ = ["ACTIVITY", "ATTRIBUTES", "JOB", "LEAD", "OUTCOME", "POLICY", "SCORE_REQUEST", "STAGE_CHANGE", "lead_to_try"]
+__all__ = ["ACTIVITY", "ATTRIBUTES", "JOB", "LEAD", "OUTCOME", "POLICY", "SCORE_REQUEST", "STAGE_CHANGE", "WEBHOOK", "lead_to_try"]
 
 TRIED = 4
 """Attributes that a lead to try has: enough to see something, few enough to read."""
@@ -75,6 +75,9 @@ POLICY: dict[str, Any] = {
 
 JOB: dict[str, Any] = {"kind": "rescore", "decision": ["mql", "sql"]}
 """Leads to score again."""
+
+WEBHOOK: dict[str, Any] = {"url": "https://crm.ejemplo.example/tamiz", "decision": ["mql", "sql"], "note": "CRM"}
+"""Where decisions are to be sent."""
 
 
 def lead_to_try(bundles: Path) -> dict[str, Any]:

@@ -64,9 +64,12 @@ _PARAMETERS: dict[str, tuple[str, dict[str, Any]]] = {
     "subject": ("A key's prefix, or a version of a policy or model.", {"type": "string"}),
     "import": ("Rows from before: each counts as recorded when it says so.", {"type": "boolean", "default": False}),
     "job_id": ("The id that creating the job gave.", {"type": "string"}),
+    "webhook_id": ("The id that registering the endpoint gave.", {"type": "string"}),
+    "state": ("Only those in this state.", {"type": "string", "examples": ["dead"]}),
     "lead_id": ("The CRM's own id of the lead.", {"type": "string", "minLength": 1, "maxLength": 200}),
 }
 """What a parameter means, wherever it stands."""
+_DONE = {200: "Done.", 201: "Made.", 202: "Kept; the rest is done soon.", 204: "Done; there is nothing to say."}
 
 
 def operation(
@@ -87,8 +90,9 @@ def operation(
     """
     listed = {*errors, 500} | ({429} if 401 in errors else set()) | ({408} if takes else set())
     responses: dict[int | str, dict[str, Any]] = {status: _problem(status) for status in sorted(listed)}
-    says = {200: "Done.", 201: "Made.", 202: "Kept; the rest is done soon."}[done]
-    responses[done] = {"description": says, "content": {"application/json": {"schema": _ref(gives) if gives else {}}}}
+    responses[done] = {"description": _DONE[done]}
+    if done != 204:
+        responses[done]["content"] = {"application/json": {"schema": _ref(gives) if gives else {}}}
     if tagged:
         responses[done]["headers"] = {"ETag": {"description": "For `If-Match`.", "schema": {"type": "string"}}}
     extra: dict[str, Any] = {"security": [{"key": []}] if 401 in errors else []}

@@ -52,5 +52,7 @@ async def running(settings: Settings) -> AsyncIterator[Service]:
         following.cancel()
         await asyncio.gather(following, return_exceptions=True)
         await ledger.close()
+        # What still runs in a thread, whoever waited for it, has to be done with the store before it is closed.
+        await asyncio.get_running_loop().shutdown_default_executor()
         quick.close()
         store.close()

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from data.errors import TamizError
 from data.jobs import Jobs, Worker
 from data.store import now
+from serving.delivery import Delivery, fill
 from serving.jobs import DECAY_HOURS, decay, do_jobs
 from serving.rescoring import rescore_some
 from serving.settings import time_of_day
@@ -37,20 +38,22 @@ HEARTBEAT_SECONDS = 15.0
 INSIDE_SHARE = 0.5
 """Of the time, how much a job may take in a process that answers requests too."""
 _log = logging.getLogger("tamiz.worker")
+Do = Callable[[], Awaitable[bool]]
 
 
 class _Step(NamedTuple):
     """A bounded piece of work, which says whether there may be more; where there is not it is looked again after a while."""
 
     name: str
-    do: Callable[[], Awaitable[bool]]
+    do: Do
     idle_seconds: float = IDLE_SECONDS
 
 
 async def work(service: Service, *, inside: bool = True) -> None:
     """Works for ever, until it is cancelled."""
     me = Worker(f"w_{secrets.token_hex(6)}", f"{socket.gethostname()}:{os.getpid()}", now(), now())
-    tasks = [asyncio.create_task(_keep_on(step)) for step in _steps(service, me.worker_id, inside=inside)]
+    delivery = Delivery(service)
+    tasks = [asyncio.create_task(_keep_on(step)) for step in _steps(service, me.worker_id, delivery.begin, inside=inside)]
     tasks.append(asyncio.create_task(_show_life(service, me)))
     try:
         await asyncio.gather(*tasks)
@@ -58,13 +61,14 @@ async def work(service: Service, *, inside: bool = True) -> None:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        await delivery.close()
         with contextlib.suppress(TamizError):
             Jobs(service.store).gone(me.worker_id)
 
 
 async def work_once(service: Service) -> None:
     """Works until nothing is left to do now."""
-    steps = _steps(service, f"w_{secrets.token_hex(6)}", inside=False)
+    steps = _steps(service, f"w_{secrets.token_hex(6)}", Delivery(service).finish, inside=False)
     while any([await step.do() for step in steps]):
         pass
 
@@ -78,10 +82,12 @@ def nightly_job(service: Service, at: datetime) -> bool:
     return made
 
 
-def _steps(service: Service, worker: str, *, inside: bool) -> list[_Step]:
+def _steps(service: Service, worker: str, deliver: Do, *, inside: bool) -> list[_Step]:
     return [
         _Step("leads that changed wait to be scored", partial(rescore_some, service), GATHER_SECONDS),
         _Step("jobs wait", partial(do_jobs, service, worker, share=INSIDE_SHARE if inside else 1.0)),
+        _Step("decisions wait to be told", partial(fill, service)),
+        _Step("webhooks wait", deliver),
     ]
 
 

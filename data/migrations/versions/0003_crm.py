@@ -190,8 +190,8 @@ def upgrade() -> None:
         sa.UniqueConstraint("message_id", name="uq_outbox_message_id"),
         sqlite_autoincrement=True,
     )
+    op.create_index("ix_outbox_endpoint_id_state_due_at", "outbox", ["endpoint_id", "state", "due_at"])
     op.create_index("ix_outbox_endpoint_id_lead_id_sequence", "outbox", ["endpoint_id", "lead_id", "sequence"])
-    op.create_index("ix_outbox_state_due_at", "outbox", ["state", "due_at"])
     op.create_table(
         "outcomes",
         sa.Column("lead_id", sa.Text, nullable=False),
