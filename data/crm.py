@@ -238,11 +238,19 @@ class Crm:
             answers.append(Held(one, account, attributes, did.get(one, []), colleagues, cut))
         return answers
 
+    def newest(self, lead_ids: Sequence[str]) -> int:
+        """The last instant at which anything of these leads was recorded or looked at; later than now where the clock was set back."""
+        with self.store.mapped(), self.store.reading() as connection:
+            read = _Reader(connection)
+            names = _json(_survivors(connection, lead_ids))
+            return max(found for table in _DATED for ((found,),) in [read(f"newest {table}", names)])
+
     # --------------------------------------------------------------------------------------------- what waits to be scored
 
     def claim_stale(self, limit: int, now: int, lease: int) -> list[tuple[str, int]]:
         """Up to `limit` leads that have waited longest, with how often each changed; nobody else gets them before `now + lease`."""
-        free = sa.or_(stale.c.claimed_until.is_(None), stale.c.claimed_until <= now)
+        # A lease that ends later than one given now could was given before the clock was set back.
+        free = sa.or_(stale.c.claimed_until.is_(None), stale.c.claimed_until <= now, stale.c.claimed_until > now + lease)
         oldest = sa.select(stale.c.lead_id).where(free).order_by(stale.c.since).limit(limit)
         if not self.store.is_sqlite:
             oldest = oldest.with_for_update(skip_locked=True)
@@ -370,7 +378,9 @@ class _Stale(msgspec.Struct, frozen=True, array_like=True):
 
 
 _ACTIVITY = ", ".join(ActivityRow.__struct_fields__)
+_DATED = {"leads": "recorded_at", "lead_changes": "recorded_at", "activities": "recorded_at", "standings": "as_of"}
 _QUERIES = {
+    **{f"newest {table}": f"SELECT COALESCE(MAX({at}), 0) FROM {table} WHERE lead_id {{among}}" for table, at in _DATED.items()},
     "merged": "SELECT merged, lead_id FROM merges WHERE merged {among}",
     "accounts": "SELECT lead_id, account, recorded_at FROM leads WHERE lead_id {among}",
     "members": "SELECT lead_id FROM leads WHERE account = {0} ORDER BY changed_at DESC, lead_id LIMIT {0}",

@@ -11,7 +11,7 @@ import asyncio
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from data.crm import Standing
+from data.crm import Held, Standing
 from data.errors import TamizError
 from data.store import now
 from serving.decider import Stood
@@ -23,25 +23,42 @@ if TYPE_CHECKING:
 __all__ = ["rescore_some", "score_leads"]
 
 TOGETHER = 64
-LEASE = 60_000_000
+LEASE = 10_000_000
+"""How long the leads of a process that died wait; one that outlives its lease is only scored twice."""
 
 
 async def rescore_some(service: Service) -> bool:
-    """Scores some of those that wait; whether there may be more."""
+    """Scores some of those that wait; whether there may be more. What was begun is finished before it lets itself be cancelled."""
+    work = asyncio.ensure_future(_some(service))
+    try:
+        return await asyncio.shield(work)
+    except asyncio.CancelledError:
+        await asyncio.wait([work])  # a thread that still reads would find the store closed
+        raise
+
+
+async def score_leads(service: Service, lead_ids: Sequence[str], *, always: bool = False) -> list[Stood | TamizError | None]:
+    """Scores leads from the store as of now and keeps where they stand; None for one that the store does not know."""
+    held = await asyncio.to_thread(service.crm.held, lead_ids, at := now())
+    if None in held and (later := await _present(service, lead_ids)) > at:  # heard of before the clock was set back
+        held = await asyncio.to_thread(service.crm.held, lead_ids, at := later)
+    return await _score(service, held, at, always=always)
+
+
+async def _some(service: Service) -> bool:
     if service.models.loaded is None:
         return False
     claimed = dict(await asyncio.to_thread(service.crm.claim_stale, TOGETHER, now(), LEASE))
     if claimed:
-        await score_leads(service, list(claimed))
+        # Whoever is settled here has to have been seen whole, whatever the clocks of those who wrote said.
+        at = await _present(service, list(claimed))
+        await _score(service, await asyncio.to_thread(service.crm.held, list(claimed), at), at)
         # One that could not be scored will not be by trying again: it waits for its next change.
         await asyncio.to_thread(service.crm.settle_stale, claimed)
     return len(claimed) == TOGETHER
 
 
-async def score_leads(service: Service, lead_ids: Sequence[str], *, always: bool = False) -> list[Stood | TamizError | None]:
-    """Scores leads from the store as of now and keeps where they stand; None for one that the store does not know."""
-    at = now()
-    held = await asyncio.to_thread(service.crm.held, lead_ids, at)
+async def _score(service: Service, held: Sequence[Held | None], at: int, *, always: bool = False) -> list[Stood | TamizError | None]:
     known = [one for one in held if one is not None]
     stood = iter(await service.decider.of_store(known, at, always=always))
     answers = [None if one is None else next(stood) for one in held]
@@ -50,6 +67,12 @@ async def score_leads(service: Service, lead_ids: Sequence[str], *, always: bool
         if isinstance(one, Stood) and one.entered:
             service.metrics.decision(one.decision.decision, one.decision.receipt.model_version)
     return answers
+
+
+async def _present(service: Service, lead_ids: Sequence[str]) -> int:
+    """Now, or just after the newest that the store holds of these leads: a clock may have been set back, or run behind another's."""
+    newest = await asyncio.to_thread(service.crm.newest, lead_ids)
+    return max(now(), newest + 1)
 
 
 def _standing(stood: Stood) -> Standing:

