@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -38,14 +39,16 @@ def home(tmp_path: Path, fault_bundles: Path) -> Path:
 
 
 @pytest.fixture
-def start(home: Path) -> Iterator[Start]:
-    """Starts a service of the installation: `start(*options, **environment)`."""
+def start(home: Path, tmp_path: Path) -> Iterator[Start]:
+    """Starts a service of the installation: `start(*options, **environment)`. What it logs is in `service.log`, shown on failure."""
     running: list[Service] = []
+    log = tmp_path / "service.log"
 
     def one(*options: str, **environment: str) -> Service:
-        running.append(begin(home, *options, **environment))
+        running.append(begin(home, *options, log=log, **environment))
         return running[-1]
 
     yield one
     for service in running:
         stop(service)
+    sys.stdout.write(log.read_text(errors="replace")[-20_000:] if log.exists() else "")

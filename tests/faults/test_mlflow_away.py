@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import socket
 import subprocess
 import sys
@@ -38,4 +37,4 @@ def test_without_mlflow_the_model_that_was_pulled_serves_on_and_after_a_restart(
             follower.kill()
             follower.wait()
     assert (home / "bundles" / "champion.json").exists()
-    assert os.listdir(home / "bundles") and not [one for one in os.listdir(home / "bundles") if one.startswith(".")]
+    assert [one.name for one in (home / "bundles").iterdir() if one.name.startswith(".")] == []
