@@ -325,6 +325,11 @@ class Store:
             if isinstance(error, sa.exc.ProgrammingError) and self.is_sqlite:
                 raise
             raise StoreUnavailable(place=self.place, cause=cause_of(error.orig)) from error
+        except OSError as error:
+            if self.is_sqlite:
+                raise
+            # pg8000 lets through what its socket says of a server that has just died.
+            raise StoreUnavailable(place=self.place, cause=error.strerror or error) from error
 
 
 def refused(error: BaseException | None) -> bool:
