@@ -11,7 +11,7 @@ import typer
 
 __all__ = ["audit", "config", "db", "simulate"]
 
-db = typer.Typer(help="Create or upgrade the database of this installation.")
+db = typer.Typer(help="Create, upgrade or back up the database of this installation.")
 
 
 def simulate(
@@ -128,3 +128,27 @@ def upgrade() -> None:
         typer.echo(f"{store.place}: " + (f"schema {store.schema_version()}, from {before}" if before else "up to date"))
     finally:
         store.close()
+
+
+@db.command("backup")
+def backup(
+    to: Annotated[Path, typer.Argument(help="The file to write; one that is there is replaced once the new one is complete.")],
+) -> None:
+    """Copy tamiz.db, of one instant, while the service goes on.
+
+    To restore it: stop the service, remove tamiz.db-wal and tamiz.db-shm, put the copy in the place of tamiz.db, start again.
+
+    Example:
+      tamiz db backup backups/tamiz-monday.db
+    """
+    from data.backup import back_up
+    from data.home import Home
+    from data.store import Store
+
+    home = Home.from_environment()
+    store = Store.open(home.root, home.database, migrate=False)
+    try:
+        size = back_up(store, to)
+    finally:
+        store.close()
+    typer.echo(f"{to}: {size:,} bytes", err=True)
