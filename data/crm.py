@@ -243,7 +243,7 @@ class Crm:
         with self.store.mapped(), self.store.reading() as connection:
             read = _Reader(connection)
             names = _json(_survivors(connection, lead_ids))
-            return max(found for table in _DATED for ((found,),) in [read(f"newest {table}", names)])
+            return max(int(found) for table in _DATED for ((found,),) in [read(f"newest {table}", names)])
 
     # --------------------------------------------------------------------------------------------- what waits to be scored
 
