@@ -150,6 +150,20 @@ def test_every_package_is_installed() -> None:
     assert found == installed
 
 
+def test_an_installation_has_every_page_and_template_of_the_repository() -> None:
+    packages: list[str] = PYPROJECT["tool"]["setuptools"]["packages"]
+    patterns: dict[str, list[str]] = PYPROJECT["tool"]["setuptools"]["package-data"]
+    packaged = {
+        path
+        for package in packages
+        for pattern in patterns["*"] + patterns.get(package, [])
+        for path in (ROOT / package.replace(".", "/")).glob(pattern)
+    }
+    tops = tuple(f"{package}/" for package in packages if "." not in package)
+    owned = {path for path in files() if path.relative_to(ROOT).as_posix().startswith(tops) and path.suffix != ".py"}
+    assert owned - packaged == set()
+
+
 def test_the_tests_are_no_package() -> None:
     assert list((ROOT / "tests").rglob("__init__.py")) == []
 
