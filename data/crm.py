@@ -311,16 +311,16 @@ class Crm:
         with self.store.mapped(), self.store.reading() as connection:
             return [Standing(*row) for row in connection.execute(ordered)]
 
-    def standing(self, lead_id: str) -> tuple[str, Standing | None, bool] | None:
-        """The lead (or the one that it was merged into), where it stands, and whether it waits to be scored; None if unknown."""
+    def standing(self, lead_id: str) -> tuple[str, Standing | None, int] | None:
+        """The lead (or the one that it was merged into), where it stands, and how often it changed since; None if unknown."""
         with self.store.mapped(), self.store.reading() as connection:
             (one,) = _survivors(connection, [lead_id])
             if connection.execute(sa.select(leads.c.lead_id).where(leads.c.lead_id == one)).first() is None:
                 return None
             chosen = sa.select(*(standings.c[name] for name in Standing.__struct_fields__)).where(standings.c.lead_id == one)
             row = connection.execute(chosen).first()
-            waits = connection.execute(sa.select(stale.c.lead_id).where(stale.c.lead_id == one)).first() is not None
-        return one, None if row is None else Standing(*row), waits
+            changed = connection.execute(sa.select(stale.c.changed).where(stale.c.lead_id == one)).scalar()
+        return one, None if row is None else Standing(*row), changed or 0
 
     def waiting(self) -> tuple[int, int | None]:
         """How many leads wait to be scored, and since when the first of them."""

@@ -18,7 +18,7 @@ from serving.openapi import operation
 from serving.pages import cursor_at, limit_of, place_of
 from serving.problems import Unprocessable
 from serving.rescoring import score_leads
-from serving.schemas import decode, instant
+from serving.schemas import decode, instant, microseconds
 from serving.service import Service, admit
 
 __all__ = ["router"]
@@ -50,13 +50,18 @@ async def queue(request: Request) -> Response:
     gives="Decision", errors=(401, 403, 404, 422, 503)
 ))  # fmt: skip
 async def decision(request: Request, lead_id: str) -> Response:
-    """The decision in the ledger that holds now; a lead that has changed since is scored first."""
+    """The newest decision in the ledger; a lead that has changed since it was made is scored and entered first."""
     service, _ = admit(request, "read", "score")
-    one = await _known(service, lead_id)
+    one, standing, changed = await _standing(service, lead_id)
     rows = await asyncio.to_thread(service.store.decisions_of, one, None, 1)
-    if not rows:
-        return _json(await _scored(service, one))
-    return _json(rows[0][1])
+    made = decode(_decision, rows[0][1]) if rows else None
+    current = made is not None and not changed and (standing is None or microseconds(made.as_of) >= standing.as_of)
+    if rows and (current or service.models.loaded is None):
+        return _json(rows[0][1])
+    answer = await _scored(service, one)
+    if changed:  # it need not be scored a second time
+        await asyncio.to_thread(service.crm.settle_stale, {one: changed})
+    return _json(answer)
 
 
 @router.post("/v1/leads/{lead_id}/score", summary="Score a lead by id", **operation(gives="Decision", errors=(401, 403, 404, 422, 503)))
@@ -72,24 +77,21 @@ async def score_by_id(request: Request, lead_id: str) -> Response:
 async def decisions(request: Request, lead_id: str) -> Response:
     """Every decision on a lead in the ledger, newest first."""
     service, _ = admit(request, "read")
-    one = await _known(service, lead_id)
+    one, _, _ = await _standing(service, lead_id)
     limit, after = limit_of(request), place_of(request, int)
     before = after[0] if after else None
     rows = await asyncio.to_thread(service.store.decisions_of, one, before, limit)
     following = cursor_at(rows[-1][0]) if len(rows) == limit else None
-    listed = [msgspec.json.decode(answer, type=Decision) for _, answer in rows]
+    listed = [decode(_decision, answer) for _, answer in rows]
     return _json(msgspec.json.encode(DecisionPage(one, listed, following)))
 
 
-async def _known(service: Service, lead_id: str) -> str:
-    """The lead as it is known now, scored again where it has changed since."""
+async def _standing(service: Service, lead_id: str) -> tuple[str, Standing | None, int]:
+    """The lead as it is called now, where it stands, and how often it has changed since."""
     found = await asyncio.to_thread(service.crm.standing, lead_id)
     if found is None:
         raise LeadUnknown(lead_id=lead_id)
-    one, standing, waits = found
-    if (waits or standing is None) and service.models.loaded is not None:
-        await score_leads(service, [one])
-    return one
+    return found
 
 
 async def _scored(service: Service, lead_id: str) -> bytes:
@@ -125,6 +127,7 @@ def _wanted(request: Request) -> Queue:
 
 
 _answer = msgspec.json.Decoder(dict[str, Any])
+_decision = msgspec.json.Decoder(Decision)
 
 
 def _item(row: Standing) -> QueueItem:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -87,6 +88,16 @@ class TestOneLead:
         for name in ("probability", "probability_low", "probability_high", "score", "grade", "reasons", "bant", "missing"):
             assert by_id[name] == by_body[name]
         assert by_id["receipt"]["input_hash"] == by_body["receipt"]["input_hash"]
+
+    def test_the_latest_decision_knows_what_happened_a_moment_ago(self, queued: TestClient) -> None:
+        before = queued.get("/v1/leads/lead-3/decision").json()
+        assert queued.get("/v1/leads/lead-3/decision").json() == before, "nothing happened, nothing is made anew"
+        queued.post("/v1/activities", json={"lead_id": "lead-3", "type": "demo_request", "occurred_at": "2026-11-20T10:00:00Z"})
+        after = queued.get("/v1/leads/lead-3/decision").json()
+        assert after["probability"] > before["probability"]
+        assert after["receipt"]["decision_id"] != before["receipt"]["decision_id"]
+        time.sleep(0.5)  # by now it has been scored by itself, too, which is no new decision
+        assert queued.get("/v1/leads/lead-3/decision").json()["probability"] == pytest.approx(after["probability"], rel=0.05)
 
     def test_every_score_asked_for_is_in_the_history(self, queued: TestClient) -> None:
         made = [queued.post("/v1/leads/lead-2/score").json()["receipt"]["decision_id"] for _ in range(3)]
