@@ -86,6 +86,10 @@ SETTINGS = (
         "who scores changed leads again, does jobs and delivers webhooks: the service `inside` itself, or `tamiz worker` `beside` it",
         ("inside", "beside"),
     ),
+    Setting(
+        "log", "TAMIZ_LOG", "auto", "how the service's log is written: `json`, `text`, or text on a terminal only", ("auto", "json", "text")
+    ),
+    Setting("log_requests", "TAMIZ_LOG_REQUESTS", "slow", "which requests are in it: those slow or failed, or all", ("slow", "all")),
     Setting("nightly", "TAMIZ_NIGHTLY", "", "time of day, such as 03:00, at which scores older than 20 hours are made again"),
     Setting(
         "webhook_allow",

@@ -23,6 +23,7 @@ from starlette.types import Scope
 
 from data.errors import TamizError
 from data.store import Store
+from serving import logs
 from serving.edge import METHODS, Edge
 from serving.openapi import describe, operation_id
 from serving.problems import ProblemResponse, problem_of, problem_response
@@ -59,7 +60,7 @@ def create_app(settings: Settings) -> FastAPI:
         app.include_router(routes.router)
     app.router.routes.append(Route("/openapi-salesforce.json", _for_salesforce, methods=["GET"], include_in_schema=False))
     app.mount("/static", console.static_files(), name="static")
-    app.add_middleware(Edge, dev=settings.auth == "dev")
+    app.add_middleware(Edge, dev=settings.auth == "dev", log_all=settings.log_requests == "all")
     app.add_exception_handler(TamizError, _on_our_error)
     app.add_exception_handler(HTTPException, _on_http_error)
     app.add_exception_handler(RequestValidationError, _on_invalid)
@@ -87,9 +88,9 @@ def from_environment() -> FastAPI:
     gc.collect()
     gc.freeze()
     gc.set_threshold(50_000, 20, 50)
-    logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s %(message)s")
-    logging.getLogger("uvicorn").setLevel(logging.WARNING)
-    return create_app(Settings.from_environment())
+    settings = Settings.from_environment()
+    logs.begin(settings.log)
+    return create_app(settings)
 
 
 @contextlib.asynccontextmanager

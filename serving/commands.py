@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 __all__ = ["keys", "openapi", "serve"]
 
 
+MANY_FILES = 65_536
+
+
 class PortInUse(BadUsage):
     """Port {port} on {host} is in use: stop what listens there, or choose another with --port."""
 
@@ -242,12 +245,15 @@ def _run(listener: socket.socket, workers: int, greet: Callable[[], None]) -> No
     import uvicorn
     from uvicorn.supervisors import Multiprocess
 
+    from serving.connections import Connection
+
+    _take_many_connections()
     config = uvicorn.Config(
         "serving.app:from_environment",
         factory=True,
         workers=workers,
         loop="uvloop" if sys.platform != "win32" else "asyncio",
-        http="httptools",
+        http=Connection,
         ws="none",
         log_config=None,
         access_log=False,
@@ -271,6 +277,18 @@ def _run(listener: socket.socket, workers: int, greet: Callable[[], None]) -> No
     server.run(sockets=[listener])
     if not server.started:
         raise typer.Exit(3)
+
+
+def _take_many_connections() -> None:
+    """As many open files as this process may have: a connection is one, and a usual limit of 1,024 is soon reached."""
+    if sys.platform == "win32":
+        return
+    import resource
+
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = MANY_FILES if hard == resource.RLIM_INFINITY else min(hard, MANY_FILES)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 def _greet(where: str, settings: Settings) -> None:

@@ -1,13 +1,13 @@
 """The outermost layer: what holds for every request, whatever its route.
 
 It names the request (`X-Request-ID`, taken over when it is harmless), sets the security headers, refuses strangers in
-`dev` mode (another Host, another origin, a listening address beyond this machine), counts and times, and turns what
+`dev` mode (another Host, another origin, a listening address beyond this machine), passes a W3C `traceparent` on to log and
+answer, counts and times, logs what failed or was slow, and turns what
 nobody caught into a bare 500 whose cause is only in the log. Plain ASGI: every microsecond here is on every score.
 """
 
 from __future__ import annotations
 
-import json
 import logging
 import os
 import re
@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from serving.logs import REQUEST
 from serving.problems import HostRefused, ProblemResponse, problem_of, problem_response
 from serving.security import is_loopback, names_this_machine
 
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 __all__ = ["METHODS", "Edge"]
 
 _log = logging.getLogger("tamiz.requests")
+_TRACE = re.compile(rb"00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}")
 _HARMLESS = re.compile(rb"[A-Za-z0-9._:-]{1,64}")
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 METHODS = frozenset({"GET", "HEAD", "OPTIONS", "POST", "PUT", "DELETE", "PATCH"})
@@ -39,6 +41,7 @@ _HEADERS = (
     (b"x-content-type-options", b"nosniff"),
     (b"x-frame-options", b"DENY"),
     (b"referrer-policy", b"no-referrer"),
+    (b"cross-origin-resource-policy", b"same-origin"),
     (b"content-security-policy", _CONTENT_POLICY),
 )
 
@@ -46,9 +49,10 @@ _HEADERS = (
 class Edge:
     """Wraps the application."""
 
-    def __init__(self, app: ASGIApp, *, dev: bool) -> None:
+    def __init__(self, app: ASGIApp, *, dev: bool, log_all: bool = False) -> None:
         self.app = app
         self._dev = dev
+        self._log_all = log_all
         self._process = os.urandom(6).hex()
         self._count = count(1)
 
@@ -57,9 +61,15 @@ class Edge:
             await self.app(scope, receive, send)
             return
         begun = perf_counter()
-        given = next((value for name, value in scope["headers"] if name == b"x-request-id"), b"")
+        given = trace = b""
+        for name, value in scope["headers"]:
+            if name == b"x-request-id":
+                given = value
+            elif name == b"traceparent" and _TRACE.fullmatch(value):
+                trace = value
         request_id = given if given and _HARMLESS.fullmatch(given) else f"{self._process}-{next(self._count):x}".encode()
-        scope["request_id"] = request_id.decode()
+        named = scope["request_id"] = request_id.decode()
+        REQUEST.set((named, trace[3:35].decode() if trace else None))
         status = 0
 
         async def answer(message: Message) -> None:
@@ -68,6 +78,8 @@ class Edge:
                 status = message["status"]
                 headers = message["headers"]
                 headers.append((b"x-request-id", request_id))
+                if trace:
+                    headers.append((b"traceparent", trace))
                 headers.extend(_HEADERS)
                 if not any(name == b"cache-control" for name, _ in headers):
                     headers.append((b"cache-control", b"no-store"))
@@ -79,31 +91,22 @@ class Edge:
             else:
                 await self.app(scope, receive, answer)
         except Exception:  # noqa: BLE001 - the last resort: nothing of what went wrong leaves the process but in the log
-            _log.exception("request %s failed", scope["request_id"])
+            _log.exception("a request failed")
             if status == 0:
                 sorry = "Something went wrong inside. The log of the service says what, under this request's id."
                 await problem_response(500, sorry, request_id=scope["request_id"])(scope, receive, answer)
         finally:
             self._note(scope, status, perf_counter() - begun)
 
-    @staticmethod
-    def _note(scope: Scope, status: int, seconds: float) -> None:
+    def _note(self, scope: Scope, status: int, seconds: float) -> None:
         route = getattr(scope.get("route"), "path", "unmatched")
         metrics: Metrics | None = getattr(scope["app"].state, "metrics", None) if "app" in scope else None
         if metrics is not None:
             metrics.request(scope["method"] if scope["method"] in METHODS else "OTHER", route, status, seconds)
-        if seconds > SLOW or status >= 500:
-            _log.warning(
-                json.dumps(
-                    {
-                        "request_id": scope["request_id"],
-                        "method": scope["method"],
-                        "route": route,
-                        "status": status,
-                        "seconds": round(seconds, 4),
-                    }
-                )
-            )
+        bad = seconds > SLOW or status >= 500
+        if bad or self._log_all:
+            told = {"method": scope["method"], "route": route, "status": status, "seconds": round(seconds, 4)}
+            _log.log(logging.WARNING if bad else logging.INFO, "request", extra={"fields": told})
 
 
 def _is_stranger(scope: Scope) -> bool:

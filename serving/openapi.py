@@ -81,18 +81,19 @@ def operation(
     headers: tuple[str, ...] = (),
     query: tuple[str, ...] = (),
     done: int = 200,
+    media: str = "application/json",
     lines: str | None = None,
     tagged: bool = False,
 ) -> dict[str, Any]:
     """Keyword arguments of a route: its request and answer by schema name, its errors, and its headers.
 
-    `lines` names the schema of a row where NDJSON will do, too; `tagged`: the answer has an ETag.
+    `lines` names the schema of a row where NDJSON will do, too; `tagged`: the answer has an ETag; `media`: it is no JSON.
     """
     listed = {*errors, 500} | ({429} if 401 in errors else set()) | ({408} if takes else set())
     responses: dict[int | str, dict[str, Any]] = {status: _problem(status) for status in sorted(listed)}
     responses[done] = {"description": _DONE[done]}
     if done != 204:
-        responses[done]["content"] = {"application/json": {"schema": _ref(gives) if gives else {}}}
+        responses[done]["content"] = {media: {"schema": _ref(gives) if gives else {}}}
     if tagged:
         responses[done]["headers"] = {"ETag": {"description": "For `If-Match`.", "schema": {"type": "string"}}}
     extra: dict[str, Any] = {"security": [{"key": []}] if 401 in errors else []}
@@ -164,6 +165,7 @@ def _schemas() -> dict[str, Any]:
     _, structs = msgspec.json.schema_components(_STRUCTS, ref_template="#/components/schemas/{name}")
     # msgspec keeps an item's bytes undecoded, so it cannot say that each is a request.
     structs["BatchRequest"]["properties"]["items"] = {"type": "array", "maxItems": 1000, "items": _ref("ScoreRequest")}
+    structs["Decision"]["required"] = list(structs["Decision"]["properties"])  # defaults are written, too
     _, models = models_json_schema([(model, "validation") for model in _MODELS], ref_template="#/components/schemas/{model}")
     components: dict[str, Any] = structs | models.get("$defs", {})
     return components

@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 from data.crm import Crm
 from data.store import Store
@@ -41,7 +42,7 @@ async def running(settings: Settings) -> AsyncIterator[Service]:
     doorkeeper = Doorkeeper(settings.auth, quick)
     metrics = Metrics(models, ledger)
     decider = Decider(models, policies, ledger, note_runtime(store))
-    service = Service(settings, store, Crm(store), doorkeeper, models, policies, ledger, decider, metrics, Previews())
+    service = Service(settings, store, Crm(store), doorkeeper, models, policies, ledger, decider, metrics, Previews(), _file_of(store))
     models.refresh()
     if models.loaded is None and models.last_failure is None:  # a refusal has said so itself
         _log.warning("no model serves yet: run `tamiz promote`, then `tamiz pull`")
@@ -56,3 +57,7 @@ async def running(settings: Settings) -> AsyncIterator[Service]:
         await asyncio.get_running_loop().shutdown_default_executor()
         quick.close()
         store.close()
+
+
+def _file_of(store: Store) -> int:
+    return Path(store.place).stat().st_ino if store.is_sqlite else -1

@@ -40,6 +40,8 @@ class Service:
     decider: Decider
     metrics: Metrics
     previews: Previews
+    store_file: int = -1
+    """Which file the SQLite store was when it was opened: its inode."""
     turns: dict[str, tuple[asyncio.Lock, int]] = field(default_factory=dict)
 
     @contextlib.asynccontextmanager

@@ -10,14 +10,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import time
 from pathlib import Path
-from typing import Literal
+from typing import Literal, cast
 
 from data.home import BadSetting, Home, resolve
+from serving.logs import Form
 
-__all__ = ["Auth", "Settings", "Where", "time_of_day"]
+__all__ = ["Auth", "Logged", "Settings", "Where", "time_of_day"]
 
 Auth = Literal["required", "dev"]
 Where = Literal["inside", "beside"]
+Logged = Literal["slow", "all"]
 
 
 @dataclass(frozen=True)
@@ -39,6 +41,10 @@ class Settings:
     """Whether this process does the work that nobody waits for, too, or leaves it to `tamiz worker`."""
     nightly: str = ""
     """At which time of day of this machine the scores that have grown old are made again; empty: never."""
+    log: Form = "auto"
+    """How the log is written."""
+    log_requests: Logged = "slow"
+    """Which requests are in it: those that failed or took longer than a second, or all."""
     webhook_allow: tuple[str, ...] = ()
     """Hosts that a webhook may go to although their addresses are private, and without TLS."""
 
@@ -50,8 +56,12 @@ class Settings:
         if nightly.value and time_of_day(nightly.value) is None:
             raise BadSetting(name="nightly", origin=nightly.origin, value=nightly.value, expected="a time of day such as 03:00")
         allowed = tuple(one.strip().lower() for one in resolve("webhook_allow", environment).value.split(",") if one.strip())
+        logged: Logged = "all" if resolve("log_requests", environment).value == "all" else "slow"
+        form = cast("Form", resolve("log", environment).value)  # one of its choices
         home = Home.from_environment(environment)
-        return cls(home.root, home.database, auth, worker=worker, nightly=nightly.value, webhook_allow=allowed)
+        return cls(
+            home.root, home.database, auth, worker=worker, nightly=nightly.value, log=form, log_requests=logged, webhook_allow=allowed
+        )
 
 
 def time_of_day(text: str) -> time | None:

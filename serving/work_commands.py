@@ -51,16 +51,16 @@ def worker(
       tamiz worker --once
     """
     import asyncio
-    import logging
     import signal
     from dataclasses import replace
 
+    from serving import logs
     from serving.running import running
     from serving.settings import Settings
     from serving.worker import work, work_once
 
-    logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s %(message)s")
     settings = Settings.from_environment()
+    logs.begin(settings.log)
     if nightly:
         settings = replace(settings, nightly=_time(nightly))
 

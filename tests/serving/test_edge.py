@@ -49,3 +49,32 @@ class TestEveryAnswer:
         answer = client.get("/v1/nothing")
         assert (answer.status_code, answer.headers["content-type"]) == (404, "application/problem+json")
         assert answer.json()["request_id"]
+
+    @pytest.mark.parametrize(
+        ("method", "path", "status"),
+        [
+            ("GET", "/nothing", 404),
+            ("PUT", "/static/nothing.css", 405),
+            ("GET", "/static/nothing.css", 404),
+            ("DELETE", "/v1/policy", 405),
+            ("TRACE", "/v1/score", 405),
+            ("BREW", "/livez", 405),
+            ("OPTIONS", "/v1/score", 405),
+            ("HEAD", "/v1/leads", 405),
+            ("POST", "/openapi.json", 405),
+            ("GET", "/v1/leads/a%2Fb/decision", 404),
+            ("GET", "/v1/leads/%00/decision", 404),
+            ("GET", "/v1/leads/%ff/decision", 404),
+            ("GET", "/v1/score/", 404),
+        ],
+    )
+    def test_is_a_problem_whatever_the_framework_would_say(self, client: Any, method: str, path: str, status: int) -> None:
+        answer = client.request(method, path)
+        assert (answer.status_code, answer.headers["content-type"]) == (status, "application/problem+json")
+        if method != "HEAD":
+            assert (answer.json()["status"], answer.json()["request_id"]) == (status, answer.headers["x-request-id"])
+        if status == 405:
+            assert method not in answer.headers["allow"].split(", ")
+
+    def test_that_a_method_is_none_names_those_that_are(self, client: Any) -> None:
+        assert client.delete("/v1/policy").headers["allow"] == "GET, PUT"

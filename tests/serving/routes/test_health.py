@@ -84,6 +84,30 @@ class TestWithADamagedModel:
         assert damaged.post("/v1/score", json={"lead": {"lead_id": "a"}}).status_code == 200
 
 
+class TestWhatIsMissing:
+    def test_all_of_it_is_said_at_once(self, empty: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("serving.routes.health.ROOM", 1 << 62)
+        answer = empty.get("/readyz")
+        assert answer.status_code == 503
+        assert [one["place"] for one in answer.json()["errors"]] == ["model", "disk"]
+
+    def test_a_disk_that_is_nearly_full_is_said_before_it_is(self, client: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("serving.routes.health.ROOM", 1 << 62)
+        answer = client.get("/readyz")
+        assert (answer.status_code, answer.json()["code"]) == (503, "no-room")
+        assert "bytes left" in answer.json()["detail"]
+
+    @pytest.mark.parametrize("replaced", [False, True], ids=["deleted", "replaced"])
+    def test_a_store_that_is_not_the_one_it_opened_is_said(self, client: Any, home: Path, replaced: bool) -> None:
+        (home / "tamiz.db").rename(home / "moved.db")
+        if replaced:
+            shutil.copy(home / "moved.db", home / "tamiz.db")
+        answer = client.get("/readyz")
+        assert (answer.status_code, answer.json()["code"]) == (503, "store-gone")
+        (home / "moved.db").replace(home / "tamiz.db")
+        assert client.get("/readyz").status_code == 200
+
+
 class TestWhoMay:
     def test_anyone_may_ask_whether_it_lives(self, guarded: Any) -> None:
         assert guarded.get("/livez").status_code == 200
