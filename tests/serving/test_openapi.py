@@ -73,7 +73,8 @@ def test_what_is_served_is_what_is_committed(client: Any) -> None:
 
 def test_the_decision_is_described_field_by_field(contract: Any) -> None:
     decision = contract["components"]["schemas"]["Decision"]
-    assert set(decision["required"]) == set(decision["properties"])
+    added = {"expected_value", "by_day"}  # after the contract was written: with a default, so that older ledger entries are still read
+    assert set(decision["required"]) | added >= set(decision["properties"])
     assert {"lead_id", "probability_low", "bant", "receipt"} <= set(decision["properties"])
 
 
