@@ -79,6 +79,10 @@ check-real: env ## What real data shows, as a table. TAMIZ_DATASETS=DIR says whe
 bench: env ## Measure the speeds that the documents quote, on this machine
 	@$(BIN)/python -m benchmarks
 
+.PHONY: soak
+soak: env ## Mixed load for half an hour: memory flat, nothing fails, p99 stable. SOAK_MINUTES=1 to try it
+	@$(BIN)/python -m benchmarks.soak --minutes $(or $(SOAK_MINUTES),30)
+
 .PHONY: lock
 lock: ## Resolve pyproject.toml again into requirements.lock (needs uv; UV=/path/to/uv)
 	@command -v $(UV) > /dev/null || { echo "error: uv was not found; install it, or name it: make lock UV=/path/to/uv" >&2; exit 2; }

@@ -1,13 +1,17 @@
 """What the service carries: `POST /v1/score` beside an empty FastAPI endpoint, in one run, on this machine.
 
     python -m benchmarks.serve [--rounds 5] [--seconds 2] [--connections 1 16] [--body FILE] [--bundle DIR] [--mlflow] [--save FILE]
+    python -m benchmarks.serve --mlflow --more [--bentoml PYTHON]      everything
 
 Each request brings one lead with 30 activities; the answer holds probability, interval, reasons, BANT and decision, and
 is in the ledger (SQLite, synchronous=FULL) before it is sent. Model: 300 trees × 31 leaves over every declared signal, or
 `--bundle`. Rounds alternate between the services, and medians are compared: ratios are to be trusted, requests a second
 only as far as the machine was idle. Load comes from `wrk`, or from our own generator where there is none. With one connection a
 durable ledger waits for the disk, so the disk's median fsync is measured beside it and the ratio is given net of it too.
-`--mlflow` adds `mlflow models serve` on the same trees, which is given ready-made features and explains nothing.
+`--mlflow` adds `mlflow models serve` on the same trees, which is given ready-made features and explains nothing; `--bentoml` a
+BentoML service on them, run by the named Python, in whose environment somebody has installed bentoml and lightgbm. `--more` adds, in the
+same interleaved rounds: two workers; one lead with 200 activities by id and by body, on SQLite and on PostgreSQL; what both databases
+take of activities; and a batch of 1,000 against `Booster.predict` on 1,000 rows of ready-made signals.
 """
 
 from __future__ import annotations
@@ -28,6 +32,7 @@ import tempfile
 import time
 import urllib.request
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
@@ -40,6 +45,21 @@ app = FastAPI()
 @app.get("/")
 async def empty():
     return {"status": "ok"}
+"""
+BENTO = """
+import os
+import bentoml
+import lightgbm
+import numpy
+
+@bentoml.service(workers=1)
+class Scorer:
+    def __init__(self) -> None:
+        self.booster = lightgbm.Booster(model_file=os.environ["TREES"])
+
+    @bentoml.api
+    def predict(self, rows: list[list[float]]) -> list[float]:
+        return self.booster.predict(numpy.array(rows)).tolist()
 """
 
 
@@ -70,6 +90,8 @@ def main() -> None:
     parser.add_argument("--body", type=Path, help="a request to send instead of the built-in one")
     parser.add_argument("--bundle", type=Path, help="a bundle to serve instead of the built-in one")
     parser.add_argument("--mlflow", action="store_true", help="measure `mlflow models serve` too")
+    parser.add_argument("--bentoml", type=Path, help="a Python that has bentoml and lightgbm, to measure BentoML too")
+    parser.add_argument("--more", action="store_true", help="also two workers, by id, ingest and batch, on both databases")
     parser.add_argument("--save", type=Path, help="write the figures as JSON")
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as temporary, contextlib.ExitStack() as running:
@@ -79,14 +101,29 @@ def main() -> None:
         targets = [start_empty(folder, running), start_ours(folder / "home", body, running)]
         if given.mlflow:
             targets.append(start_mlflow(folder, trees, width, running))
+        if given.bentoml:
+            targets.append(start_bentoml(folder, trees, width, given.bentoml.absolute(), running))
+        pairs: list[tuple[Target, Target]] = []
+        if given.more:
+            shutil.copytree(folder / "home" / "bundles", folder / "two" / "bundles")
+            targets.append(start_ours(folder / "two", body, running, "tamiz, two workers", "--workers", "2"))
+            shutil.copytree(folder / "home" / "bundles", folder / "postgresql" / "bundles")
+            url = running.enter_context(postgresql())
+            other = start_ours(folder / "postgresql", body, running, "tamiz on PostgreSQL", TAMIZ_DATABASE_URL=url)
+            pairs = [by_id_and_body("SQLite", targets[1]), by_id_and_body("PostgreSQL", other)]
         fsync = median_fsync(folder)
         print(f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}, load {os.getloadavg()[0]:.1f}")
         generator = "wrk" if shutil.which("wrk") else "our own generator"
         print(f"request {len(body):,} bytes; median fsync of the disk {fsync * 1e6:,.0f} µs; load by {generator}\n")
         figures = measure(targets, given.connections, given.rounds, given.seconds)
         report(figures, fsync)
+        more: dict[str, float] = {}
+        if given.more:
+            more |= measure_pairs(pairs, given.rounds, given.seconds)
+            more |= measure_ingest({"SQLite": targets[1], "PostgreSQL": other}, given.rounds)
+            more |= measure_batch(targets[1], body, trees, width, given.rounds)
         if given.save:
-            given.save.write_text(json.dumps({"fsync_us": fsync * 1e6, "figures": figures}, indent=1))
+            given.save.write_text(json.dumps({"fsync_us": fsync * 1e6, "figures": figures, "more": more}, indent=1))
 
 
 def measure(targets: list[Target], connections: list[int], rounds: int, seconds: int) -> dict[str, dict[str, list[tuple[float, float]]]]:
@@ -116,6 +153,98 @@ def report(figures: dict[str, dict[str, list[tuple[float, float]]]], fsync: floa
             if cpu > 1e-6:  # a server of several processes works in its children
                 shares += f"{cpu * 1e6:>16,.0f}{least / cpu:>10.0%}"
             print(f"{name:24}{c:>12}{rate:>12,.0f}{rate / fastest:>10.0%}{shares}")
+
+
+def measure_pairs(pairs: list[tuple[Target, Target]], rounds: int, seconds: int) -> dict[str, float]:
+    """By id against by body, one connection, in turns: how many times as long it takes."""
+    load = by_wrk if shutil.which("wrk") else by_us
+    figures: dict[str, float] = {}
+    for by_id, by_body in pairs:
+        taken = [(load(by_id, 1, seconds), load(by_body, 1, seconds)) for _ in range(rounds)]
+        one, other = median(a for a, _ in taken), median(b for _, b in taken)
+        print(f"{by_id.name}: {one:,.0f} requests/s, by body {other:,.0f}: {other / one:.2f} × the time (aim 2)")
+        figures[by_id.name] = other / one
+    return figures
+
+
+def measure_ingest(targets: dict[str, Target], rounds: int, orders: int = 8, each: int = 5_000) -> dict[str, float]:
+    """Activities a second that are durable, in orders of 5,000 on two connections, in turns."""
+    rates: dict[str, list[float]] = {name: [] for name in targets}
+    for turn in range(rounds):
+        for name, target in targets.items():
+            bodies = [activities(f"{turn}-{order}", each) for order in range(orders)]
+            begun = time.perf_counter()
+            with ThreadPoolExecutor(2) as pool:
+                answers = list(pool.map(lambda body: post(target.port, "/v1/activities", body), bodies))  # noqa: B023 - used up here
+            rates[name].append(orders * each / (time.perf_counter() - begun))
+            if any(answer["new"] != each for answer in answers):
+                raise SystemExit(f"error: {name} did not take every activity")
+    for name, found in rates.items():
+        print(f"ingest into {name}: {median(found):,.0f} activities/s (aim 20,000)")
+    return {f"ingest {name}": median(found) for name, found in rates.items()}
+
+
+def measure_batch(target: Target, body: bytes, trees: str, width: int, rounds: int, items: int = 1_000) -> dict[str, float]:
+    """Leads a second in batches of 1,000, against bare prediction of as many rows whose signals are there already, in turns."""
+    import lightgbm
+    import numpy as np
+
+    booster, rows = lightgbm.Booster(model_str=trees), np.random.default_rng(0).exponential(2.0, (items, width))
+    one = json.loads(body)
+    batch = json.dumps({"items": [one | {"lead": one["lead"] | {"lead_id": f"b{n}"}} for n in range(items)]}).encode()
+    taken: list[tuple[float, float]] = []
+    for _ in range(rounds):
+        begun = time.perf_counter()
+        if post(target.port, "/v1/score/batch", batch)["failed"]:
+            raise SystemExit("error: the batch has items that failed")
+        between = time.perf_counter()
+        booster.predict(rows, num_threads=1)
+        taken.append((between - begun, time.perf_counter() - between))
+    ours, bare = median(a for a, _ in taken), median(b for _, b in taken)
+    print(f"batch of {items:,}: {items / ours:,.0f} leads/s; bare predict {items / bare:,.0f} rows/s: {bare / ours:.0%} (aim 40 %)")
+    return {"batch of bare predict": bare / ours}
+
+
+def by_id_and_body(name: str, target: Target) -> tuple[Target, Target]:
+    """A lead with 200 activities, held by the service and as one request."""
+    held = json.loads(activities("held", 200, leads=1))["activities"]
+    attributes = json.loads(thirty_activities())["lead"]
+    lead_id = held[0]["lead_id"]
+    post(target.port, f"/v1/leads/{lead_id}", json.dumps(attributes | {"lead_id": lead_id}).encode(), "PUT")
+    post(target.port, "/v1/activities?import=true", json.dumps(held).encode())
+    body = json.dumps({"lead": attributes | {"lead_id": "by-body"}, "activities": [one | {"lead_id": "by-body"} for one in held]}).encode()
+    return (
+        Target(f"by id from {name}, 200 activities", target.port, f"/v1/leads/{lead_id}/score", target.pid, b""),
+        Target("by body", target.port, "/v1/score", target.pid, body),
+    )
+
+
+def activities(name: str, count: int, leads: int = 500) -> bytes:
+    rows = [
+        {"lead_id": f"i{n % leads}", "activity_id": f"{name}-{n}", "type": "page_view", "occurred_at": f"2026-10-{1 + n % 28:02}T08:12:31Z"}
+        for n in range(count)
+    ]
+    return json.dumps({"activities": rows}).encode()
+
+
+def post(port: int, path: str, body: bytes, method: str = "POST") -> dict[str, Any]:
+    request = urllib.request.Request(f"http://127.0.0.1:{port}{path}", body, {"Content-Type": "application/json"}, method=method)
+    with urllib.request.urlopen(request, timeout=120) as answer:
+        found: dict[str, Any] = json.loads(answer.read())
+    return found
+
+
+@contextlib.contextmanager
+def postgresql() -> Iterator[str]:
+    """The address of an empty database on a server of our own, with all its promises kept."""
+    from tests.postgres import Server
+
+    server = Server(durable=True)
+    try:
+        with server.database() as url:
+            yield url
+    finally:
+        server.stop()
 
 
 def install(home: Path, bundle: Path | None) -> tuple[str, int]:
@@ -205,18 +334,24 @@ def start_empty(folder: Path, running: contextlib.ExitStack) -> Target:
     return Target("empty FastAPI", port, "/", one.pid)
 
 
-def start_ours(home: Path, body: bytes, running: contextlib.ExitStack) -> Target:
+def start_ours(
+    home: Path, body: bytes, running: contextlib.ExitStack, name: str = "tamiz POST /v1/score", *options: str, **environment: str
+) -> Target:
     port = free_port()
     begun = time.perf_counter()
     one = running.enter_context(
         process(
-            [sys.executable, "-m", "tamiz", "serve", "--port", str(port)], ROOT, port, "/readyz", TAMIZ_HOME=str(home), TAMIZ_AUTH="dev"
+            [sys.executable, "-m", "tamiz", "serve", "--port", str(port), *options],
+            ROOT,
+            port,
+            "/readyz",
+            **{"TAMIZ_HOME": str(home), "TAMIZ_AUTH": "dev"} | environment,
         )
     )
     resident = Path(f"/proc/{one.pid}/status")
     memory = re.search(r"VmRSS:\s+(\d+)", resident.read_text()) if resident.exists() else None
-    print(f"tamiz serve: ready after {time.perf_counter() - begun:.2f} s{f', {int(memory[1]) / 1024:.0f} MB' if memory else ''}")
-    return Target("tamiz POST /v1/score", port, "/v1/score", one.pid, body)
+    print(f"{name}: ready after {time.perf_counter() - begun:.2f} s{f', {int(memory[1]) / 1024:.0f} MB' if memory else ''}")
+    return Target(name, port, "/v1/score", one.pid, body)
 
 
 def start_mlflow(folder: Path, trees: str, width: int, running: contextlib.ExitStack) -> Target:
@@ -248,6 +383,15 @@ def start_mlflow(folder: Path, trees: str, width: int, running: contextlib.ExitS
     one = running.enter_context(process(command, folder, port, "/ping", PATH=path, MLFLOW_DISABLE_TELEMETRY="true"))
     body = json.dumps({"dataframe_split": {"columns": list(row.columns), "data": row.to_numpy().tolist()}}).encode()
     return Target("mlflow models serve", port, "/invocations", one.pid, body)
+
+
+def start_bentoml(folder: Path, trees: str, width: int, python: Path, running: contextlib.ExitStack) -> Target:
+    (folder / "trees.txt").write_text(trees)
+    (folder / "bento_app.py").write_text(BENTO)
+    port = free_port()
+    command = [str(python), "-m", "bentoml", "serve", "bento_app:Scorer", "--port", str(port)]
+    one = running.enter_context(process(command, folder, port, "/livez", BENTOML_DO_NOT_TRACK="true", TREES=str(folder / "trees.txt")))
+    return Target("BentoML", port, "/predict", one.pid, json.dumps({"rows": [[float(n) for n in range(width)]]}).encode())
 
 
 @contextlib.contextmanager
@@ -293,7 +437,7 @@ def by_us(target: Target, connections: int, seconds: int) -> float:
 
 async def _load(target: Target, connections: int, seconds: int) -> float:
     body = target.body or b""
-    head = f"{'POST' if target.body else 'GET'} {target.path} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n"
+    head = f"{'GET' if target.body is None else 'POST'} {target.path} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n"
     request = f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body
     end = time.perf_counter() + seconds
 
