@@ -247,7 +247,7 @@ def postgresql() -> Iterator[str]:
         server.stop()
 
 
-def install(home: Path, bundle: Path | None) -> tuple[str, int]:
+def install(home: Path, bundle: Path | None, rounds: int = 300) -> tuple[str, int]:
     """A home with a champion; the trees as text, and how many inputs they have, for peers."""
     (home / "bundles").mkdir(parents=True)
     name = "benchmark"
@@ -257,12 +257,12 @@ def install(home: Path, bundle: Path | None) -> tuple[str, int]:
         trees = text.read_text() if text.exists() else ""
         width = len(json.loads((home / "bundles" / name / "encoder.json").read_text())["inputs"])
     else:
-        trees, width = invented_bundle(home / "bundles" / name)
+        trees, width = invented_bundle(home / "bundles" / name, rounds)
     (home / "bundles" / "champion.json").write_text(json.dumps({"bundle": name, "model_version": name}))
     return trees, width
 
 
-def invented_bundle(folder: Path) -> tuple[str, int]:
+def invented_bundle(folder: Path, rounds: int = 300) -> tuple[str, int]:
     """Trees of the usual size on invented outcomes; what they say means nothing, what they cost does."""
     import numpy as np
 
@@ -281,7 +281,7 @@ def invented_bundle(folder: Path) -> tuple[str, int]:
     X = rng.exponential(2.0, (20_000, len(encoder.inputs))).round(1)
     X[rng.random(X.shape) < 0.2] = np.nan
     y = (rng.random(len(X)) < 1 / (1 + np.exp(3 - np.nan_to_num(X[:, :20]).mean(axis=1)))).astype(float)
-    model = fit_boosted(X, y, None, None, encoder.inputs, seed=0, rounds=300, overrides={"num_leaves": 31, "learning_rate": 0.02})
+    model = fit_boosted(X, y, None, None, encoder.inputs, seed=0, rounds=rounds, overrides={"num_leaves": 31, "learning_rate": 0.02})
     margin = model.margin(X[:5_000])
     write_bundle(
         folder,

@@ -50,7 +50,7 @@ def main() -> int:
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder, contextlib.ExitStack() as running:
         home = Path(folder)
-        install(home, None)
+        install(home, None, rounds=60)
         port = free_port()
         settings = {"TAMIZ_HOME": str(home), "TAMIZ_AUTH": "dev", "TAMIZ_DATABASE_URL": given.database}
         one = running.enter_context(
