@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from serving.logs import REQUEST
-from serving.problems import HostRefused, ProblemResponse, problem_of, problem_response
+from serving.problems import HostRefused, NotAnAddress, ProblemResponse, problem_of, problem_response
 from serving.security import is_loopback, names_this_machine
 
 if TYPE_CHECKING:
@@ -86,8 +86,10 @@ class Edge:
             await send(message)
 
         try:
-            if self._dev and _is_stranger(scope):
-                await ProblemResponse(problem_of(HostRefused(), scope["request_id"]))(scope, receive, answer)
+            if "\0" in scope["path"] or b"%00" in scope["query_string"]:  # what no database can look for
+                await ProblemResponse(problem_of(NotAnAddress(), named))(scope, receive, answer)
+            elif self._dev and _is_stranger(scope):
+                await ProblemResponse(problem_of(HostRefused(), named))(scope, receive, answer)
             else:
                 await self.app(scope, receive, answer)
         except Exception:  # noqa: BLE001 - the last resort: nothing of what went wrong leaves the process but in the log

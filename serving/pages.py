@@ -51,4 +51,5 @@ def place_of(request: Request, *kinds: type | tuple[type, ...]) -> Sequence[Any]
 
 
 def _is(value: object, kind: type | tuple[type, ...]) -> bool:
-    return isinstance(value, kind) and not (isinstance(value, int) and not -LARGEST <= value <= LARGEST)
+    sane = "\0" not in value if isinstance(value, str) else not isinstance(value, int) or -LARGEST <= value <= LARGEST
+    return isinstance(value, kind) and sane

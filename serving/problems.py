@@ -26,6 +26,7 @@ __all__ = [
     "MalformedJson",
     "ModelNotReady",
     "ModelRefused",
+    "NotAnAddress",
     "NotFinite",
     "PreconditionRequired",
     "Problem",
@@ -101,6 +102,10 @@ class ScopeMissing(BadUsage, status=403):
 class HostRefused(BadUsage, status=403):
     """With TAMIZ_AUTH=dev only this machine is answered, under the name localhost or 127.0.0.1:
     set TAMIZ_AUTH=required and make a key with `tamiz keys create`."""
+
+
+class NotAnAddress(BadUsage, status=422):
+    """An address and its query may not hold the character U+0000."""
 
 
 class PreconditionRequired(BadUsage, status=428):

@@ -35,7 +35,10 @@ EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _T = TypeVar("_T")
 _TICK = timedelta(microseconds=1)
 
-Text = Annotated[str, msgspec.Meta(max_length=10_000)]
+FIELDS, TEXT, DEPTH, ACTIVITIES = 300, 10_000, 8, 10_000
+"""What a lead to score may bring: fields, characters of a text, levels of what no signal reads, activities."""
+
+Text = Annotated[str, msgspec.Meta(max_length=TEXT)]
 Id = Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
 
 
@@ -115,7 +118,7 @@ _batch = msgspec.json.Decoder(BatchRequest)
 
 def read_score(body: bytes | bytearray) -> ScoreRequest:
     """The request in these bytes; raises a problem that says where it is wrong."""
-    return decode(_score, body)
+    return _bounded(decode(_score, body))
 
 
 def read_batch(body: bytes | bytearray) -> BatchRequest:
@@ -125,7 +128,7 @@ def read_batch(body: bytes | bytearray) -> BatchRequest:
 
 def read_item(item: msgspec.Raw) -> ScoreRequest:
     """One item of a batch."""
-    return decode(_score, bytes(item))
+    return _bounded(decode(_score, bytes(item)))
 
 
 def instant(at: int) -> datetime:
@@ -157,6 +160,30 @@ def decode(decoder: msgspec.json.Decoder[_T], body: bytes | bytearray) -> _T:
         raise MalformedJson(f"the text is not UTF-8 at byte {error.start}") from None
     except RecursionError:
         raise Unprocessable("The JSON is nested too deeply.") from None
+
+
+def _bounded(request: ScoreRequest) -> ScoreRequest:
+    """The same, if it is as large as a lead may be: what is beyond is no lead, but is kept in the ledger for ever."""
+    lead = request.lead
+    if len(lead) > FIELDS:
+        raise Unprocessable(f"A lead has {FIELDS} fields at most, and this one has {len(lead):,}.")
+    for name, value in lead.items():
+        kind = value.__class__
+        if kind is str:
+            if len(value) > TEXT:
+                raise Unprocessable(f"`lead.{name[:200]}` is longer than {TEXT:,} characters.")
+        elif (kind is list or kind is dict) and _deeper_than(value, DEPTH):
+            raise Unprocessable(f"`lead.{name[:200]}` is nested more than {DEPTH} levels deep.")
+    if "\0" in str(lead.get("lead_id", "")):
+        raise Unprocessable("A `lead_id` may not hold the character U+0000.")
+    if len(request.activities) + len(request.account_activities or ()) > ACTIVITIES:
+        raise Unprocessable(f"One lead brings {ACTIVITIES:,} activities at most, its colleagues' included.")
+    return request
+
+
+def _deeper_than(value: object, levels: int) -> bool:
+    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return any(levels <= 1 or _deeper_than(one, levels - 1) for one in inner if isinstance(one, (dict, list)))
 
 
 def _helpful(message: str, asked: object) -> str:

@@ -41,13 +41,27 @@ MANY = 200
 @pytest.fixture(scope="module")
 def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestClient]:
     """A service that holds something of everything."""
+    yield from started(tmp_path_factory.mktemp("fuzz"), "")
+
+
+@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
+def either(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestClient]:
+    """The same on each database."""
+    home = tmp_path_factory.mktemp("fuzz")
+    if request.param == "sqlite":
+        yield from started(home, "")
+        return
+    with request.getfixturevalue("postgres").database() as url:
+        yield from started(home, url)
+
+
+def started(home: Path, database: str) -> Iterator[TestClient]:
     from tests.serving.conftest import make_bundle, point
 
-    home = tmp_path_factory.mktemp("fuzz")
     (home / "bundles").mkdir()
     make_bundle(home / "bundles" / "first", version="1", hope=0.0)
     point(home, "first")
-    with TestClient(create_app(Settings(home, auth="dev")), base_url=HOST) as client:
+    with TestClient(create_app(Settings(home, database, auth="dev")), base_url=HOST) as client:
         client.put("/v1/leads/L-2041", json=LEAD["lead"])
         client.post("/v1/activities", json=[one | {"lead_id": "L-2041"} for one in LEAD["activities"]])
         client.post("/v1/leads/L-2041/score")
@@ -63,8 +77,8 @@ def test_nothing_that_fits_the_contract_or_hurts_it_is_answered_outside_of_it(se
 @pytest.mark.slow
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("operation", OPERATIONS)
-def test_the_same_with_much_more(service: TestClient, operation: str) -> None:
-    hurl(service, operation, MANY)
+def test_the_same_with_much_more_on_either_database(either: TestClient, operation: str) -> None:
+    hurl(either, operation, MANY)
 
 
 def hurl(service: TestClient, operation: str, examples: int) -> None:

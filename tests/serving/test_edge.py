@@ -63,7 +63,7 @@ class TestEveryAnswer:
             ("HEAD", "/v1/leads", 405),
             ("POST", "/openapi.json", 405),
             ("GET", "/v1/leads/a%2Fb/decision", 404),
-            ("GET", "/v1/leads/%00/decision", 404),
+            ("GET", "/v1/leads/%00/decision", 422),
             ("GET", "/v1/leads/%ff/decision", 404),
             ("GET", "/v1/score/", 404),
         ],
