@@ -5,14 +5,16 @@ what was known of them at an instant. `recorded_at` is when we heard of a row, u
 recorded at or after an instant is not known at it. Every write marks the lead as stale, so that it is scored again.
 
 Rows go in and come out as JSON in one statement each, which both databases unpack themselves: thousands of small statements
-would cost more than the work.
+would cost more than the work. On PostgreSQL a transaction that writes of leads shares a lock with others of its kind, and a merge
+or an erasure holds it alone: no row can come in for a lead that is just ceasing to be.
 """
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from contextlib import nullcontext
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import lru_cache
 from operator import attrgetter
@@ -24,14 +26,33 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from data.accounts import account_of
+from data.erased import erased_at
 from data.quick import Quick
 from data.schema import activities, lead_changes, leads, outcomes, stage_changes, stale, standings
 from data.store import Store
 
-__all__ = ["ActivityRow", "Crm", "Held", "LeadPut", "OutcomeRow", "Queue", "StageRow", "Standing", "Taken"]
+__all__ = [
+    "ActivityRow",
+    "Crm",
+    "Held",
+    "LeadPut",
+    "OutcomeRow",
+    "Override",
+    "Queue",
+    "Reader",
+    "StageRow",
+    "Standing",
+    "Taken",
+    "as_json",
+    "hear_of",
+    "histories_of",
+    "mark_stale",
+    "set_current",
+    "survivors",
+]
 
-Taken = Literal["new", "known"]
-"""Whether a row was new, or held already."""
+Taken = Literal["new", "known", "erased"]
+"""Whether a row was new, or held already, or tells of a time before its lead was erased: then it is not kept."""
 COLLEAGUES = 200
 """Of an account, how many leads at most are looked at as colleagues, and how many activities of theirs."""
 COLLEAGUES_ACTIVITIES = 5_000
@@ -91,6 +112,20 @@ class OutcomeRow(msgspec.Struct, frozen=True, array_like=True):
     amount: float | None = None
 
 
+class Override(msgspec.Struct, frozen=True, array_like=True):
+    """What a person decided about a lead, whatever the model says; null `lifted_at`: it holds until it expires, if it does."""
+
+    override_id: str
+    lead_id: str
+    decision: str
+    author: str
+    reason: str
+    given_at: int
+    expires_at: int | None = None
+    lifted_at: int | None = None
+    lifted_by: str | None = None
+
+
 class Standing(msgspec.Struct, frozen=True, array_like=True):
     """Where a lead stands."""
 
@@ -139,6 +174,10 @@ class Held:
     """Activities of other leads of its account; None for a lead without one."""
     cut: bool = False
     """Whether the account was too large to be looked at whole."""
+    merged: list[str] = field(default_factory=list)
+    """Leads that became this one."""
+    override: Override | None = None
+    """What a person decided, if that still holds."""
 
 
 class Crm:
@@ -153,14 +192,20 @@ class Crm:
 
     def put_leads(self, rows: Sequence[LeadPut]) -> list[Taken]:
         """Enters field values; `known` where nothing changed by them."""
-        with self.store.writing() as connection:
-            rows = [self._moved(row, into) for row, into in zip(rows, _survivors(connection, [row.lead_id for row in rows]), strict=True)]
+        with self.store.writing_of_leads() as connection:
+            into = survivors(connection, [row.lead_id for row in rows])
+            over = _past(connection, [(row.lead_id, row.changed_at) for row in rows], into)
+            rows = [replace(row, lead_id=one) for row, one in zip(rows, into, strict=True)]
+            every, rows = rows, [row for row, past in zip(rows, over, strict=True) if not past]
             wanted = {row.lead_id for row in rows}
-            _hear_of(connection, dict(_first_heard(rows)))
-            histories = _histories(_Reader(connection), wanted)
+            hear_of(connection, dict(_first_heard(rows)))
+            histories = histories_of(Reader(connection), wanted)
             answers: list[Taken] = []
             changes: list[_Change] = []
-            for row in rows:
+            for row, past in zip(every, over, strict=True):
+                if past:
+                    answers.append("erased")
+                    continue
                 history = histories.setdefault(row.lead_id, {})
                 fresh = [name for name, value in row.values.items() if _differs(history.get(name), row.changed_at, value)]
                 for name in fresh:
@@ -168,10 +213,10 @@ class Crm:
                     history.setdefault(name, []).append((row.changed_at, text))
                     changes.append(_Change(row.lead_id, name, row.changed_at, text, row.recorded_at))
                 answers.append("new" if fresh else "known")
-            touched = {row.lead_id: row.recorded_at for row, answer in zip(rows, answers, strict=True) if answer == "new"}
+            touched = {row.lead_id: row.recorded_at for row, answer in zip(every, answers, strict=True) if answer == "new"}
             _add(connection, lead_changes, changes)
-            _set_current(connection, {one: histories[one] for one in touched})
-            _mark_stale(connection, touched)
+            set_current(connection, {one: histories[one] for one in touched})
+            mark_stale(connection, touched)
         return answers
 
     def add_activities(self, rows: Sequence[ActivityRow]) -> list[Taken]:
@@ -185,64 +230,55 @@ class Crm:
         return self._add(outcomes, rows, ("lead_id", "converted_at", "kind"))
 
     def _add(self, table: sa.Table, rows: Sequence[Happened], key: tuple[str, ...]) -> list[Taken]:
-        with self.store.writing() as connection:
-            survivors = _survivors(connection, [row.lead_id for row in rows])
+        with self.store.writing_of_leads() as connection:
+            survived, happened = survivors(connection, [row.lead_id for row in rows]), attrgetter(_HAPPENED[table.name])
+            over = _past(connection, [(row.lead_id, happened(row)) for row in rows], survived)
             rows = [
-                row if row.lead_id == into else msgspec.structs.replace(row, lead_id=into)
-                for row, into in zip(rows, survivors, strict=True)
+                row if row.lead_id == into else msgspec.structs.replace(row, lead_id=into) for row, into in zip(rows, survived, strict=True)
             ]
-            added = _add(connection, table, rows)
+            added = _add(connection, table, [row for row, past in zip(rows, over, strict=True) if not past])
             touched: dict[str, int] = {}
             answers: list[Taken] = []
             name = attrgetter(*key)
-            for row in rows:
+            for row, past in zip(rows, over, strict=True):
                 one = name(row)
+                if past:
+                    answers.append("erased")
+                    continue
                 answers.append("new" if one in added else "known")
                 if one in added:
                     added.discard(one)  # its double in the same order is known already
                     touched[row.lead_id] = max(row.recorded_at, touched.get(row.lead_id, 0))
-            _hear_of(connection, touched)
-            _mark_stale(connection, touched)
+            hear_of(connection, touched)
+            mark_stale(connection, touched)
         return answers
-
-    @staticmethod
-    def _moved(row: LeadPut, into: str) -> LeadPut:
-        return row if row.lead_id == into else LeadPut(into, row.values, row.changed_at, row.recorded_at)
 
     # --------------------------------------------------------------------------------------------- what is known
 
     def held(self, lead_ids: Sequence[str], as_of: int, *, context: bool = True) -> list[Held | None]:
         """What was known of each lead at `as_of`, its account's context included; None for a lead never heard of by then."""
-        with self._reading, self._quick.snapshot():
-            read = _Reader(self._quick, sqlite=self.store.is_sqlite)
-            survivors = _survivors(read, lead_ids)
-            known = {lead_id: account for lead_id, account, heard in read("accounts", _json(survivors)) if heard < as_of}
-            histories = _histories(read, known, as_of)
-            did = read.activities(known, as_of)
-            accounts = {account for account in known.values() if account is not None} if context else set[str]()
+        with self._reading, self._quick.snapshot() if context else nullcontext():
+            read = Reader(self._quick, sqlite=self.store.is_sqlite)
+            found: dict[str, Held] = {}
+            for asked, *row in read("held", *[as_of] * 8, as_json(dict.fromkeys(lead_ids)), as_of):
+                found[asked] = _held(*row)
+            accounts = {one.account for one in found.values() if one.account is not None} if context else set[str]()
             members = {account: [one for (one,) in read("members", account, COLLEAGUES)] for account in accounts}
-            theirs = {account: read.activities(of, as_of, COLLEAGUES_ACTIVITIES) for account, of in members.items()}
-        answers: list[Held | None] = []
-        for one in survivors:
-            if one not in known:
-                answers.append(None)
-                continue
-            account = known[one]
-            attributes = {name: msgspec.json.decode(values[-1][1]) for name, values in histories.get(one, {}).items()}
-            colleagues: list[ActivityRow] | None = None
-            cut = False
-            if account in theirs:
-                colleagues = [row for lead_id, rows in theirs[account].items() if lead_id != one for row in rows]
-                cut = len(members[account]) >= COLLEAGUES or sum(map(len, theirs[account].values())) >= COLLEAGUES_ACTIVITIES
-            attributes = {name: value for name, value in attributes.items() if value is not None}
-            answers.append(Held(one, account, attributes, did.get(one, []), colleagues, cut))
-        return answers
+            # Whoever has an account to himself, as most have, is not looked for again.
+            theirs = {account: read.activities(of, as_of, COLLEAGUES_ACTIVITIES) if len(of) > 1 else {} for account, of in members.items()}
+        for asked, one in found.items():
+            if one.account in theirs:
+                did = theirs[one.account]
+                colleagues = [row for lead_id, rows in did.items() if lead_id != one.lead_id for row in rows]
+                cut = len(members[one.account]) >= COLLEAGUES or sum(map(len, did.values())) >= COLLEAGUES_ACTIVITIES
+                found[asked] = replace(one, colleagues=colleagues, cut=cut)
+        return [found.get(one) for one in lead_ids]
 
     def newest(self, lead_ids: Sequence[str]) -> int:
         """The last instant at which anything of these leads was recorded or looked at; later than now where the clock was set back."""
         with self.store.mapped(), self.store.reading() as connection:
-            read = _Reader(connection)
-            names = _json(_survivors(connection, lead_ids))
+            read = Reader(connection)
+            names = as_json(survivors(connection, lead_ids))
             return max(int(found) for table in _DATED for ((found,),) in [read(f"newest {table}", names)])
 
     # --------------------------------------------------------------------------------------------- what waits to be scored
@@ -287,12 +323,14 @@ class Crm:
             if name != "lead_id"
         )
         newer = "standings.as_of <= excluded.as_of"
-        with self.store.writing() as connection:
-            statement = _insert(standings, fields, connection.dialect.name == "sqlite", f"UPDATE SET {set_} WHERE {newer}")
+        # One that was merged or erased while it was being scored stands nowhere.
+        there = "EXISTS (SELECT 1 FROM leads WHERE leads.lead_id = {0})"
+        with self.store.writing_of_leads() as connection:
+            statement = _insert(standings, fields, connection.dialect.name == "sqlite", f"UPDATE SET {set_} WHERE {newer}", there)
             connection.exec_driver_sql(statement, (msgspec.json.encode(rows).decode(),))
             unentered = [row.lead_id for row in rows if not row.decision_id]
             if unentered:
-                _Reader(connection).run("name_entries", _json(unentered))
+                Reader(connection).run("name_entries", as_json(unentered))
 
     def queue(self, wanted: Queue) -> list[Standing]:
         """A page of leads in the order asked for."""
@@ -314,7 +352,7 @@ class Crm:
     def standing(self, lead_id: str) -> tuple[str, Standing | None, int] | None:
         """The lead (or the one that it was merged into), where it stands, and how often it changed since; None if unknown."""
         with self.store.mapped(), self.store.reading() as connection:
-            (one,) = _survivors(connection, [lead_id])
+            (one,) = survivors(connection, [lead_id])
             if connection.execute(sa.select(leads.c.lead_id).where(leads.c.lead_id == one)).first() is None:
                 return None
             chosen = sa.select(*(standings.c[name] for name in Standing.__struct_fields__)).where(standings.c.lead_id == one)
@@ -327,6 +365,30 @@ class Crm:
         with self.store.mapped(), self.store.reading() as connection:
             count, since = connection.execute(sa.select(sa.func.count(), sa.func.min(stale.c.since))).one()
         return count, since
+
+
+def _held(lead_id: str, account: str | None, changes: Json, did: Json | None, merged: Json | None, override: Json | None) -> Held:
+    newest: dict[str, tuple[int, Json]] = {}
+    for name, at, text in _read_changes(changes) if changes else ():
+        if name not in newest or at > newest[name][0]:
+            newest[name] = at, text
+    attributes = {name: msgspec.json.decode(text) for name, (_, text) in newest.items() if text != "null"}
+    return Held(
+        lead_id,
+        account,
+        attributes,
+        _read_activities(did) if did else [],
+        merged=sorted(msgspec.json.decode(merged)) if merged else [],
+        override=_read_override(override) if override else None,
+    )
+
+
+def _past(connection: Connection, told: Sequence[tuple[str, int]], survived: Sequence[str]) -> list[bool]:
+    """Of rows (a lead and an instant of it, and the lead that it is now) whether they tell of a time before it was erased."""
+    gone = erased_at(connection, {*survived, *(lead_id for lead_id, _ in told)})
+    if not gone:
+        return [False] * len(told)
+    return [at < max(gone.get(lead_id, 0), gone.get(into, 0)) for (lead_id, at), into in zip(told, survived, strict=True)]
 
 
 def _differs(history: list[tuple[int, Json]] | None, at: int, value: object) -> bool:
@@ -342,8 +404,8 @@ def _differs(history: list[tuple[int, Json]] | None, at: int, value: object) -> 
 
 
 def _named(row: ActivityRow) -> ActivityRow:
-    """The activity with an id made of what it says, whenever it was recorded."""
-    digest = hashlib.sha256(msgspec.json.encode(msgspec.structs.replace(row, recorded_at=0))).hexdigest()[:32]
+    """The activity with an id made of what it says, whoever's it is (leads may be merged) and whenever it was recorded."""
+    digest = hashlib.sha256(msgspec.json.encode(msgspec.structs.replace(row, recorded_at=0, lead_id=""))).hexdigest()[:32]
     return msgspec.structs.replace(row, activity_id=f"={digest}")
 
 
@@ -379,10 +441,20 @@ class _Stale(msgspec.Struct, frozen=True, array_like=True):
 
 _ACTIVITY = ", ".join(ActivityRow.__struct_fields__)
 _DATED = {"leads": "recorded_at", "lead_changes": "recorded_at", "activities": "recorded_at", "standings": "as_of"}
+_OVERRIDE = ", ".join(Override.__struct_fields__)
 _QUERIES = {
     **{f"newest {table}": f"SELECT COALESCE(MAX({at}), 0) FROM {table} WHERE lead_id {{among}}" for table, at in _DATED.items()},
     "merged": "SELECT merged, lead_id FROM merges WHERE merged {among}",
-    "accounts": "SELECT lead_id, account, recorded_at FROM leads WHERE lead_id {among}",
+    "held": "SELECT asked.value, l.lead_id, l.account,"
+    " (SELECT {array}({each}(field, changed_at, value)){text} FROM lead_changes c"
+    " WHERE c.lead_id = l.lead_id AND changed_at < {0} AND recorded_at < {0}),"
+    f" (SELECT {{array}}({{each}}({_ACTIVITY})){{text}} FROM (SELECT * FROM activities a"
+    " WHERE a.lead_id = l.lead_id AND occurred_at < {0} AND recorded_at < {0} ORDER BY occurred_at DESC, activity_id) AS did),"
+    " (SELECT {array}(merged){text} FROM merges m WHERE m.lead_id = l.lead_id AND merged_at < {0}),"
+    f" (SELECT {{each}}({_OVERRIDE}){{text}} FROM overrides o WHERE o.lead_id = l.lead_id AND given_at < {{0}}"
+    " AND (lifted_at IS NULL OR lifted_at > {0}) AND (expires_at IS NULL OR expires_at > {0}) ORDER BY given_at DESC LIMIT 1)"
+    " FROM {asked} JOIN leads l ON l.lead_id = COALESCE((SELECT m.lead_id FROM merges m WHERE m.merged = asked.value), asked.value)"
+    " WHERE l.recorded_at < {0}",
     "members": "SELECT lead_id FROM leads WHERE account = {0} ORDER BY changed_at DESC, lead_id LIMIT {0}",
     "changes": "SELECT lead_id, field, changed_at, value FROM lead_changes WHERE lead_id {among}"
     " AND changed_at < {0} AND recorded_at < {0}",
@@ -392,11 +464,12 @@ _QUERIES = {
     " WHERE decisions.lead_id = standings.lead_id ORDER BY sequence DESC LIMIT 1) WHERE decision_id = '' AND lead_id {among}",
 }
 _EVER = 2**63 - 1
+_HAPPENED = {"activities": "occurred_at", "stage_changes": "entered_at", "outcomes": "converted_at"}
 _NOTHING = -1.0
 """Where a lead without an expected value stands among those with one."""
 
 
-class _Reader:
+class Reader:
     """The queries of this file on a connection of either kind; lists of names go in as one JSON text."""
 
     def __init__(self, on: Quick | Connection, *, sqlite: bool | None = None) -> None:
@@ -415,12 +488,14 @@ class _Reader:
     def activities(self, lead_ids: Collection[str], as_of: int, most: int = _EVER) -> dict[str, list[ActivityRow]]:
         """Of each lead what was known at `as_of`, the newest `most` of all of them, newest first."""
         found: dict[str, list[ActivityRow]] = {}
-        for ((text,),) in [self("activities", _json(lead_ids), as_of, as_of, most)]:
+        for ((text,),) in [self("activities", as_json(lead_ids), as_of, as_of, most)]:
             for row in _read_activities(text) if text else ():
                 found.setdefault(row.lead_id, []).append(row)
         return found
 
 
+_read_changes = msgspec.json.Decoder(list[tuple[str, int, str]]).decode
+_read_override = msgspec.json.Decoder(Override).decode
 _read_activities = msgspec.json.Decoder(list[ActivityRow], strict=False).decode
 
 
@@ -429,33 +504,30 @@ def _query(name: str, sqlite: bool) -> str:
     """The query in the words of one database. Activities come as one JSON text, which is made and read faster than rows."""
     # PostgreSQL would join with a list of unknown length; an array it looks up in the index.
     among = "IN (SELECT value FROM json_each(?))" if sqlite else "= ANY (ARRAY(SELECT json_array_elements_text(CAST(%s AS json))))"
-    sql = _QUERIES[name].format("?" if sqlite else "%s", among=among)
+    array, each = ("json_group_array", "json_array") if sqlite else ("json_agg", "json_build_array")
+    asked = "json_each(?) AS asked" if sqlite else "json_array_elements_text(CAST(%s AS json)) AS asked(value)"
+    words = {"among": among, "array": array, "each": each, "asked": asked, "text": "" if sqlite else "::text"}
+    sql = _QUERIES[name].format("?" if sqlite else "%s", **words)
     if name == "activities":
-        array, each = ("json_group_array", "json_array") if sqlite else ("json_agg", "json_build_array")
         sql = f"SELECT {array}({each}({_ACTIVITY})){'' if sqlite else '::text'} FROM ({sql}) AS found"
     return sql
 
 
-def _json(values: Collection[str]) -> Json:
+def as_json(values: Collection[str]) -> Json:
     return msgspec.json.encode(list(values)).decode()
 
 
-def _survivors(on: Connection | _Reader, lead_ids: Sequence[str]) -> list[str]:
-    """Each lead, or the one that it was merged into, however many merges ago."""
-    read = on if isinstance(on, _Reader) else _Reader(on)
-    into: dict[str, str] = {}
-    open_ = {one: one for one in lead_ids}
-    while open_:
-        found = dict(read("merged", _json(set(open_.values()))))
-        into |= {one: now for one, now in open_.items() if now not in found}
-        open_ = {one: found[now] for one, now in open_.items() if now in found}
-    return [into[one] for one in lead_ids]
+def survivors(on: Connection | Reader, lead_ids: Sequence[str]) -> list[str]:
+    """Each lead, or the one that it was merged into: one step, because a merge takes along what was merged before."""
+    read = on if isinstance(on, Reader) else Reader(on)
+    into = dict(read("merged", as_json(set(lead_ids))))
+    return [into.get(one, one) for one in lead_ids]
 
 
-def _histories(read: _Reader, lead_ids: Collection[str], as_of: int = _EVER) -> dict[str, dict[str, History]]:
+def histories_of(read: Reader, lead_ids: Collection[str], as_of: int = _EVER) -> dict[str, dict[str, History]]:
     """Of each lead and field what was known of its values at an instant."""
     found: dict[str, dict[str, History]] = {}
-    for lead_id, name, at, text in read("changes", _json(lead_ids), as_of, as_of):
+    for lead_id, name, at, text in read("changes", as_json(lead_ids), as_of, as_of):
         found.setdefault(lead_id, {}).setdefault(name, []).append((at, text))
     for names in found.values():
         for values in names.values():
@@ -472,32 +544,32 @@ def _add(connection: Connection, table: sa.Table, rows: Sequence[msgspec.Struct]
 
 
 @lru_cache(maxsize=64)
-def _insert(table: sa.Table, names: tuple[str, ...], sqlite: bool, otherwise: str = "NOTHING") -> str:
+def _insert(table: sa.Table, names: tuple[str, ...], sqlite: bool, otherwise: str = "NOTHING", where: str = "true") -> str:
     into = f"INSERT INTO {table.name} ({', '.join(names)})"
     key = ", ".join(column.name for column in table.primary_key)
     if sqlite:
         values = ", ".join(f"value ->> {place}" for place in range(len(names)))
-        source = "json_each(?) WHERE true"
+        source = f"json_each(?) WHERE {where.format('value ->> 0')}"
     else:
         kinds = {"BIGINT": "bigint", "INTEGER": "integer", "DOUBLE": "double precision"}
         values = ", ".join(f"(one ->> {place})::{kinds.get(str(table.c[name].type), 'text')}" for place, name in enumerate(names))
-        source = "json_array_elements(CAST(%s AS json)) AS one"
+        source = f"json_array_elements(CAST(%s AS json)) AS one WHERE {where.format('one ->> 0')}"
     return f"{into} SELECT {values} FROM {source} ON CONFLICT ({key}) DO {otherwise} RETURNING {key}"
 
 
-def _hear_of(connection: Connection, heard: Mapping[str, int]) -> None:
+def hear_of(connection: Connection, heard: Mapping[str, int]) -> None:
     """Leads that are not known yet are from now on, since whatever may come of them in whatever order."""
     _add(connection, leads, [_Heard(lead_id, at) for lead_id, at in heard.items()])
 
 
-def _mark_stale(connection: Connection, touched: Mapping[str, int]) -> None:
+def mark_stale(connection: Connection, touched: Mapping[str, int]) -> None:
     if touched:
         again = "UPDATE SET changed = stale.changed + 1"
         statement = _insert(stale, _Stale.__struct_fields__, connection.dialect.name == "sqlite", again)
         connection.exec_driver_sql(statement, (msgspec.json.encode([_Stale(one, at) for one, at in touched.items()]).decode(),))
 
 
-def _set_current(connection: Connection, histories: Mapping[str, Mapping[str, History]]) -> None:
+def set_current(connection: Connection, histories: Mapping[str, Mapping[str, History]]) -> None:
     """Folds the dated values of leads into their current state."""
     states = []
     for lead_id, names in histories.items():

@@ -6,7 +6,8 @@ look into. What a CRM sends is kept by its natural key, so that sending it twice
 - `leads`: the current state, folded from `lead_changes`; `lead_changes`: every dated value of every field
 - `activities`, `stage_changes`, `outcomes`: what happened; rows of one lead lie together
 - `standings`: where each lead stands now, for the queue; `stale`: leads that wait to be scored again
-- `feedback`, `merges`, `erasures`: what sales said, which leads became one, which were erased
+- `feedback`, `overrides`, `merges`, `erasures`: what sales said, what people decided instead, which leads became one, which were erased
+- `replies`: what calls with an Idempotency-Key were answered; `secrets` of this installation
 - `decisions` (the ledger) and the `runtimes` that made them; `policies`, `api_keys`, `audit`
 - `jobs` and the `job_chunks` of them that are left; the `workers` that do them; `promotions`
 - `announcements` of decisions, `endpoints` and the `outbox` of webhooks to deliver; `hooks` and the `inbox` of webhooks received
@@ -36,9 +37,12 @@ __all__ = [
     "metadata",
     "outbox",
     "outcomes",
+    "overrides",
     "policies",
     "promotions",
+    "replies",
     "runtimes",
+    "secrets",
     "stage_changes",
     "stale",
     "standings",
@@ -200,6 +204,26 @@ feedback = sa.Table(
     sa.Index(None, "lead_id", "given_at"),
 )
 
+overrides = sa.Table(
+    "overrides",
+    metadata,
+    sa.Column("override_id", sa.Text, primary_key=True),
+    sa.Column("lead_id", sa.Text, nullable=False),
+    sa.Column("decision", sa.Text, nullable=False),
+    sa.Column("author", sa.Text, nullable=False),
+    sa.Column("reason", sa.Text, nullable=False),
+    sa.Column("given_at", _Instant, nullable=False),
+    sa.Column("expires_at", _Instant),
+    # When it ceased to hold, and by whom: a person, another override, or because it expired.
+    sa.Column("lifted_at", _Instant),
+    sa.Column("lifted_by", sa.Text),
+    sa.Index(None, "lead_id", "given_at"),
+    # What still holds, to find what has expired: a handful.
+    sa.Index(
+        "ix_overrides_holding", "expires_at", sqlite_where=sa.text("lifted_at IS NULL"), postgresql_where=sa.text("lifted_at IS NULL")
+    ),
+)
+
 merges = sa.Table(
     "merges",
     metadata,
@@ -223,6 +247,13 @@ erasures = sa.Table(
     sa.Column("author", sa.Text, nullable=False),
     sa.Column("removed", sa.Text, nullable=False),
     sa.Index(None, "lead_digest"),
+)
+
+secrets = sa.Table(
+    "secrets",
+    metadata,
+    sa.Column("name", sa.Text, primary_key=True),
+    sa.Column("value", sa.Text, nullable=False),
 )
 
 # ------------------------------------------------------------------------------------- what was decided about them
@@ -277,6 +308,18 @@ decisions = sa.Table(
         postgresql_where=sa.text("idempotency_key IS NOT NULL"),
     ),
     sqlite_autoincrement=True,
+)
+
+replies = sa.Table(
+    "replies",
+    metadata,
+    sa.Column("idempotency_key", sa.Text, primary_key=True),
+    sa.Column("request_hash", sa.Text, nullable=False),
+    sa.Column("lead_id", sa.Text, nullable=False),
+    sa.Column("answer", sa.LargeBinary, nullable=False),
+    sa.Column("kept_at", _Instant, nullable=False),
+    sa.Index(None, "lead_id"),
+    sa.Index(None, "kept_at"),
 )
 
 standings = sa.Table(

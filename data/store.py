@@ -27,7 +27,7 @@ from sqlalchemy.engine import Connection, Engine
 
 from data.audit import note as audited
 from data.errors import BadUsage, DependencyFailed, TamizError
-from data.schema import SCHEMA_VERSION, api_keys, decisions, metadata, policies, runtimes
+from data.schema import SCHEMA_VERSION, api_keys, decisions, merges, metadata, policies, runtimes
 
 if TYPE_CHECKING:
     from data.quick import Quick
@@ -48,6 +48,9 @@ __all__ = [
 
 _SCHEMA_LOCK = 7_264_901
 """Of PostgreSQL's advisory locks, the one that whoever changes the schema or the policy holds."""
+
+_LEADS_LOCK = 7_264_902
+"""Likewise: whoever writes of leads shares it, and whoever merges or erases them holds it alone."""
 
 
 class StoreUnavailable(DependencyFailed):
@@ -197,6 +200,15 @@ class Store:
                 connection.execute(sa.text("SELECT pg_advisory_xact_lock(:key)"), {"key": _SCHEMA_LOCK})
             yield connection
 
+    @contextmanager
+    def writing_of_leads(self, *, alone: bool = False) -> Iterator[Connection]:
+        """One transaction that writes what belongs to leads; `alone`: while no other does, for what makes leads cease to be."""
+        with self.writing() as connection:
+            if not self.is_sqlite:
+                shared = "" if alone else "_shared"
+                connection.execute(sa.text(f"SELECT pg_advisory_xact_lock{shared}(:key)"), {"key": _LEADS_LOCK})
+            yield connection
+
     def publish(
         self, policy_json: str, *, author: str, note: str, expected: int | EllipsisType | None = ..., actor: str | None = None
     ) -> PolicyRow:
@@ -291,8 +303,10 @@ class Store:
         return dict(row) if row else None
 
     def decisions_of(self, lead_id: str, before: int | None = None, limit: int = 50) -> list[tuple[int, bytes]]:
-        """The ledger's answers on a lead, newest first, each with its place in the ledger; those before a place only."""
-        wanted = sa.select(decisions.c.sequence, decisions.c.answer).where(decisions.c.lead_id == lead_id)
+        """The ledger's answers on a lead and what was merged into it, newest first, each with its place; those before a place only."""
+        merged = sa.select(merges.c.merged).where(merges.c.lead_id == lead_id)
+        whose = sa.or_(decisions.c.lead_id == lead_id, decisions.c.lead_id.in_(merged))
+        wanted = sa.select(decisions.c.sequence, decisions.c.answer).where(whose)
         if before is not None:
             wanted = wanted.where(decisions.c.sequence < before)
         with self.mapped(), self.reading() as connection:
@@ -416,6 +430,7 @@ def _sqlite(engine: Engine) -> None:
             connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = FULL")
         connection.execute("PRAGMA foreign_keys = ON")
+        connection.execute("PRAGMA secure_delete = ON")  # what is erased is gone from the file, too
         connection.execute("PRAGMA wal_autocheckpoint = 4000")  # 16 MB: pages that change often are copied home less often
 
     @event.listens_for(engine, "begin")

@@ -139,6 +139,11 @@ class About:
         """
         return self._by_words(words[:_LONGEST])
 
+    def forget(self) -> None:
+        """Forgets what it has read."""
+        self._by_path.cache_clear()
+        self._by_words.cache_clear()
+
     def _of_path(self, path: str) -> str:
         plainly = plain(unquote(path), _LONGEST).replace(" ", "-").replace("_", "-")
         return next((name for name, pattern in self._tried if pattern.search(plainly)), "other")

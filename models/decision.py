@@ -15,7 +15,19 @@ from typing import Literal
 
 import msgspec
 
-__all__ = ["DECISIONS", "Bant", "BantDimension", "BantStatus", "Decision", "Evidence", "Grade", "Outcome", "Reason", "Receipt"]
+__all__ = [
+    "DECISIONS",
+    "Bant",
+    "BantDimension",
+    "BantStatus",
+    "Decision",
+    "Evidence",
+    "Grade",
+    "Outcome",
+    "Overridden",
+    "Reason",
+    "Receipt",
+]
 
 Outcome = Literal["disqualified", "nurture", "mql", "sql"]
 Grade = Literal["A", "B", "C", "D"]
@@ -69,6 +81,18 @@ class Bant(msgspec.Struct):
     timeline: BantDimension
 
 
+class Overridden(msgspec.Struct):
+    """A person's decision, which holds instead of the model's."""
+
+    override_id: str
+    instead_of: Outcome
+    """What the model and the policy say."""
+    author: str
+    reason: str
+    given_at: datetime
+    expires_at: datetime | None
+
+
 class Receipt(msgspec.Struct):
     """What makes the decision reproducible: the ledger entry behind it holds the rest."""
 
@@ -78,6 +102,8 @@ class Receipt(msgspec.Struct):
     decision_id: str | None = None
     policy_version: str | None = None
     scored_at: datetime | None = None
+    merged: list[str] = []
+    """Leads that became this one before: what they did counts as its own."""
     propensity: float | msgspec.UnsetType = msgspec.UNSET
     """With which probability the policy passes a lead like this on; written only where chance has a part."""
 
@@ -105,5 +131,7 @@ class Decision(msgspec.Struct):
     missing: list[str]
     """What was absent, unused, or ignored, each as a sentence that names it."""
     receipt: Receipt
+    override: Overridden | None
+    """What a person decided, if that holds; `decision` is then theirs."""
     expected_value: float | None = None
     """Probability times the expected amount of the deal; null where outcomes carried no amounts, or without signal."""

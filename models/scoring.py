@@ -315,6 +315,7 @@ def score_requests(
                 _digest(batch.used[i]),
                 propensity=msgspec.UNSET if ruling.propensity is None else ruling.propensity,
             ),
+            override=None,
         )
     return [answer for answer in answers if answer is not None]
 

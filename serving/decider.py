@@ -18,13 +18,14 @@ from functools import lru_cache
 from importlib.metadata import PackageNotFoundError, version
 from itertools import groupby
 from random import Random
+from typing import cast
 
 import msgspec
 
-from data.crm import ActivityRow, Held
+from data.crm import ActivityRow, Held, Override
 from data.errors import BadData, TamizError
 from data.store import Store, now
-from models.decision import Decision, Outcome
+from models.decision import Decision, Outcome, Overridden
 from models.qualification import Policy
 from models.scoring import score_requests
 from serving.ledger import Ledger, Row
@@ -143,10 +144,13 @@ class Decider:
             await self._ledger.enter(rows, latest)
         return scored
 
-    async def of_store(self, leads: Sequence[Held], received: int, *, always: bool = False) -> list[Stood | TamizError]:
+    async def of_store(
+        self, leads: Sequence[Held], received: int, *, always: bool = False, idempotency: tuple[str, str] | None = None
+    ) -> list[Stood | TamizError]:
         """Scores leads from what the store held of them at `received`, and enters what was decided into the ledger.
 
         A decision that is the one before again is entered only with `always`; the lead's figures are new all the same.
+        `idempotency` goes with a single lead.
         """
         loaded = self._models.current()
         requests = [_request(one, received) for one in leads]
@@ -158,12 +162,15 @@ class Decider:
             if isinstance(decision, TamizError):
                 answers.append(decision)
                 continue
+            decision.receipt.merged = held.merged
+            if held.override is not None:
+                overrule(decision, held.override)
             if held.cut:
                 decision.missing.append("the account is too large: only its newest leads and activities were looked at")
             entered = always or decision.changed or decision.previous_decision is None
             answer = _encoder.encode(decision)
             if entered:
-                rows.append(self._row(request, decision, answer, received, None, "store"))
+                rows.append(self._row(request, decision, answer, received, idempotency, "store"))
                 latest[decision.lead_id] = decision.decision
             answers.append(Stood(decision, answer, entered))
         if rows:
@@ -262,6 +269,15 @@ class Decider:
             origin,
             None if receipt.propensity is msgspec.UNSET else receipt.propensity,
         )
+
+
+def overrule(decision: Decision, held: Override) -> None:
+    """What a person decided holds instead of what was decided, and says so."""
+    ends = None if held.expires_at is None else instant(held.expires_at)
+    decision.override = Overridden(held.override_id, decision.decision, held.author, held.reason, instant(held.given_at), ends)
+    decision.decision = cast("Outcome", held.decision)  # nothing else is let in
+    decision.rules = [*decision.rules, "override"]
+    decision.changed = decision.previous_decision is not None and decision.previous_decision != decision.decision
 
 
 def _request(held: Held, as_of: int) -> ScoreRequest:

@@ -8,7 +8,20 @@ from typing import Any
 
 from data.errors import TamizError
 
-__all__ = ["ACTIVITY", "ATTRIBUTES", "JOB", "LEAD", "OUTCOME", "POLICY", "SCORE_REQUEST", "STAGE_CHANGE", "WEBHOOK", "lead_to_try"]
+__all__ = [
+    "ACTIVITY",
+    "ATTRIBUTES",
+    "FEEDBACK",
+    "JOB",
+    "LEAD",
+    "OUTCOME",
+    "OVERRIDE",
+    "POLICY",
+    "SCORE_REQUEST",
+    "STAGE_CHANGE",
+    "WEBHOOK",
+    "lead_to_try",
+]
 
 TRIED = 4
 """Attributes that a lead to try has: enough to see something, few enough to read."""
@@ -64,6 +77,10 @@ ACTIVITY: dict[str, Any] = {"lead_id": "L-2041"} | LEAD["activities"][0]
 STAGE_CHANGE: dict[str, Any] = {"lead_id": "L-2041", "stage": "Demo", "entered_at": "2026-10-22T11:00:00Z", "owner": "ines"}
 OUTCOME: dict[str, Any] = {"lead_id": "L-2041", "converted_at": "2026-11-12T16:30:00Z", "amount": 18000}
 """What happens to it."""
+
+FEEDBACK: dict[str, Any] = {"verdict": "rejected", "reason": "no_budget", "note": "Frozen until spring.", "author": "ines"}
+OVERRIDE: dict[str, Any] = {"decision": "sql", "author": "ines", "reason": "Met the director at the fair: they buy this quarter."}
+"""What people say of a decision."""
 
 POLICY: dict[str, Any] = {
     "policy": {"format": 1, "mql": {"enter": 0.2, "exit": 0.18}, "sql": {"enter": 0.5, "exit": 0.45, "bant_met": 0, "bant_required": []}},

@@ -14,19 +14,23 @@ from typing import Any, Generic, TypeVar
 import msgspec
 
 from data.crm import ActivityRow, LeadPut, OutcomeRow, StageRow
-from data.errors import TamizError
+from data.errors import BadUsage, TamizError
 from models.scoring import text_of
 from serving.lead_schemas import IngestAnswer, IngestRow, OutcomeIn, StageChange
 from serving.problems import BatchTooLong, Unprocessable, problem_of
 from serving.schemas import Activity, decode, microseconds
 
-__all__ = ["ACTIVITIES", "OUTCOMES", "STAGES", "Kind", "answer", "lead_put", "read_rows"]
+__all__ = ["ACTIVITIES", "OUTCOMES", "STAGES", "Kind", "LeadErased", "answer", "lead_put", "read_rows"]
 
 ROWS = 5_000
 FIELDS = 300
 _DAY = 86_400_000_000
 _NDJSON = ("application/x-ndjson", "application/jsonl", "application/ndjson")
 T = TypeVar("T", ActivityRow, StageRow, OutcomeRow)
+
+
+class LeadErased(BadUsage, status=410):
+    """The lead was erased after that: what happened before is not kept again. What happens from now on is."""
 
 
 @dataclass(frozen=True)
@@ -94,12 +98,13 @@ def lead_put(lead_id: str, body: bytes, received: int) -> LeadPut:
 def answer(rows: Sequence[object], taken: Sequence[str]) -> IngestAnswer:
     """The answer to rows, of which those without a problem were taken, in order."""
     results = iter(taken)
-    listed = [
-        IngestRow(one.status, problem_of(one)) if isinstance(one, TamizError) else IngestRow(201 if next(results) == "new" else 200)
-        for one in rows
-    ]
+    listed = [IngestRow(one.status, problem_of(one)) if isinstance(one, TamizError) else _taken(next(results)) for one in rows]
     new, known = taken.count("new"), taken.count("known")
     return IngestAnswer(len(rows), new, known, len(rows) - new - known, listed)
+
+
+def _taken(how: str) -> IngestRow:
+    return IngestRow(LeadErased.status, problem_of(LeadErased())) if how == "erased" else IngestRow(201 if how == "new" else 200)
 
 
 def _raw_rows(name: str, body: bytes, media_type: str) -> list[msgspec.Raw]:

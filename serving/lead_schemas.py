@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import msgspec
 
@@ -14,11 +14,18 @@ from serving.schemas import Activity, Id, Text
 __all__ = [
     "Activities",
     "DecisionPage",
+    "ErasureAnswer",
+    "FeedbackAnswer",
+    "FeedbackIn",
     "IngestAnswer",
     "IngestRow",
     "LeadAttributes",
+    "MergeAnswer",
+    "MergeIn",
     "OutcomeIn",
     "Outcomes",
+    "OverrideAnswer",
+    "OverrideIn",
     "QueueItem",
     "QueuePage",
     "StageChange",
@@ -94,6 +101,92 @@ class Outcomes(msgspec.Struct, forbid_unknown_fields=True):
     outcomes: list[OutcomeIn]
 
 
+class FeedbackIn(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
+    """Whether sales takes a lead as it was decided, and why."""
+
+    verdict: Literal["accepted", "rejected"]
+    reason: Annotated[str, msgspec.Meta(min_length=1, max_length=100)] | None = None
+    """A code of the caller's own, such as `wrong_person` or `no_budget`."""
+    note: Annotated[str, msgspec.Meta(max_length=2_000)] | None = None
+    decision_id: Id | None = None
+    """Of which decision; default: the one that holds."""
+    author: Annotated[str, msgspec.Meta(min_length=1, max_length=200)] | None = None
+    """Who says so; default: the key's prefix."""
+    feedback_id: Id | None = None
+    """The caller's own name for it; absent, made of what it says."""
+
+
+class FeedbackAnswer(msgspec.Struct):
+    """Feedback as it is kept; 201 the first time, 200 when it was known."""
+
+    feedback_id: str
+    lead_id: str
+    decision_id: str | None
+    verdict: str
+    reason: str | None
+    note: str | None
+    author: str
+    given_at: datetime
+
+
+class OverrideIn(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
+    """What a person decides instead of the model."""
+
+    decision: Literal["disqualified", "nurture", "mql", "sql"]
+    reason: Annotated[str, msgspec.Meta(min_length=1, max_length=2_000)]
+    author: Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
+    expires_at: datetime | None = None
+    """Default: it holds until it is lifted."""
+
+
+class OverrideAnswer(msgspec.Struct):
+    """An override as it is kept."""
+
+    override_id: str
+    lead_id: str
+    decision: str
+    author: str
+    reason: str
+    given_at: datetime
+    expires_at: datetime | None
+    lifted_at: datetime | None
+    lifted_by: str | None
+
+
+class MergeIn(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
+    """The other record of the same person, which becomes part of the lead in the address."""
+
+    merged: Id
+    author: Annotated[str, msgspec.Meta(min_length=1, max_length=200)] | None = None
+
+
+class MergeAnswer(msgspec.Struct):
+    """What became of two leads that are one now."""
+
+    merge_id: str
+    lead_id: str
+    """The lead that stays: that of the address, or the one that it was merged into."""
+    merged: str
+    merged_at: datetime
+    author: str
+    moved: dict[str, int]
+    """Rows that the lead has gained, by table."""
+    known: bool
+    """Whether they were one already."""
+
+
+class ErasureAnswer(msgspec.Struct):
+    """The proof that a lead was erased."""
+
+    erasure_id: str
+    lead_id: str
+    erased_at: datetime
+    author: str
+    removed: dict[str, int]
+    known: bool
+    """Whether it had been erased before and nothing had come since: then this is the proof of that."""
+
+
 class QueueItem(msgspec.Struct):
     """A lead of the queue, with its whole decision under `answer`."""
 
@@ -112,6 +205,8 @@ class QueueItem(msgspec.Struct):
     policy_version: str
     reasons: list[dict[str, Any]]
     bant: dict[str, Any]
+    override: dict[str, Any] | None
+    """What a person decided, if that holds."""
 
 
 class QueuePage(msgspec.Struct):

@@ -38,6 +38,7 @@ _WHEN: dict[int, tuple[str, TamizError | None]] = {
     404: ("There is no such thing.", PolicyUnknown(version=7)),
     408: ("The body did not come in time, or not whole.", problems.BodyIncomplete()),
     409: ("It contradicts what is kept, or another process is at it: read, and send it again.", RowRefused(cause="known already")),
+    410: ("The lead was erased after the instant that this tells of.", None),
     412: ("Somebody else published meanwhile; the answer shows what is in force and how it differs.", None),
     413: ("The body, or the batch, is larger than allowed.", problems.BodyTooLarge(limit=1 << 20)),
     422: (

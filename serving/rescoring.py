@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from data.crm import Held, Standing
 from data.errors import TamizError
+from data.reviews import expire
 from data.store import now
 from serving.decider import Stood
 from serving.schemas import microseconds
@@ -20,7 +21,7 @@ from serving.schemas import microseconds
 if TYPE_CHECKING:
     from serving.service import Service
 
-__all__ = ["rescore_some", "score_leads"]
+__all__ = ["expire_overrides", "rescore_some", "score_leads"]
 
 TOGETHER = 64
 LEASE = 10_000_000
@@ -37,12 +38,14 @@ async def rescore_some(service: Service) -> bool:
         raise
 
 
-async def score_leads(service: Service, lead_ids: Sequence[str], *, always: bool = False) -> list[Stood | TamizError | None]:
+async def score_leads(
+    service: Service, lead_ids: Sequence[str], *, always: bool = False, idempotency: tuple[str, str] | None = None
+) -> list[Stood | TamizError | None]:
     """Scores leads from the store as of now and keeps where they stand; None for one that the store does not know."""
     held = await asyncio.to_thread(service.crm.held, lead_ids, at := now())
     if None in held and (later := await _present(service, lead_ids)) > at:  # heard of before the clock was set back
         held = await asyncio.to_thread(service.crm.held, lead_ids, at := later)
-    return await _score(service, held, at, always=always)
+    return await _score(service, held, at, always=always, idempotency=idempotency)
 
 
 async def _some(service: Service) -> bool:
@@ -58,9 +61,17 @@ async def _some(service: Service) -> bool:
     return len(claimed) == TOGETHER
 
 
-async def _score(service: Service, held: Sequence[Held | None], at: int, *, always: bool = False) -> list[Stood | TamizError | None]:
+async def expire_overrides(service: Service) -> bool:
+    """Ends what people decided for a while, when that is over; never is there more to do at once."""
+    await asyncio.to_thread(expire, service.store, now())
+    return False
+
+
+async def _score(
+    service: Service, held: Sequence[Held | None], at: int, *, always: bool = False, idempotency: tuple[str, str] | None = None
+) -> list[Stood | TamizError | None]:
     known = [one for one in held if one is not None]
-    stood = iter(await service.decider.of_store(known, at, always=always))
+    stood = iter(await service.decider.of_store(known, at, always=always, idempotency=idempotency))
     answers = [None if one is None else next(stood) for one in held]
     await asyncio.to_thread(service.crm.stand, [_standing(one) for one in answers if isinstance(one, Stood)])
     for one in answers:

@@ -15,6 +15,7 @@ from pathlib import Path
 from data.crm import Crm
 from data.store import Store
 from serving.decider import Decider, note_runtime
+from serving.forgetting import forget_erased
 from serving.ledger import Ledger
 from serving.metrics import Metrics
 from serving.model_store import ModelStore
@@ -46,12 +47,13 @@ async def running(settings: Settings) -> AsyncIterator[Service]:
     models.refresh()
     if models.loaded is None and models.last_failure is None:  # a refusal has said so itself
         _log.warning("no model serves yet: run `tamiz promote`, then `tamiz pull`")
-    following = asyncio.create_task(models.watch(settings.poll_seconds))
+    following = [asyncio.create_task(one) for one in (models.watch(settings.poll_seconds), forget_erased(service))]
     try:
         yield service
     finally:
-        following.cancel()
-        await asyncio.gather(following, return_exceptions=True)
+        for one in following:
+            one.cancel()
+        await asyncio.gather(*following, return_exceptions=True)
         await ledger.close()
         # What still runs in a thread, whoever waited for it, has to be done with the store before it is closed.
         await asyncio.get_running_loop().shutdown_default_executor()

@@ -42,6 +42,8 @@ class Service:
     previews: Previews
     store_file: int = -1
     """Which file the SQLite store was when it was opened: its inode."""
+    tasks: set[asyncio.Task[None]] = field(default_factory=set)
+    """What is to be done a little later."""
     turns: dict[str, tuple[asyncio.Lock, int]] = field(default_factory=dict)
 
     @contextlib.asynccontextmanager

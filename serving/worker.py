@@ -23,7 +23,7 @@ from data.jobs import Jobs, Worker
 from data.store import now
 from serving.delivery import Delivery, fill
 from serving.jobs import DECAY_HOURS, decay, do_jobs
-from serving.rescoring import rescore_some
+from serving.rescoring import expire_overrides, rescore_some
 from serving.settings import time_of_day
 
 if TYPE_CHECKING:
@@ -34,6 +34,7 @@ __all__ = ["nightly_job", "work", "work_once"]
 IDLE_SECONDS = 0.5
 GATHER_SECONDS = 0.2
 """How long changes gather before a lead is scored, which coalesces a burst of them."""
+EXPIRE_SECONDS = 2.0
 HEARTBEAT_SECONDS = 15.0
 INSIDE_SHARE = 0.5
 """Of the time, how much a job may take in a process that answers requests too."""
@@ -85,6 +86,7 @@ def nightly_job(service: Service, at: datetime) -> bool:
 def _steps(service: Service, worker: str, deliver: Do, *, inside: bool) -> list[_Step]:
     return [
         _Step("leads that changed wait to be scored", partial(rescore_some, service), GATHER_SECONDS),
+        _Step("overrides that have expired still hold", partial(expire_overrides, service), EXPIRE_SECONDS),
         _Step("jobs wait", partial(do_jobs, service, worker, share=INSIDE_SHARE if inside else 1.0)),
         _Step("decisions wait to be told", partial(fill, service)),
         _Step("webhooks wait", deliver),

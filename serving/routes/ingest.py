@@ -18,7 +18,7 @@ from data.errors import TamizError
 from data.store import now
 from serving.body import read_body
 from serving.examples import ACTIVITY, ATTRIBUTES, OUTCOME, STAGE_CHANGE
-from serving.ingest import ACTIVITIES, OUTCOMES, STAGES, Kind, answer, lead_put, read_rows
+from serving.ingest import ACTIVITIES, OUTCOMES, STAGES, Kind, LeadErased, answer, lead_put, read_rows
 from serving.openapi import operation
 from serving.service import admit
 
@@ -31,7 +31,7 @@ _ERRORS = (400, 401, 403, 413, 422, 503)
 
 
 @router.put("/v1/leads/{lead_id}", summary="Keep a lead's attributes", **operation(
-    takes="LeadAttributes", example=ATTRIBUTES, gives="IngestRow", errors=_ERRORS
+    takes="LeadAttributes", example=ATTRIBUTES, gives="IngestRow", errors=(*_ERRORS, 410)
 ))  # fmt: skip
 async def put_lead(request: Request, lead_id: str) -> Response:
     """Keeps values of a lead's fields since now, or since `changed_at`. A field that is not named stays; null clears it."""
@@ -39,6 +39,8 @@ async def put_lead(request: Request, lead_id: str) -> Response:
     service, _ = admit(request, "ingest")
     put = lead_put(lead_id, await read_body(request, service.settings.body_bytes), received)
     (taken,) = await asyncio.to_thread(service.crm.put_leads, [put])
+    if taken == "erased":
+        raise LeadErased
     return _json(msgspec.json.encode({"status": 201 if taken == "new" else 200}))
 
 

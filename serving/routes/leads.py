@@ -10,10 +10,13 @@ from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from data.crm import Queue, Standing
-from data.errors import BadUsage, TamizError
+from data.errors import TamizError
+from data.reviews import LeadNotKnown
 from models.decision import Decision, Outcome
+from serving.body import read_body
 from serving.decider import Stood
 from serving.lead_schemas import SORTS, DecisionPage, QueueItem, QueuePage
+from serving.once import asked_once, once
 from serving.openapi import operation
 from serving.pages import cursor_at, limit_of, place_of
 from serving.problems import Unprocessable
@@ -25,10 +28,6 @@ __all__ = ["router"]
 
 router = APIRouter(tags=["leads"])
 _DECISIONS = get_args(Outcome)
-
-
-class LeadUnknown(BadUsage, status=404):
-    """There is no lead {lead_id!r}: `PUT /v1/leads/{{lead_id}}` or an activity makes one."""
 
 
 @router.get("/v1/leads", summary="The ranked queue", **operation(
@@ -64,11 +63,17 @@ async def decision(request: Request, lead_id: str) -> Response:
     return _json(answer)
 
 
-@router.post("/v1/leads/{lead_id}/score", summary="Score a lead by id", **operation(gives="Decision", errors=(401, 403, 404, 422, 503)))
+@router.post(
+    "/v1/leads/{lead_id}/score",
+    summary="Score a lead by id",
+    **operation(gives="Decision", errors=(400, 401, 403, 404, 413, 422, 503), headers=("Idempotency-Key",)),
+)
 async def score_by_id(request: Request, lead_id: str) -> Response:
     """Scores a lead as of now from what the store holds of it and of its account, and enters that into the ledger."""
-    service, _ = admit(request, "score")
-    return _json(await _scored(service, lead_id))
+    service, caller = admit(request, "score")
+    asked = asked_once(request, caller, await read_body(request, service.settings.body_bytes))
+    idempotency = None if asked is None else (asked.name, asked.request_hash)
+    return await once(service, asked, lambda: _scored(service, lead_id, idempotency))
 
 
 @router.get("/v1/leads/{lead_id}/decisions", summary="A lead's decisions", **operation(
@@ -90,14 +95,14 @@ async def _standing(service: Service, lead_id: str) -> tuple[str, Standing | Non
     """The lead as it is called now, where it stands, and how often it has changed since."""
     found = await asyncio.to_thread(service.crm.standing, lead_id)
     if found is None:
-        raise LeadUnknown(lead_id=lead_id)
+        raise LeadNotKnown(lead_id=lead_id)
     return found
 
 
-async def _scored(service: Service, lead_id: str) -> bytes:
-    (stood,) = await score_leads(service, [lead_id], always=True)
+async def _scored(service: Service, lead_id: str, idempotency: tuple[str, str] | None = None) -> bytes:
+    (stood,) = await score_leads(service, [lead_id], always=True, idempotency=idempotency)
     if stood is None:
-        raise LeadUnknown(lead_id=lead_id)
+        raise LeadNotKnown(lead_id=lead_id)
     if isinstance(stood, TamizError):
         raise stood
     assert isinstance(stood, Stood)
@@ -135,6 +140,7 @@ def _item(row: Standing) -> QueueItem:
     return QueueItem(
         row.lead_id, row.decision, instant(row.since), row.decision_id, row.probability, row.probability_low, row.probability_high,
         row.score, row.grade, row.expected_value, instant(row.as_of), row.model_version, row.policy_version, told["reasons"], told["bant"],
+        told.get("override"),
     )  # fmt: skip
 
 

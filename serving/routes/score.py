@@ -7,7 +7,6 @@ more than the score), and the answer's bytes are those that the ledger keeps.
 from __future__ import annotations
 
 import asyncio
-import hashlib
 
 import msgspec
 from fastapi import APIRouter, Request
@@ -18,11 +17,10 @@ from data.store import now
 from models.decision import Decision
 from serving.body import read_body
 from serving.examples import LEAD
-from serving.ledger import AlreadyAnswered
+from serving.once import asked_once, once
 from serving.openapi import operation
-from serving.problems import BatchTooLong, IdempotencyMismatch, Unprocessable, problem_of
+from serving.problems import BatchTooLong, problem_of
 from serving.schemas import BatchAnswer, BatchItem, ScoreRequest, read_batch, read_item, read_score
-from serving.security import Caller
 from serving.service import Service, admit
 
 __all__ = ["router"]
@@ -40,12 +38,15 @@ async def score(request: Request) -> Response:
     received = now()
     service, caller = admit(request, "score")
     body = await read_body(request, service.settings.body_bytes)
-    key = request.headers.get("idempotency-key")
-    if key is not None:
-        return await _once(service, caller, key, body, received)
-    answer, decision = await service.decider.one(read_score(body), received)
-    service.metrics.decision(decision.decision, decision.receipt.model_version)
-    return _json(answer)
+    asked = asked_once(request, caller, body)
+
+    async def work() -> bytes:
+        idempotency = None if asked is None else (asked.name, asked.request_hash)
+        answer, decision = await service.decider.one(read_score(body), received, idempotency)
+        service.metrics.decision(decision.decision, decision.receipt.model_version)
+        return answer
+
+    return _json(await work()) if asked is None else await once(service, asked, work)
 
 
 @router.post("/v1/score/batch", summary="Score up to 1,000 leads", **operation(
@@ -84,37 +85,6 @@ async def _chunk(service: Service, raw: list[msgspec.Raw], received: int) -> lis
         else:
             items[place] = _problem_item(answer)
     return [item for item in items if item is not None]
-
-
-async def _once(service: Service, caller: Caller, key: str, body: bytes, received: int) -> Response:
-    """The same key and body are answered by the same bytes, however often and however close together they come."""
-    if not 0 < len(key) <= 255:
-        raise Unprocessable("An Idempotency-Key has 1 to 255 characters.")
-    name, request_hash = f"{caller.name}:{key}", hashlib.sha256(body).hexdigest()
-    async with service.once(name):
-        kept = _kept(service, name, request_hash)
-        if kept is not None:
-            return kept
-        try:
-            answer, decision = await service.decider.one(read_score(body), received, (name, request_hash))
-        except AlreadyAnswered:  # another process was faster
-            kept = _kept(service, name, request_hash)
-            if kept is None:
-                raise
-            return kept
-    service.metrics.decision(decision.decision, decision.receipt.model_version)
-    return _json(answer)
-
-
-def _kept(service: Service, name: str, request_hash: str) -> Response | None:
-    kept = service.ledger.answered(name)
-    if kept is None:
-        return None
-    if kept[0] != request_hash:
-        raise IdempotencyMismatch
-    answer = _json(kept[1])
-    answer.headers["Idempotent-Replay"] = "true"
-    return answer
 
 
 def _problem_item(error: TamizError) -> BatchItem:

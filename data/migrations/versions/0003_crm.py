@@ -203,6 +203,22 @@ def upgrade() -> None:
         sqlite_with_rowid=False,
     )
     op.create_table(
+        "overrides",
+        sa.Column("override_id", sa.Text, nullable=False),
+        sa.Column("lead_id", sa.Text, nullable=False),
+        sa.Column("decision", sa.Text, nullable=False),
+        sa.Column("author", sa.Text, nullable=False),
+        sa.Column("reason", sa.Text, nullable=False),
+        sa.Column("given_at", sa.BigInteger, nullable=False),
+        sa.Column("expires_at", sa.BigInteger),
+        sa.Column("lifted_at", sa.BigInteger),
+        sa.Column("lifted_by", sa.Text),
+        sa.PrimaryKeyConstraint("override_id", name="pk_overrides"),
+    )
+    op.create_index("ix_overrides_lead_id_given_at", "overrides", ["lead_id", "given_at"])
+    holding = sa.text("lifted_at IS NULL")
+    op.create_index("ix_overrides_holding", "overrides", ["expires_at"], sqlite_where=holding, postgresql_where=holding)
+    op.create_table(
         "promotions",
         sa.Column("promotion_id", sa.Text, nullable=False),
         sa.Column("kind", sa.Text, nullable=False),
@@ -216,6 +232,23 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("promotion_id", name="pk_promotions"),
     )
     op.create_index("ix_promotions_state_requested_at", "promotions", ["state", "requested_at"])
+    op.create_table(
+        "replies",
+        sa.Column("idempotency_key", sa.Text, nullable=False),
+        sa.Column("request_hash", sa.Text, nullable=False),
+        sa.Column("lead_id", sa.Text, nullable=False),
+        sa.Column("answer", sa.LargeBinary, nullable=False),
+        sa.Column("kept_at", sa.BigInteger, nullable=False),
+        sa.PrimaryKeyConstraint("idempotency_key", name="pk_replies"),
+    )
+    op.create_index("ix_replies_lead_id", "replies", ["lead_id"])
+    op.create_index("ix_replies_kept_at", "replies", ["kept_at"])
+    op.create_table(
+        "secrets",
+        sa.Column("name", sa.Text, nullable=False),
+        sa.Column("value", sa.Text, nullable=False),
+        sa.PrimaryKeyConstraint("name", name="pk_secrets"),
+    )
     op.create_table(
         "stage_changes",
         sa.Column("lead_id", sa.Text, nullable=False),

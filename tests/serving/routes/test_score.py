@@ -141,11 +141,13 @@ class TestADecision:
         decision = client.post("/v1/score", json=lead).json()
         assert list(decision) == [
             *("lead_id", "as_of", "probability", "probability_low", "probability_high", "horizon_days", "score", "grade", "decision"),
-            *("previous_decision", "changed", "rules", "bant", "fit", "engagement", "reasons", "missing", "receipt", "expected_value"),
+            *("previous_decision", "changed", "rules", "bant", "fit", "engagement", "reasons", "missing", "receipt", "override"),
+            "expected_value",
         ]
         assert list(decision["bant"]) == ["budget", "authority", "need", "timeline"]
         assert list(decision["reasons"][0]) == ["signal", "family", "sentence", "value", "contribution"]
-        assert set(decision["receipt"]) == {"decision_id", "model_version", "feature_set", "policy_version", "input_hash", "scored_at"}
+        receipt = {"decision_id", "model_version", "feature_set", "policy_version", "input_hash", "scored_at", "merged"}
+        assert set(decision["receipt"]) == receipt
         assert decision["as_of"] == "2026-10-21T09:00:00Z"
         assert decision["probability_low"] <= decision["probability"] <= decision["probability_high"]
 

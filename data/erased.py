@@ -1,0 +1,42 @@
+"""Who was erased: tombstones that prove it and tell nobody who it was.
+
+In: ids of leads. Out: their digests, keyed by a secret of this installation, and when those were erased. A digest cannot be
+compared with anybody's id without the secret, which lies in the same database, so that every copy of the service has it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import secrets as random
+from collections.abc import Callable, Collection
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from data.schema import erasures, secrets
+
+__all__ = ["digester", "erased_at"]
+
+_NAME = "erasures"
+
+
+def erased_at(connection: Connection, lead_ids: Collection[str]) -> dict[str, int]:
+    """Of these leads those that were erased, and when last."""
+    if connection.execute(sa.select(erasures.c.erasure_id).limit(1)).first() is None:  # as nearly always
+        return {}
+    digest = digester(connection)
+    digests = {digest(one): one for one in lead_ids}
+    newest = sa.select(erasures.c.lead_digest, sa.func.max(erasures.c.erased_at)).group_by(erasures.c.lead_digest)
+    found = connection.execute(newest.where(erasures.c.lead_digest.in_(list(digests))))
+    return {digests[name]: at for name, at in found}
+
+
+def digester(connection: Connection) -> Callable[[str], str]:
+    """What makes of a lead's id the name that its tombstone bears. The secret is drawn when the first lead is erased."""
+    key = connection.execute(sa.select(secrets.c.value).where(secrets.c.name == _NAME)).scalar()
+    if key is None:
+        key = random.token_hex(32)
+        connection.execute(secrets.insert().values(name=_NAME, value=key))
+    secret = bytes.fromhex(key)
+    return lambda lead_id: hmac.new(secret, lead_id.encode(), hashlib.sha256).hexdigest()
