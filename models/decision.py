@@ -133,5 +133,5 @@ class Decision(msgspec.Struct):
     receipt: Receipt
     override: Overridden | None
     """What a person decided, if that holds; `decision` is then theirs."""
-    expected_value: float | None = None
+    expected_value: float | None
     """Probability times the expected amount of the deal; null where outcomes carried no amounts, or without signal."""
