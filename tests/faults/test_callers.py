@@ -5,11 +5,13 @@ from __future__ import annotations
 import http.client
 import json
 import socket
+import sys
 import time
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack, closing, suppress
 from pathlib import Path
 from typing import Any
 
+import pytest
 import sqlalchemy as sa
 
 from data.schema import activities, decisions
@@ -70,6 +72,56 @@ def test_hundreds_who_send_a_byte_now_and_then_keep_nobody_else_waiting(home: Pa
                 answered += 1
     assert answered == 100
     assert service.ask("GET", "/readyz")[0] == 200
+
+
+@pytest.mark.slow
+def test_who_sends_a_byte_a_second_is_let_go_while_the_others_are_answered(start: Any) -> None:
+    resource = pytest.importorskip("resource")
+    limit = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(4_096, limit[1]), limit[1]))
+    service: Service = start()
+    normal = waited(service)
+    with ExitStack() as open_:
+        waiting = [open_.enter_context(socket.create_connection(("127.0.0.1", service.port))) for _ in range(1_000)]
+        for one in waiting:
+            one.send(b"GET /livez HTTP/1.1\r\nHost: 127.0.0.1\r\nX-Long: ")
+            one.setblocking(False)
+        meanwhile: list[float] = []
+        end = time.monotonic() + 40
+        while waiting:
+            assert time.monotonic() < end, f"{len(waiting)} are still held"
+            waiting = [one for one in waiting if holds(one)]
+            meanwhile += waited(service, 40)
+    sys.stdout.write(f"p99 {p99(meanwhile) * 1e3:.1f} ms meanwhile, {p99(normal) * 1e3:.1f} ms without them\n")
+    assert waited(service)
+
+
+def waited(service: Service, times: int = 200) -> list[float]:
+    """How long each of some scores took; each has to be answered."""
+    taken = []
+    with closing(http.client.HTTPConnection("127.0.0.1", service.port, timeout=30)) as connection:
+        for _ in range(times):
+            begun = time.perf_counter()
+            status, content = ask(connection, "POST", "/v1/score", LEAD)
+            assert status == 200, content
+            taken.append(time.perf_counter() - begun)
+    return taken
+
+
+def p99(seconds: list[float]) -> float:
+    return sorted(seconds)[int(len(seconds) * 0.99)]
+
+
+def holds(one: socket.socket) -> bool:
+    """Sends another byte of a header that never ends; whether the service still waits for it."""
+    try:
+        one.send(b"X")
+        one.recv(100)
+    except BlockingIOError:  # nothing was answered yet
+        return True
+    except OSError:
+        return False
+    return False
 
 
 def column(home: Path, name: Any, database: str = "") -> set[str]:
