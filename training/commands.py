@@ -56,6 +56,7 @@ def train(
     report: Annotated[
         Path | None, typer.Option("--report", metavar="DIR", help="Folder for report.html and metrics.json.", file_okay=False)
     ] = None,
+    language: Annotated[str, typer.Option("--lang", metavar="LANG", help="Language of report.html: en or es.")] = "en",
     promote_it: Annotated[bool, typer.Option("--promote", help="Make it the champion, if the gates say yes.")] = False,
     trials: Annotated[
         int | None,
@@ -73,7 +74,7 @@ def train(
 
     Example:
       tamiz train --project crm/tamiz.toml --promote
-      tamiz train --leads leads.csv --label won --positive yes --order-by created_at
+      tamiz train --leads leads.csv --label won --positive yes --order-by created_at --lang es
     """
     from data.errors import BadUsage
     from data.home import Home
@@ -82,6 +83,7 @@ def train(
     from training.search import DEFAULT_TRIALS
     from training.train import Options
     from training.train import train as run
+    from training.translation import LANGUAGES, UnknownLanguage
 
     if project is None and leads is None:
         project = Path("tamiz.toml")
@@ -95,6 +97,8 @@ def train(
         raise BadUsage("--label is missing: name the column that says whether a lead converted")
     if order_by and order_by_row:
         raise BadUsage("--order-by and --order-by-row exclude each other: give one of them")
+    if language not in LANGUAGES:
+        raise UnknownLanguage(language=language, known=" or ".join(LANGUAGES))
     dropped = tuple(drop or ())
     if trials is None:
         trials = 0 if quick else DEFAULT_TRIALS
@@ -105,6 +109,7 @@ def train(
         drop=dropped,
         allow=tuple(allow or ()),
         report=report,
+        language=language,
         command=shlex.join(["tamiz", *sys.argv[1:]]),
     )
     home = Home.from_environment()

@@ -27,7 +27,7 @@ from training.result import Curves, Importance, ReliabilityBin
 from training.segments import kept_by_segment
 from training.splits import Fold, Split
 
-__all__ = ["against", "baseline", "curves", "importance", "measure", "promises_kept", "unseen_accounts", "with_left_out"]
+__all__ = ["against", "baseline", "curves", "importance", "meaning_of", "measure", "promises_kept", "unseen_accounts", "with_left_out"]
 
 Figures = dict[str, Any]
 Ints = NDArray[np.int64]
@@ -113,11 +113,11 @@ def importance(model: Model, encoder: Encoder, X: Floats) -> tuple[Importance, .
     signals = signals_by_name(encoder.feature_set)
     order = np.argsort(-share, kind="stable").tolist()
     inputs = encoder.inputs
-    meanings = {name: _meaning(one) for name, one in signals.items()}
+    meanings = {name: meaning_of(one) for name, one in signals.items()}
     return tuple(Importance(inputs[i].name, inputs[i].family, float(share[i]), meanings.get(inputs[i].name, "")) for i in order)
 
 
-def _meaning(signal: Signal) -> str:
+def meaning_of(signal: Signal) -> str:
     """The signal's sentence as a reader of a table understands it: N for a number, the words it chooses among."""
     first, last = (signal.words[0], signal.words[-1]) if signal.words else ("", "")
     choices = f"{first} / {last}" if len(signal.words) <= 2 else f"{first} … {last}"

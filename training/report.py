@@ -22,6 +22,7 @@ from markupsafe import Markup, escape
 from training import figures
 from training.figures import percent
 from training.result import Importance, TrainingResult
+from training.translation import translate
 from training.verdict import cautions, headline, holds_over_time, revenue, sentences, worth_waiting
 
 __all__ = ["figure_pages", "report_html", "write_report"]
@@ -73,12 +74,12 @@ VERDICTS = {
 }
 
 
-def write_report(result: TrainingResult, folder: Path) -> Path:
+def write_report(result: TrainingResult, folder: Path, language: str = "en") -> Path:
     """Write `report.html` and `metrics.json` into the folder; returns the report's path."""
     folder.mkdir(parents=True, exist_ok=True)
     metrics = json.dumps(_plain(result.metrics), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
     _write(folder / "metrics.json", metrics)
-    _write(folder / "report.html", report_html(result))
+    _write(folder / "report.html", translate(report_html(result), language))
     return folder / "report.html"
 
 
@@ -194,10 +195,13 @@ def _charts(result: TrainingResult) -> dict[str, Markup]:
 def _calls(result: TrainingResult) -> list[dict[str, Any]]:
     """What a hundred calls bring, for the best shares and from the policy's cut-off on."""
     rows = []
+    shown_as: list[tuple[str, Callable[[float], str]]] = [("conversions_per_100", _tenth), ("lift", _tenth), ("gain", percent)]
+    if result.metrics.get("value"):
+        shown_as.insert(1, ("revenue_per_100", _whole))
     for one in result.metrics.get("worth") or () if result.chosen else ():
         name = f"best {percent(one['share'])}" if one["share"] else f"MQL, from {percent(one['cut'])}"
         cells = []
-        for key, shown in (("conversions_per_100", _tenth), ("revenue_per_100", _whole), ("lift", _tenth), ("gain", percent)):
+        for key, shown in shown_as:
             low, high = one[f"{key}_ci"]
             cells.append((shown(one[key]) if _finite(one[key]) else DASH, f"{shown(low)}{DASH}{shown(high)}" if _finite(low) else ""))
         rows.append({"name": name, "calls": one["calls"], "cells": cells})

@@ -72,6 +72,8 @@ class Options:
     drop: tuple[str, ...] = ()
     allow: tuple[str, ...] = ()
     report: Path | None = None
+    language: str = "en"
+    """Of report.html."""
     command: str = ""
 
 
@@ -559,7 +561,7 @@ def _report(
     folder = registered.folder if registered else folder
     metrics = {**result.metrics, "seconds": dict(watch.seconds), "bundle": str(folder), "version": version}
     name = str(version) if version is not None else str(metrics["model_version"])
-    report = write_report(replace(result, metrics=metrics), options.report or home.reports / name)
+    report = write_report(replace(result, metrics=metrics), options.report or home.reports / name, options.language)
     if len(data.quarantine):
         watch.say(f"rows put aside, with the reason: {write_quarantine(home.root, str(metrics['model_version']), data.quarantine)}")
     if registered:
