@@ -128,7 +128,7 @@ def intervals(rows: Sequence[tuple[str, float, float, float]], reference: float 
     lowest = min([low for _, _, low, _ in rows] + ([] if reference is None else [reference]))
     highest = max([high for _, _, _, high in rows] + ([] if reference is None else [reference]))
     room = (highest - lowest or 0.01) * 0.12
-    start, width, left, right = lowest - room, 460, 100, 72
+    start, width, left, right = lowest - room, 460, 128, 72
     scale = (width - left - right) / (highest + room - start)
     height = 34 * len(rows) + 14
 
@@ -215,7 +215,9 @@ def _shown(value: object) -> str:
 
 def _short(value: object) -> str:
     """As much of a label as fits under its place."""
-    text = "?" if value is None else f"{value:.3g}" if isinstance(value, float) else str(value)
+    if isinstance(value, float):
+        return "0" if abs(value) < 0.005 else f"{value:,.0f}" if abs(value) >= 100 else f"{value:.2g}"
+    text = "?" if value is None else str(value)
     return text if len(text) <= 9 else f"{text[:8]}\N{HORIZONTAL ELLIPSIS}"
 
 

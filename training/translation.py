@@ -24,7 +24,8 @@ __all__ = ["LANGUAGES", "UnknownLanguage", "translate", "units"]
 LANGUAGES = ("en", "es")
 _BLOCK = re.compile(r"(<style>.*?</style>|<(?!/?(?:code|wbr|em|strong)\b)[^>]+>)", re.DOTALL)
 _ATTRIBUTE = re.compile(r'\b(aria-label|title)="([^"]+)"')
-_SENTENCE = re.compile(r"(?<=[.!?;:])\s+(?=\S)")
+_ENDS = (re.compile(r"(?<=[.!?])\s+(?=\S)"), re.compile(r"(?<=[;:])\s+(?=\S)"))
+"""Where a text falls into sentences, and a sentence into clauses."""
 _NUMBER = re.compile(r"(?<![\w.,-])\d{1,3}(?:,\d{3})+(?:\.\d+)?(?![\w])|(?<![\w.])\d+\.\d+(?![\w]|\.\d)")
 _QUOTED = re.compile(r"(<code>.*?</code>|<[^>]+>)", re.DOTALL)
 _PLACE = re.compile(r"\{(#?)(\w+)\}")
@@ -97,11 +98,12 @@ class _Words:
             if match := pattern.fullmatch(core):
                 held = {name: self.of(value) for name, value in match.groupdict().items() if value is not None}
                 return _filled(told, held)
-        sentences = _SENTENCE.split(core)
-        if len(sentences) > 1:
-            found = [self._find(one) for one in sentences]
-            if any(found):
-                return " ".join(_numbers(one) if other is None else other for one, other in zip(sentences, found, strict=True))
+        for end in _ENDS:
+            parts = end.split(core)
+            if len(parts) > 1:
+                found = [self._find(one) for one in parts]
+                if any(found):
+                    return " ".join(_numbers(one) if other is None else other for one, other in zip(parts, found, strict=True))
         return None
 
 
