@@ -49,6 +49,7 @@ class Working:
         assert status == 200 or json.loads(content)["detail"]
 
 
+@pytest.mark.slow
 def test_nothing_that_was_acknowledged_is_lost_and_the_service_recovers(own_server: Server, home: Path, start: Any) -> None:
     with own_server.database() as url:
         service: Service = start(TAMIZ_DATABASE_URL=url)
