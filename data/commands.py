@@ -18,16 +18,21 @@ def simulate(
     out: Annotated[Path, typer.Option("--out", help="Folder to write the tables and a ready tamiz.toml to.")],
     leads: Annotated[int, typer.Option("--leads", min=1, help="How many leads.")] = 5000,
     seed: Annotated[int, typer.Option("--seed", help="The same seed gives the same world.")] = 7,
+    explore: Annotated[
+        float,
+        typer.Option("--explore", metavar="SHARE", help="Share of new leads that sales works by lot; decisions are then written down."),
+    ] = 0.0,
 ) -> None:
     """Write a simulated B2B CRM with planted truth, as Parquet files.
 
     Example:
       tamiz simulate --out crm --leads 5000 --seed 7
       tamiz train --project crm/tamiz.toml
+      tamiz simulate --out tried --explore 0.5
     """
     from data import synthetic
 
-    said = synthetic.simulate(out, leads=leads, seed=seed, on_progress=_bar if sys.stderr.isatty() else _sparse_lines)
+    said = synthetic.simulate(out, leads=leads, seed=seed, explore=explore, on_progress=_bar if sys.stderr.isatty() else _sparse_lines)
     typer.echo(f"{leads:,} leads, {said.rows['activities']:,} activities, {said.conversions:,} conversions", err=True)
     typer.echo(str(out))
 

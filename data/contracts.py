@@ -11,6 +11,7 @@ from typing import Literal
 
 __all__ = [
     "ACTIVITIES",
+    "DECISIONS",
     "EARLIEST",
     "LEADS",
     "LEAD_CHANGES",
@@ -100,10 +101,16 @@ OUTCOMES = TableContract(
     optional={"amount": "number", "kind": "text"},
 )
 
+DECISIONS = TableContract(
+    "decisions",
+    required={"lead_id": "id", "as_of": "time", "worked": "boolean"},
+    optional={"propensity": "number"},
+)
+
 EARLIEST = "1990-01-01"
 """Before this day no time is plausible: in tables such a row is put aside, in a request it is ignored; both are said."""
 
-TABLES = {table.name: table for table in (LEADS, LEAD_CHANGES, ACTIVITIES, STAGE_CHANGES, OUTCOMES)}
+TABLES = {table.name: table for table in (LEADS, LEAD_CHANGES, ACTIVITIES, STAGE_CHANGES, OUTCOMES, DECISIONS)}
 
 NOT_ATTRIBUTES = frozenset({"lead_id", "created_at", "email", "phone", "company", "company_domain", "job_title", "consent"})
 """Known columns of `leads` that identify a person or a company, or say when: signals read them, no model takes them raw."""

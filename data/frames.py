@@ -31,7 +31,7 @@ Kind = Literal["number", "boolean", "category", "text", "time"]
 class Tables:
     """The event tables of a project, validated. Every table has its contract's required columns, even when empty.
 
-    `activities`, `stage_changes`, `outcomes` and `lead_changes` carry `lead_row` (int32), the position of their lead in
+    All but `leads` carry `lead_row` (int32), the position of their lead in
     `leads`, and are sorted by it, then by time, then by the rest of the row: the order of a source never shows.
     """
 
@@ -47,6 +47,8 @@ class Tables:
     notices: list[str] = field(default_factory=list)
     rows_read: dict[str, int] = field(default_factory=dict)
     """Rows that each query gave, before anything was put aside."""
+    decisions: pd.DataFrame = field(default_factory=lambda: _no_decisions())  # noqa: PLW0108 - it is defined below
+    """Whom sales decided to work and whom not, and how likely that was: `worked` and, where known, `propensity`."""
 
 
 @dataclass(frozen=True)
@@ -123,3 +125,11 @@ class FlatChunk:
 
     def __len__(self) -> int:
         return len(self.lead_id)
+
+
+def _no_decisions() -> pd.DataFrame:
+    import numpy as np
+    import pandas as pd
+
+    at = pd.Series([], dtype="datetime64[us, UTC]")
+    return pd.DataFrame({"lead_id": pd.Series([], dtype=object), "lead_row": np.zeros(0, np.int32), "as_of": at, "worked": np.zeros(0)})

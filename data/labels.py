@@ -4,6 +4,9 @@ In: `Tables`. Out: one row per `(lead, as_of)` with `y = converted within (as_of
 was dropped and why. An observation whose horizon has not passed at `until` is dropped whatever its outcome so far; a lead
 that is converted or closed at `as_of` is none. Instants are fixed ages after creation and, per lead, a few just after an
 activity became known, drawn by lead id and seed alone: neither other leads nor the order of rows change the draw.
+
+`observe_recent` gives the looks that were dropped for their horizon, with what is known of them so far; `observe_decisions` looks at
+leads when sales decided about them, with what it decided and how likely that was.
 """
 
 from __future__ import annotations
@@ -26,7 +29,7 @@ if TYPE_CHECKING:
     Micros = npt.NDArray[np.int64]
     Rows = npt.NDArray[np.int32]
 
-__all__ = ["Cohort", "ObservationReport", "account_keys", "observe"]
+__all__ = ["Cohort", "ObservationReport", "account_keys", "observe", "observe_decisions", "observe_recent"]
 
 _DAY = 86_400_000_000
 _NEVER = 2**62
@@ -81,17 +84,17 @@ class _Life:
 def observe(
     tables: Tables, *, horizon_days: float, ages_days: Sequence[float], activity_instants: int = 3, seed: int = 0, part: bool = False
 ) -> tuple[pd.DataFrame, ObservationReport]:
-    """The observations, by lead and instant, with `lead_id, lead_row, as_of, created_at, age_days, y, kind, account`.
+    """The observations, by lead and instant, with `lead_id, lead_row, as_of, created_at, age_days, y, waited, closed, kind, account`:
+    `waited` and `closed` are the days until the lead converted and until it was closed either way, infinite where neither happened.
 
     Of `part` of a project's leads, with `until` of the whole, it gives the whole's rows of these leads, which may be none.
     """
     import numpy as np
-    import pandas as pd
 
     notices: list[str] = []
     life = _life(tables, notices)
     horizon = round(horizon_days * _DAY)
-    until = int(_micros(pd.Series([tables.until]))[0])
+    until = _until(tables)
     dated = np.flatnonzero(life.start != MISSING).astype(np.int32)
 
     ages = np.array(sorted({round(age * _DAY) for age in ages_days}), dtype=np.int64)
@@ -108,41 +111,76 @@ def observe(
     }
     cohorts = _cohorts(life, lead, as_of, kept, closed, horizon, until)
     lead, as_of = lead[kept], as_of[kept]
-    drawn_lead, drawn_at = _drawn(tables, life, until - horizon, activity_instants, seed)
-    of_age = np.concatenate([np.ones(len(lead), bool), np.zeros(len(drawn_lead), bool)])
-    lead, as_of = np.concatenate([lead, drawn_lead]), np.concatenate([as_of, drawn_at])
-    order = np.lexsort((~of_age, as_of, lead))
-    lead, as_of, of_age = lead[order], as_of[order], of_age[order]
-    first = np.ones(len(lead), bool)
-    first[1:] = (lead[1:] != lead[:-1]) | (as_of[1:] != as_of[:-1])
-    lead, as_of, of_age = lead[first], as_of[first], of_age[first]
-
-    y = (life.converted[lead] <= as_of + horizon).astype(np.float64)
-    ids = tables.leads["lead_id"].to_numpy(dtype=object)
-    frame = pd.DataFrame(
-        {
-            "lead_id": pd.Series(ids[lead], dtype=object),
-            "lead_row": lead,
-            "as_of": to_utc(as_of),
-            "created_at": to_utc(life.start[lead]),
-            "age_days": (as_of - life.start[lead]) / _DAY,
-            "y": y,
-            "kind": pd.Categorical.from_codes((~of_age).astype(np.int8), categories=pd.Index(["age", "activity"], dtype=object)),
-            "account": pd.Series(account_keys(tables.leads)[lead], dtype=object),
-        }
-    )
+    drawn_lead, drawn_at = _drawn(tables, life, (-_NEVER, until - horizon), activity_instants, seed)
+    frame = _looks(tables, life, horizon, *_merged(lead, as_of, drawn_lead, drawn_at))
     report = ObservationReport(
         until=tables.until,
         horizon_days=horizon_days,
         leads=len(life.start),
         leads_observed=int(frame["lead_row"].nunique()),
         observations=len(frame),
-        positives=int(y.sum()),
+        positives=int(frame["y"].sum()),
         dropped=dropped,
         cohorts=cohorts,
         notices=notices,
     )
     if not len(frame) and not part:
+        raise BadData(_nothing_left(report))
+    return frame, report
+
+
+def observe_recent(
+    tables: Tables, *, horizon_days: float, ages_days: Sequence[float], activity_instants: int = 3, seed: int = 0
+) -> pd.DataFrame:
+    """The looks whose horizon has not passed at `until`, likewise; `y` says whether the lead has converted so far. There may be none."""
+    import numpy as np
+
+    life = _life(tables, [])
+    horizon, until = round(horizon_days * _DAY), _until(tables)
+    dated = np.flatnonzero(life.start != MISSING).astype(np.int32)
+    ages = np.array(sorted({round(age * _DAY) for age in ages_days}), dtype=np.int64)
+    lead, as_of = np.repeat(dated, len(ages)), (life.start[dated][:, None] + ages).ravel()
+    kept = (as_of + horizon > until) & (as_of < until) & (as_of < life.closed[lead])
+    drawn = _drawn(tables, life, (until - horizon + 1, until - 1), activity_instants, seed)
+    unknown_yet = _Life(life.start, *(np.where(at <= until, at, _NEVER) for at in (life.converted, life.closed)))
+    return _looks(tables, unknown_yet, horizon, *_merged(lead[kept], as_of[kept], *drawn))
+
+
+def observe_decisions(tables: Tables, *, horizon_days: float) -> tuple[pd.DataFrame, ObservationReport]:
+    """A look at each decision of sales on an open lead, mature ones only, with `propensity` and `worked` (0 or 1)."""
+    import numpy as np
+
+    notices: list[str] = []
+    life = _life(tables, notices)
+    horizon, until = round(horizon_days * _DAY), _until(tables)
+    decided = tables.decisions
+    lead, as_of = decided["lead_row"].to_numpy(np.int32), _micros(decided["as_of"])
+    known = life.start[lead] != MISSING
+    immature, closed = as_of + horizon > until, as_of >= life.closed[lead]
+    kept = known & ~immature & ~closed
+    was_won = life.converted[lead] <= as_of
+    dropped = {
+        "immature": int(immature.sum()),
+        "converted": int((~immature & closed & was_won).sum()),
+        "lost": int((~immature & closed & ~was_won).sum()),
+        "no_time": int((~known).sum()),
+    }
+    cohorts = _cohorts(life, lead[known], as_of[known], kept[known], closed[known], horizon, until)
+    frame = _looks(tables, life, horizon, lead[kept], as_of[kept], np.zeros(int(kept.sum()), np.int8))
+    frame["propensity"] = decided["propensity"].to_numpy(np.float64)[kept] if "propensity" in decided else np.nan
+    frame["worked"] = decided["worked"].to_numpy(np.float64)[kept]
+    report = ObservationReport(
+        until=tables.until,
+        horizon_days=horizon_days,
+        leads=len(life.start),
+        leads_observed=int(frame["lead_row"].nunique()),
+        observations=len(frame),
+        positives=int(frame["y"].sum()),
+        dropped=dropped,
+        cohorts=cohorts,
+        notices=notices,
+    )
+    if not len(frame):
         raise BadData(_nothing_left(report))
     return frame, report
 
@@ -156,6 +194,50 @@ def account_keys(leads: pd.DataFrame) -> npt.NDArray[np.object_]:
     mails = leads["email"].tolist() if "email" in leads else [None] * len(ids)
     keys = [account_of(domain, mail) or lead for lead, domain, mail in zip(ids, domains, mails, strict=True)]
     return np.array([*keys, None], dtype=np.object_)[:-1]
+
+
+def _merged(lead: Rows, as_of: Micros, drawn_lead: Rows, drawn_at: Micros) -> tuple[Rows, Micros, npt.NDArray[np.int8]]:
+    """Looks at fixed ages (0) and those drawn (1), by lead and instant; of two at one instant the first kind stays."""
+    import numpy as np
+
+    drawn = np.concatenate([np.zeros(len(lead), np.int8), np.ones(len(drawn_lead), np.int8)])
+    lead, as_of = np.concatenate([lead, drawn_lead]), np.concatenate([as_of, drawn_at])
+    order = np.lexsort((drawn, as_of, lead))
+    lead, as_of, drawn = lead[order], as_of[order], drawn[order]
+    first = np.ones(len(lead), bool)
+    first[1:] = (lead[1:] != lead[:-1]) | (as_of[1:] != as_of[:-1])
+    return lead[first], as_of[first], drawn[first]
+
+
+def _looks(tables: Tables, life: _Life, horizon: int, lead: Rows, as_of: Micros, drawn: npt.NDArray[np.int8]) -> pd.DataFrame:
+    import numpy as np
+    import pandas as pd
+
+    ids = tables.leads["lead_id"].to_numpy(dtype=object)
+
+    def days_until(instant: Micros) -> npt.NDArray[np.float64]:
+        return np.where(instant[lead] >= _NEVER, np.inf, (instant[lead] - as_of) / _DAY)
+
+    return pd.DataFrame(
+        {
+            "lead_id": pd.Series(ids[lead], dtype=object),
+            "lead_row": lead,
+            "as_of": to_utc(as_of),
+            "created_at": to_utc(life.start[lead]),
+            "age_days": (as_of - life.start[lead]) / _DAY,
+            "y": (life.converted[lead] <= as_of + horizon).astype(np.float64),
+            "waited": days_until(life.converted),
+            "closed": days_until(life.closed),
+            "kind": pd.Categorical.from_codes(drawn, categories=pd.Index(["age", "activity"], dtype=object)),
+            "account": pd.Series(account_keys(tables.leads)[lead], dtype=object),
+        }
+    )
+
+
+def _until(tables: Tables) -> int:
+    import pandas as pd
+
+    return int(_micros(pd.Series([tables.until]))[0])
 
 
 def _life(tables: Tables, notices: list[str]) -> _Life:
@@ -187,13 +269,14 @@ def _life(tables: Tables, notices: list[str]) -> _Life:
     return _Life(start, converted, closed)
 
 
-def _drawn(tables: Tables, life: _Life, latest: int, count: int, seed: int) -> tuple[Rows, Micros]:
-    """Up to `count` instants per lead, each a microsecond after an activity became known to an open lead, and mature."""
+def _drawn(tables: Tables, life: _Life, between: tuple[int, int], count: int, seed: int) -> tuple[Rows, Micros]:
+    """Up to `count` instants per lead, each a microsecond after an activity became known to an open lead, `between` two instants."""
     import numpy as np
 
     lead = tables.activities["lead_row"].to_numpy()
     as_of = _known_at(tables.activities) + 1
-    open_then = (life.start[lead] != MISSING) & (as_of >= life.start[lead]) & (as_of < life.closed[lead]) & (as_of <= latest)
+    open_then = (life.start[lead] != MISSING) & (as_of >= life.start[lead]) & (as_of < life.closed[lead])
+    open_then &= (as_of >= between[0]) & (as_of <= between[1])
     lead, as_of = lead[open_then], as_of[open_then]
     if not count or not len(lead):
         return np.zeros(0, np.int32), np.zeros(0, np.int64)

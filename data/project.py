@@ -83,6 +83,7 @@ class _Data(msgspec.Struct, forbid_unknown_fields=True):
     activities: str | None = None
     stage_changes: str | None = None
     outcomes: str | None = None
+    decisions: str | None = None
     until: datetime | None = None
     timezone: str = "UTC"
     setup: str | list[str] = []

@@ -37,7 +37,13 @@ if TYPE_CHECKING:
 __all__ = ["NoReader", "QueryFailed", "check_activities", "connect", "latest_plausible", "load_tables", "query_failed"]
 
 _LATEST = "2100-01-01"
-_MAIN_TIME = {"lead_changes": "changed_at", "activities": "occurred_at", "stage_changes": "entered_at", "outcomes": "converted_at"}
+_MAIN_TIME = {
+    "lead_changes": "changed_at",
+    "activities": "occurred_at",
+    "stage_changes": "entered_at",
+    "outcomes": "converted_at",
+    "decisions": "as_of",
+}
 _LEAD_PUT_ASIDE = "its lead was put aside"
 """A consequence, not a fault of its own: it does not count towards the share."""
 _BATCH_ROWS = 250_000
@@ -88,6 +94,7 @@ def load_tables(project: Project, *, now: datetime | None = None, progress: Call
         activities=events["activities"],
         stage_changes=events["stage_changes"],
         outcomes=events["outcomes"],
+        decisions=events["decisions"],
         until=until,
         kinds=kinds,
         quarantine=pd.concat(quarantined, ignore_index=True) if quarantined else collect("leads"),
@@ -503,6 +510,11 @@ def _events(name: str, check: _Check, known: _LeadIndex, project: Project) -> _E
             (known.created[lead_row] != MISSING) & (columns[main] < known.created[lead_row]) & (lead_row >= 0) & (columns[main] != MISSING)
         )
         check.put_aside(early, "outcome before creation", _instant(columns[main]))
+    if name == "decisions":
+        check.put_aside(np.isnan(columns["worked"]), "nothing in worked")
+        if "propensity" in columns:
+            strange = (columns["propensity"] < 0) | (columns["propensity"] > 1)
+            check.put_aside(strange, "propensity is not between 0 and 1")
     if name == "activities":
         _recorded(check, columns, project)
     kept = np.flatnonzero(check.keep)
@@ -685,6 +697,8 @@ def _empty(contract: TableContract) -> pd.DataFrame:
             members[name] = pd.Series(to_utc(np.zeros(0, np.int64)))
         elif kind == "text":
             members[name] = pd.Series(pd.Categorical.from_codes([], categories=pd.Index([], dtype=object)))
+        elif kind == "boolean":
+            members[name] = np.zeros(0)
     return pd.DataFrame(members)
 
 

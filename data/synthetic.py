@@ -1,7 +1,8 @@
 """`tamiz simulate`: a B2B CRM with planted truth, written as Parquet files and a ready `tamiz.toml`.
 
 In: a folder, a number of leads, a seed. Out: the tables of the data contract (`leads`, `lead_changes`, `activities`,
-`stage_changes`, `outcomes`), clustered by lead and sorted by time, and two files that nothing but evaluation may read:
+`stage_changes`, `outcomes`, and with an exploration share `decisions`), clustered by lead and sorted by time, and two files
+that nothing but evaluation may read:
 `truth` (what each observation's probability was) and `truth_activities` (which activities were machines').
 The same seed and number give the same bytes. The folder appears whole or not at all.
 
@@ -29,7 +30,7 @@ __all__ = ["TERRITORY", "CannotWrite", "FolderInUse", "NoLeads", "NoSuchSeed", "
 TERRITORY = 10_000
 """Leads of one territory, at most."""
 
-_TABLES = ("leads", "lead_changes", "activities", "stage_changes", "outcomes", "truth", "truth_activities")
+_TABLES = ("leads", "lead_changes", "activities", "stage_changes", "outcomes", "decisions", "truth", "truth_activities")
 _FILES = frozenset(f"{table}.parquet" for table in _TABLES) | {"tamiz.toml"}
 
 _TOML = """# A simulated CRM: {leads} leads, seed {seed}. Written by `tamiz simulate`; try `tamiz train --project tamiz.toml`.
@@ -40,7 +41,7 @@ lead_changes  = "SELECT * FROM 'lead_changes.parquet'"
 activities    = "SELECT * FROM 'activities.parquet'"
 stage_changes = "SELECT * FROM 'stage_changes.parquet'"
 outcomes      = "SELECT * FROM 'outcomes.parquet'"
-until         = {until}
+{decisions}until         = {until}
 timezone      = "UTC"
 [leads]                                   # never change after creation; the others are covered by lead_changes
 static        = [
@@ -65,6 +66,10 @@ class NoSuchSeed(BadUsage):
     """A seed is a whole number, zero or more: --seed was {seed}."""
 
 
+class NoSuchShare(BadUsage):
+    """An exploration share lies between 0 (sales never draws lots) and 1 (always): --explore was {explore}."""
+
+
 class FolderInUse(BadUsage):
     """{folder} is in use: it holds {found}, which `tamiz simulate` did not write. Name another folder with --out, or empty this one."""
 
@@ -82,16 +87,22 @@ class Simulated:
     conversions: int
 
 
-def simulate(out: Path, *, leads: int, seed: int, on_progress: Callable[[int, int], None] | None = None) -> Simulated:
-    """Write the world of `leads` leads to the folder `out`; `on_progress` hears how many leads of how many are done."""
+def simulate(out: Path, *, leads: int, seed: int, explore: float = 0.0, on_progress: Callable[[int, int], None] | None = None) -> Simulated:
+    """Write the world of `leads` leads to the folder `out`; `on_progress` hears how many leads of how many are done.
+
+    For a share `explore` of the new leads, sales draws lots on their first Monday instead of following its rule, and writes
+    down what it decided about each new lead, and how likely it was to be worked.
+    """
     if leads < 1:
         raise NoLeads(leads=leads)
     if seed < 0:
         raise NoSuchSeed(seed=seed)
+    if not 0 <= explore <= 1:
+        raise NoSuchShare(explore=explore)
     _refuse_foreign(out)
     try:
         with _built_beside(out) as folder:
-            rows, conversions = _write(folder, leads, seed, on_progress or (lambda done, total: None))
+            rows, conversions = _write(folder, leads, seed, explore, on_progress or (lambda done, total: None))
     except OSError as error:
         raise CannotWrite(folder=str(out), reason=error.strerror or str(error)) from error
     return Simulated(out, rows, conversions)
@@ -126,7 +137,7 @@ def _built_beside(out: Path) -> Iterator[Path]:
         shutil.rmtree(building, ignore_errors=True)
 
 
-def _write(folder: Path, leads: int, seed: int, on_progress: Callable[[int, int], None]) -> tuple[dict[str, int], int]:
+def _write(folder: Path, leads: int, seed: int, explore: float, on_progress: Callable[[int, int], None]) -> tuple[dict[str, int], int]:
     import numpy as np
     import pyarrow.compute as pc
 
@@ -140,7 +151,7 @@ def _write(folder: Path, leads: int, seed: int, on_progress: Callable[[int, int]
     conversions = done = 0
     with _Writers(folder) as writers:
         for number, (size, random) in enumerate(zip(sizes, np.random.SeedSequence(seed).spawn(territories), strict=True)):
-            tables = tables_of(np.random.default_rng(random), size, territory=number, first_lead=done)
+            tables = tables_of(np.random.default_rng(random), size, territory=number, first_lead=done, explore=explore)
             for name, table in tables.items():
                 writers.write(name, table)
                 rows[name] += table.num_rows
@@ -148,7 +159,8 @@ def _write(folder: Path, leads: int, seed: int, on_progress: Callable[[int, int]
             done += size
             on_progress(done, leads)
     until = np.datetime64(WORLD_START + SPAN_DAYS * DAY, "us").astype("datetime64[s]")
-    toml = _TOML.format(leads=leads, seed=seed, until=f"{until}Z", horizon=HORIZON, ages=list(AGES))
+    decisions = "decisions     = \"SELECT * FROM 'decisions.parquet'\"\n" if explore else ""
+    toml = _TOML.format(decisions=decisions, leads=leads, seed=seed, until=f"{until}Z", horizon=HORIZON, ages=list(AGES))
     (folder / "tamiz.toml").write_text(toml, encoding="utf-8")
     return rows, conversions
 

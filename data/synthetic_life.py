@@ -35,7 +35,7 @@ from data.synthetic_nature import (
 )
 from data.synthetic_people import DAY, SPAN_DAYS, WORLD_START, Population, clock
 
-__all__ = ["CAPACITY", "KINDS", "Beliefs", "Events", "Life", "Work", "live", "weekly_capacity"]
+__all__ = ["CAPACITY", "KINDS", "Beliefs", "Decisions", "Events", "Life", "Work", "live", "weekly_capacity"]
 
 Floats: TypeAlias = NDArray[np.float64]
 Ints: TypeAlias = NDArray[np.int64]
@@ -44,6 +44,8 @@ Flags: TypeAlias = NDArray[np.bool_]
 CAPACITY = 0.42
 """Leads that sales can take on in a week, as a share of a week's average arrivals."""
 _LEARNING_WEEKS = 14
+_COIN = 0.5
+"""Chance of being worked for a new lead about which lots are drawn."""
 _RAISED_POINTS, _LUCK = 22.0, 7.0
 
 KINDS = (
@@ -108,6 +110,16 @@ class Beliefs:
 
 
 @dataclass(frozen=True)
+class Decisions:
+    """What sales chose on each lead's first Monday: whether to work it, and how likely that was before lots were drawn."""
+
+    lead: Ints
+    as_of_us: Ints
+    worked: Flags
+    propensity: Floats
+
+
+@dataclass(frozen=True)
 class Work:
     """Whom sales took on and let go of, and how often it chose a lead like that (quarter x band of points x raised hand)."""
 
@@ -117,6 +129,8 @@ class Work:
     chance: Floats
     band: Ints
     """Band of points of each lead."""
+    decided: Decisions
+    """None without a share to explore."""
 
 
 @dataclass(frozen=True)
@@ -141,17 +155,21 @@ def weekly_capacity(leads: int, week: int) -> int:
     return int(total[week + 1]) - int(total[week])
 
 
-def live(people: Population, rng: np.random.Generator) -> Life:
-    return _Territory(people, rng).run()
+def live(people: Population, rng: np.random.Generator, explore: float = 0.0) -> Life:
+    """`explore` is the share of new leads about which sales draws lots on their first Monday."""
+    return _Territory(people, rng, explore).run()
 
 
 class _Territory:
     """The state of a running simulation; arrays have one entry a lead."""
 
-    def __init__(self, people: Population, rng: np.random.Generator) -> None:
+    def __init__(self, people: Population, rng: np.random.Generator, explore: float) -> None:
         count = len(people)
         self.people, self.rng = people, rng
         (self.noise,) = rng.spawn(1)
+        self.explore, self.lots = explore, rng.spawn(1)[0] if explore else rng
+        self.decided: list[tuple[Ints, Ints, Flags, Floats]] = []
+        self.kept = np.zeros(count, dtype=bool)
         self.temper, self.laws = temper(people), laws()
         self.topic_edges = np.cumsum(self.laws.topics, axis=1)
         self.topic_surprise = np.log(self.laws.topics / self.laws.topics.mean(axis=0))
@@ -192,7 +210,7 @@ class _Territory:
             ended_us=self.ended,
             won=self.won,
             beliefs=Beliefs(lead, ages, mood, worked, raised),
-            work=Work(_joined(self.taken), _joined(self.let_go), self._chances(), self.band),
+            work=Work(_joined(self.taken), _joined(self.let_go), self._chances(), self.band, self._decisions()),
             temper=self.temper,
             laws=self.laws,
         )
@@ -237,7 +255,11 @@ class _Territory:
         capacity = min(weekly_capacity(len(self.people), max(day // 7, 0)), len(open_leads))
         raised = self.raised[open_leads]
         points = self.temper.points[open_leads] + _RAISED_POINTS * raised + self.rng.gumbel(0.0, _LUCK, len(open_leads))
-        picked = np.argsort(-points, kind="stable")[:capacity]
+        new = day - self.day0[open_leads] <= 7
+        taken_by_lot = round(self.explore * _COIN * new.sum())
+        picked = np.argsort(-points, kind="stable")[: max(capacity - taken_by_lot, 0)]
+        if self.explore:
+            picked = self._by_lot(day, open_leads, new, picked)
         band, hand = self.band[open_leads], raised.astype(np.int64)
         np.add.at(self.considered[day // 91], (band, hand), 1.0)
         np.add.at(self.chosen[day // 91], (band[picked], hand[picked]), 1.0)
@@ -245,6 +267,28 @@ class _Territory:
         self.worked[taken], self.raised[taken] = True, False
         when = WORLD_START + day * DAY + self.tod[taken] + self.rng.integers(60_000_000, 3_600_000_000, len(taken))
         self.taken.append((taken, when))
+
+    def _by_lot(self, day: int, open_leads: Ints, new: Flags, picked: Ints) -> Ints:
+        """For a share of the new leads a coin decides instead of the list; each new lead is written down with its chance.
+
+        Those taken up are worked until they end, as `p_if_worked` means it: a trial is carried through.
+        """
+        listed = np.zeros(len(open_leads), dtype=bool)
+        listed[picked] = True
+        by_lot = new & (self.lots.random(len(new)) < self.explore)
+        worked = np.where(by_lot, self.lots.random(len(new)) < _COIN, listed)
+        chance = self.explore * _COIN + (1.0 - self.explore) * listed
+        when = WORLD_START + day * DAY + self.tod[open_leads]
+        self.decided.append((open_leads[new], when[new], worked[new], chance[new]))
+        self.kept[open_leads[new & worked]] = True
+        return np.flatnonzero(worked)
+
+    def _decisions(self) -> Decisions:
+        if not self.decided:
+            empty = np.zeros(0, dtype=np.int64)
+            return Decisions(empty, empty, empty.astype(bool), empty.astype(np.float64))
+        lead, when, worked, chance = (np.concatenate(column) for column in zip(*self.decided, strict=True))
+        return Decisions(lead, when, worked, chance)
 
     def _act(self, day: int, active: Ints, age: Ints) -> Floats:
         """What people do today; returns what it says about their mood."""
@@ -361,7 +405,7 @@ class _Territory:
         after[:, 1:] += (belief * up)[:, :-1]
         after[:, :-1] += (belief * down)[:, 1:]
         self.belief[active] = after / after.sum(axis=1, keepdims=True)
-        drops = active[worked & (draw >= ends) & (self.rng.random(len(active)) < RELEASED)]
+        drops = active[worked & (draw >= ends) & (self.rng.random(len(active)) < RELEASED) & ~self.kept[active]]
         self.worked[drops] = False
         self.let_go.append((drops, self._today(day, drops)))
 

@@ -57,10 +57,11 @@ class _Stages:
     reason: list[str | None]
 
 
-def tables_of(rng: np.random.Generator, leads: int, *, territory: int, first_lead: int) -> dict[str, pa.Table]:
-    """All tables of a territory; leads are numbered from `first_lead` + 1, companies from its own range."""
+def tables_of(rng: np.random.Generator, leads: int, *, territory: int, first_lead: int, explore: float = 0.0) -> dict[str, pa.Table]:
+    """All tables of a territory; leads are numbered from `first_lead` + 1, companies from its own range. Without a share to
+    explore nobody writes decisions down."""
     people = populate(rng, leads, first_account=first_lead)
-    life = live(people, rng)
+    life = live(people, rng, explore)
     truth = truth_of(people, life)
     ids = pa.array([f"L-{first_lead + i + 1:07d}" for i in range(leads)])
     ended = np.where(life.ended_us < _UNTIL, life.ended_us, 0)
@@ -68,7 +69,8 @@ def tables_of(rng: np.random.Generator, leads: int, *, territory: int, first_lea
     amount = _amounts(rng, people)
     stages = _pipeline(rng, people, life, ended, log, amount)
     activities, machines = _activities(rng, people, life, log, ids, territory)
-    return {
+    decisions = {"decisions": _decisions(life, ids)} if explore else {}
+    return decisions | {
         "leads": _leads(people, ids, stages),
         "lead_changes": _lead_changes(people, ids, stages),
         "activities": activities,
@@ -250,6 +252,21 @@ def _outcomes(life: Life, ended: Ints, amount: Floats, ids: pa.Array) -> pa.Tabl
             "converted_at": pa.array(ended[close]).cast(_TIME),
             "amount": pa.array(np.where(won, amount[close], np.nan), from_pandas=True),
             "kind": pa.array(np.where(won, "won", "lost").tolist(), pa.string()),
+        }
+    )
+
+
+def _decisions(life: Life, ids: pa.Array) -> pa.Table:
+    """By lead and time, those before the world's end."""
+    made = life.work.decided
+    order = np.lexsort((made.as_of_us, made.lead))
+    order = order[made.as_of_us[order] < _UNTIL]
+    return pa.table(
+        {
+            "lead_id": ids.take(pa.array(made.lead[order])),
+            "as_of": pa.array(made.as_of_us[order]).cast(_TIME),
+            "worked": pa.array(made.worked[order]),
+            "propensity": pa.array(made.propensity[order]),
         }
     )
 

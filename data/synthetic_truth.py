@@ -5,7 +5,8 @@ expectation over the hidden mood, given what had happened by then, of converting
 
 - `p_if_worked`   sales works the lead from now on,
 - `p_if_unworked` sales leaves it alone from now on,
-- `p_under_policy` sales goes on as it does: what the label, on average, comes out as.
+- `p_under_policy` sales goes on as it does: what the label, on average, comes out as. (Where sales draws lots it does not
+  know that those taken up are worked to their end.)
 """
 
 from __future__ import annotations

@@ -426,6 +426,7 @@ class _Whole:
             activities=self.tables.activities.iloc[:0],
             stage_changes=self._events("stage_changes", leads),
             outcomes=self._events("outcomes", leads),
+            decisions=self.tables.decisions.iloc[:0],
             quarantine=collect("leads"),
             notices=[],
             rows_read={},

@@ -15,9 +15,10 @@ import shutil
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,15 +28,20 @@ from models.blend import SINGLES, Blend, Model, load_model
 from models.calibration import Calibration, ScoreScale, calibration_from_json
 from models.encoder import Encoder
 from models.golden import invent, read_golden
+from models.horizons import ByDay
 from models.inputs import Floats, InputSpec
 from models.qualification import Policy
 from models.scoring import LeadRequest, Scorer, score_requests
 from models.value import Value
 
+if TYPE_CHECKING:
+    import pandas as pd
+
 __all__ = ["FORMAT", "Bundle", "BundleDamaged", "GoldenDiffers", "read_manifest", "verify_files", "write_bundle"]
 
 FORMAT = 1
 MANIFEST = "manifest.json"
+_BY_DAY = "by_day.json"
 _TOLERANCE = 1e-9
 """Golden figures may differ by this much: another processor or NumPy build rounds `exp` and `log` differently."""
 _STALE_SECONDS = 86_400
@@ -68,6 +74,8 @@ class Bundle:
     scorer: Scorer
     value: Value | None = None
     """What a conversion is worth; None where outcomes carried no amounts."""
+    by_day: ByDay | None = None
+    """None where conversions have no dates, and in bundles that were made before there was one."""
 
     @classmethod
     def load(cls, folder: Path | str) -> Bundle:
@@ -102,9 +110,24 @@ class Bundle:
                 policy=Policy.read((folder / "policy.json").read_bytes()),
                 scorer=_scorer(encoder, manifest),
                 value=Value.load(folder),
+                by_day=ByDay.from_json(_json(folder / _BY_DAY)) if _BY_DAY in manifest["files"] else None,
             )
         except _MALFORMED as error:  # every hash is right, so somebody made it so
             raise BundleDamaged(folder=str(folder), why=f"its parts cannot be read ({type(error).__name__}: {error})") from error
+
+    def score(
+        self,
+        leads: pd.DataFrame,
+        activities: pd.DataFrame | None = None,
+        *,
+        lead_changes: pd.DataFrame | None = None,
+        as_of: datetime | str | None = None,
+        reasons: int = 3,
+    ) -> pd.DataFrame:
+        """Scores of pandas frames, for notebooks: a row for each lead, as `tamiz score` writes it."""
+        from models.frames import score_frames
+
+        return score_frames(self, leads, activities, lead_changes=lead_changes, as_of=as_of, reasons=reasons)
 
     def verify_golden(self) -> None:
         """Scores the golden leads. Raises GoldenDiffers, and BundleDamaged where they cannot be scored."""
@@ -222,6 +245,7 @@ def write_bundle(
     manifest: Mapping[str, Any],
     tables: Mapping[str, Any],
     value: Value | None = None,
+    by_day: ByDay | None = None,
 ) -> Bundle:
     """Writes a bundle into `folder`, which must not exist, and opens it again to prove it. `tables` are pandas frames by
     file stem (`reference`, `backtest`), written as Parquet. The folder appears whole or not at all."""
@@ -237,11 +261,13 @@ def write_bundle(
             _write_json(building / "calibration.json", {"calibration": calibration.to_json(), "scale": scale.to_json()}),
             _write_json(building / "policy.json", json.loads(policy.to_json())),
         ]
+        if by_day is not None:
+            names.append(_write_json(building / _BY_DAY, by_day.to_json()))
         for stem, table in tables.items():
             table.to_parquet(building / f"{stem}.parquet", index=False)
             names.append(f"{stem}.parquet")
         stated = {"format": FORMAT, "kind": model.kind, "feature_set": encoder.feature_set.fingerprint, **manifest}
-        unproved = Bundle(building, stated, model, encoder, calibration, scale, policy, _scorer(encoder, stated), value)
+        unproved = Bundle(building, stated, model, encoder, calibration, scale, policy, _scorer(encoder, stated), value, by_day)
         names.append(_write_json(building / "golden.json", {"leads": _golden(unproved)}))
         (building / MANIFEST).write_bytes(_sealed({**stated, "files": {name: _seal(building / name) for name in sorted(names)}}))
         Bundle.load(building)

@@ -94,12 +94,15 @@ class Offset:
         return {"delta": self.delta, "se": self.se, "corrected": self.corrected}
 
 
-def fit_calibration(margin: ArrayLike, y: ArrayLike, lead: ArrayLike, seed: int) -> Calibration:
+def fit_calibration(margin: ArrayLike, y: ArrayLike, lead: ArrayLike, seed: int, weights: ArrayLike | None = None) -> Calibration:
     """The calibration that the calibrate block can carry: Venn–Abers, or a sigmoid below 1,000 rows or 50 of either class.
 
-    `lead` says which rows are of one lead (any codes): leads, not rows, are resampled.
+    `lead` says which rows are of one lead (any codes): leads, not rows, are resampled. With `weights` it is the sigmoid: what
+    Venn–Abers promises holds for rows that count alike.
     """
     m, target, codes = _checked(margin, y, lead)
+    if weights is not None:
+        return Sigmoid.fit(m, target, codes, seed, np.asarray(weights, dtype=np.float64))
     if len(m) >= FEWEST_ROWS and min(target.sum(), len(m) - target.sum()) >= FEWEST_OF_A_CLASS:
         return VennAbers.fit(m, target)
     return Sigmoid.fit(m, target, codes, seed)
@@ -212,9 +215,10 @@ class Sigmoid:
     kind = "sigmoid"
 
     @classmethod
-    def fit(cls, margin: Floats, y: Floats, codes: NDArray[np.intp], seed: int) -> Self:
-        slope, intercept = (float(v[0]) for v in platt(margin, y, np.ones((1, len(y)))))
-        slopes, intercepts = platt(margin, y, _draws(int(codes.max()) + 1, seed)[:, codes])
+    def fit(cls, margin: Floats, y: Floats, codes: NDArray[np.intp], seed: int, weights: Floats | None = None) -> Self:
+        counts = np.ones(len(y)) if weights is None else weights
+        slope, intercept = (float(v[0]) for v in platt(margin, y, counts[None, :]))
+        slopes, intercepts = platt(margin, y, _draws(int(codes.max()) + 1, seed)[:, codes] * counts)
         low, high = float(margin.min()), float(margin.max())
         room = max(high - low, 1.0)  # leads outside the margins seen get the interval that the refits' lines give there
         at = np.linspace(low - room, high + room, 121)

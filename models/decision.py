@@ -135,3 +135,5 @@ class Decision(msgspec.Struct):
     """What a person decided, if that holds; `decision` is then theirs."""
     expected_value: float | None
     """Probability times the expected amount of the deal; null where outcomes carried no amounts, or without signal."""
+    by_day: dict[str, float] | None
+    """The probability to have converted within fewer days, by their number; the horizon is the last. Null without a horizon."""

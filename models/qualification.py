@@ -208,7 +208,7 @@ class Policy(Thresholds):
                 written.pop(name, None)
         return written
 
-    @cached_property
+    @property  # not kept: a copy with other rules would keep it too
     def stateless(self) -> Policy:
         """The same for a file, whose decisions nobody acts on yet: nothing is drawn. Capacity and cool-down need facts it lacks."""
         return self if self.explore is None else self.model_copy(update={"explore": None})

@@ -138,6 +138,11 @@ class Scored:
     contributions: Floats | None
     """None when neither reasons nor contributions were asked for."""
 
+    def by_day(self, bundle: Bundle) -> Floats:
+        """Rows × the days of the bundle's `by_day`, which there must be."""
+        assert bundle.by_day is not None
+        return bundle.by_day.apply(self.probability, self.margin)
+
     def decisions(self, policy: Policy, refused: NDArray[np.bool_] | None, *, no_signal: bool) -> NDArray[np.int8]:
         """Positions in DECISIONS under a policy, without history."""
         return decide_many(policy, self.probability, refused=refused, no_signal=no_signal)
@@ -269,6 +274,7 @@ def score_requests(
     probability, low, high = scored.probability.tolist(), scored.low.tolist(), scored.high.tolist()
     score = scored.score.tolist()
     worth = None if scored.expected_value is None else scored.expected_value.tolist()
+    days, by_day = ((), None) if bundle.by_day is None else (bundle.by_day.names, scored.by_day(bundle).tolist())
     fit, engagement = _index(bundle, scored, ("fit", "authority")), _index(bundle, scored, ("engagement", "intent"))
     position = 0
     for place, (answer, request) in enumerate(zip(answers, requests, strict=True)):
@@ -298,6 +304,7 @@ def score_requests(
             probability_high=high[i],
             horizon_days=bundle.horizon_days,
             expected_value=None if worth is None else worth[i],
+            by_day=None if by_day is None else dict(zip(days, by_day[i], strict=True)),
             score=None if bundle.no_signal else round(score[i], 1),
             grade=scored.grade[i],  # type: ignore[arg-type]  # the scale's cut-offs name grades
             decision=outcome,

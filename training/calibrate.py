@@ -27,8 +27,13 @@ _SURE = 2.0
 """Standard errors by which the offset must beat none: a shift is rare, and a correction without need adds noise."""
 
 
-def calibrate(margin: Floats, y: Floats, lead: Ints, when: Floats | None, rows: Ints, seed: int) -> Calibration:
-    """The calibration on `rows`; `when` orders all rows in time, None where nothing does."""
+def calibrate(
+    margin: Floats, y: Floats, lead: Ints, when: Floats | None, rows: Ints, seed: int, weights: Floats | None = None
+) -> Calibration:
+    """The calibration on `rows`; `when` orders all rows in time, None where nothing does. Where rows count differently
+    (`weights`) no offset is looked for."""
+    if weights is not None:
+        return fit_calibration(margin[rows], y[rows], lead[rows], seed, weights[rows])
     calibration = fit_calibration(margin[rows], y[rows], lead[rows], seed)
     rehearsed = rehearse(margin, y, lead, when, rows, seed)
     if rehearsed is None or not rehearsed.helps:

@@ -69,6 +69,10 @@ class _Rows:
     folds: Sequence[Fold]
     seed: int
     leaves: Overrides
+    weight: Floats | None = None
+
+    def weights(self, of: Ints) -> Floats | None:
+        return None if self.weight is None else self.weight[of]
 
 
 def fit_candidates(
@@ -82,13 +86,15 @@ def fit_candidates(
     seed: int,
     searched: Found | None = None,
     kinds: Sequence[str] = KINDS,
+    weights: Floats | None = None,
     say: Say = lambda text: None,
 ) -> dict[str, Candidate]:
     """Fits each kind on the fit block (`folds` empty), or across `folds` and then on everything before test.
 
-    `searched` is what `search_boosted` found on the same blocks: the boosted model's settings.
+    `searched` is what `search_boosted` found on the same blocks: the boosted model's settings. `weights` say what each row
+    counts in fitting, whatever its class.
     """
-    rows = _Rows(X, y, lead, inputs, split, folds, seed, _leaves(y[split.fit], lead[split.fit], inputs))
+    rows = _Rows(X, y, lead, inputs, split, folds, seed, _leaves(y[split.fit], lead[split.fit], inputs), weights)
     found: dict[str, Candidate] = {}
     for kind in SINGLES if BLEND in kinds else kinds:
         say(f"fitting {kind}")
@@ -118,12 +124,12 @@ def search_boosted(
     return search(X, y, lead, split.fit, split.tune, inputs, seed=seed, trials=trials, defaults=defaults, seconds=seconds, say=say)
 
 
-def refit(recipe: Recipe, X: Floats, y: Floats, inputs: Sequence[InputSpec], seed: int) -> Model:
+def refit(recipe: Recipe, X: Floats, y: Floats, inputs: Sequence[InputSpec], seed: int, weights: Floats | None = None) -> Model:
     """The frozen recipe on other rows."""
     if recipe.weights is not None:
-        members = [(_refit(one, X, y, inputs, seed), recipe.weights.of[one.kind]) for one in recipe.members]
+        members = [(_refit(one, X, y, inputs, seed, weights), recipe.weights.of[one.kind]) for one in recipe.members]
         return Blend(tuple(members), recipe.weights.offset)
-    return _refit(recipe, X, y, inputs, seed)
+    return _refit(recipe, X, y, inputs, seed, weights)
 
 
 def choose(candidates: Mapping[str, Candidate], y: Floats, rows: Ints, lead: Ints, later: Ints | None = None) -> str:
@@ -158,12 +164,13 @@ def _leaves(y: Floats, lead: Ints, inputs: Sequence[InputSpec]) -> Overrides:
     return {"min_data_in_leaf": round(smallest * each)}
 
 
-def _refit(recipe: Recipe, X: Floats, y: Floats, inputs: Sequence[InputSpec], seed: int) -> Single:
+def _refit(recipe: Recipe, X: Floats, y: Floats, inputs: Sequence[InputSpec], seed: int, weights: Floats | None) -> Single:
     if recipe.kind == "boosted":
-        return fit_boosted(X, y, None, None, inputs, seed=seed, rounds=recipe.rounds, overrides=recipe.overrides)
+        return fit_boosted(X, y, None, None, inputs, seed=seed, rounds=recipe.rounds, overrides=recipe.overrides, weights=weights)
     if recipe.kind == "logistic":
-        return fit_logistic(X, y, inputs, C=recipe.C, seed=seed)
-    return fit_scorecard(X, y, inputs) if recipe.kind == "scorecard" else fit_naive_bayes(X, y, inputs)
+        return fit_logistic(X, y, inputs, C=recipe.C, seed=seed, weights=weights)
+    fit_binned = fit_scorecard if recipe.kind == "scorecard" else fit_naive_bayes
+    return fit_binned(X, y, inputs, weights=weights)
 
 
 def _decided(kind: str, rows: _Rows, searched: Found | None) -> tuple[Recipe, Single]:
@@ -175,12 +182,12 @@ def _decided(kind: str, rows: _Rows, searched: Found | None) -> tuple[Recipe, Si
 
 
 def _stopped(kind: str, rows: _Rows, fit: Ints, held: Ints) -> Single:
-    X, y, inputs, seed = rows.X, rows.y, rows.inputs, rows.seed
+    X, y, inputs, seed, weights = rows.X, rows.y, rows.inputs, rows.seed, rows.weights(fit)
     if kind == "boosted":
-        return fit_boosted(X[fit], y[fit], X[held], y[held], inputs, seed=seed, overrides=rows.leaves)
+        return fit_boosted(X[fit], y[fit], X[held], y[held], inputs, seed=seed, overrides=rows.leaves, weights=weights)
     if kind == "logistic":
-        return fit_logistic(X[fit], y[fit], inputs, X_tune=X[held], y_tune=y[held], seed=seed)
-    return _refit(Recipe(kind), X[fit], y[fit], inputs, seed)
+        return fit_logistic(X[fit], y[fit], inputs, X_tune=X[held], y_tune=y[held], seed=seed, weights=weights)
+    return _refit(Recipe(kind), X[fit], y[fit], inputs, seed, weights)
 
 
 def _recipe(kind: str, model: Single, rows: _Rows) -> Recipe:
@@ -211,8 +218,9 @@ def _across(recipe: Recipe, rows: _Rows) -> Candidate:
     X, y, development = rows.X, rows.y, rows.split.development
     margin = np.full(len(y), np.nan)
     for fold in rows.folds:
-        margin[fold.held] = _refit(recipe, X[fold.fit], y[fold.fit], rows.inputs, rows.seed).margin(X[fold.held])
-    model = _refit(recipe, X[development], y[development], rows.inputs, rows.seed)
+        fitted = _refit(recipe, X[fold.fit], y[fold.fit], rows.inputs, rows.seed, rows.weights(fold.fit))
+        margin[fold.held] = fitted.margin(X[fold.held])
+    model = _refit(recipe, X[development], y[development], rows.inputs, rows.seed, rows.weights(development))
     margin[rows.split.test] = model.margin(X[rows.split.test])
     return Candidate(recipe, model, margin)
 

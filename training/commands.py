@@ -64,6 +64,17 @@ def train(
             "--trials", min=0, max=1000, help="Settings of the boosted model to try besides the defaults; default 9, with --quick none."
         ),
     ] = None,
+    estimand: Annotated[
+        str,
+        typer.Option(
+            "--estimand",
+            metavar="WHAT",
+            help="What the probability means: policy (as sales goes on), worked (if taken up now), alone (if passed over now).",
+        ),
+    ] = "policy",
+    use_recent: Annotated[
+        bool, typer.Option("--use-recent", help="Fit on looks whose horizon has not passed, too, by a model of the delay.")
+    ] = False,
     quick: Annotated[bool, typer.Option("--quick", help="No search, fewer resamples, and no second fit with the accused inputs.")] = False,
     seed: Annotated[int, typer.Option("--seed", min=0, help="The same seed gives the same model.")] = 7,
     as_json: Annotated[bool, typer.Option("--json", help="Print metrics.json instead of the table.")] = False,
@@ -75,9 +86,11 @@ def train(
     Example:
       tamiz train --project crm/tamiz.toml --promote
       tamiz train --leads leads.csv --label won --positive yes --order-by created_at --lang es
+      tamiz train --project tried/tamiz.toml --estimand worked
     """
     from data.errors import BadUsage
     from data.home import Home
+    from training.bias import question_of
     from training.dataset import FlatOptions
     from training.raw import Source
     from training.search import DEFAULT_TRIALS
@@ -99,6 +112,10 @@ def train(
         raise BadUsage("--order-by and --order-by-row exclude each other: give one of them")
     if language not in LANGUAGES:
         raise UnknownLanguage(language=language, known=" or ".join(LANGUAGES))
+    question_of(estimand)
+    if leads is not None and (use_recent or estimand != "policy"):
+        option = "--use-recent" if use_recent else "--estimand"
+        raise BadUsage(f"{option} needs event tables (--project FILE): a flat table does not say when a lead converted or who was worked")
     dropped = tuple(drop or ())
     if trials is None:
         trials = 0 if quick else DEFAULT_TRIALS
@@ -106,6 +123,7 @@ def train(
         seed=seed,
         trials=trials,
         quick=quick,
+        use_recent=use_recent,
         drop=dropped,
         allow=tuple(allow or ()),
         report=report,
@@ -118,7 +136,7 @@ def train(
         flat = FlatOptions(label, positive, negative, id_column, order_by, order_by_row, dropped, bant)
         source = Source(leads=leads, flat=flat)
     else:
-        source = Source(project=project)
+        source = Source(project=project, estimand=estimand, recent=use_recent)
     trained = run(lambda say: source.dataset(seed, say, dropped), home, options, _tell)
     metrics = trained.report.with_name("metrics.json")
     if as_json:

@@ -144,6 +144,11 @@ def compare(
     return made, keep(home, made, challenger, champion)
 
 
+def _question(metrics: Mapping[str, Any]) -> tuple[Any, str]:
+    """What a model's probability answers: only models that answer the same are judged on the same rows."""
+    return metrics.get("horizon_days"), str((metrics.get("estimand") or {}).get("name", "policy"))
+
+
 def of_folders(
     home: Home, challenger: Path, champion: Path | None, *, source: Source | None, seed: int = 7, resamples: int = 500, say: Say
 ) -> Comparison:  # fmt: skip
@@ -155,7 +160,7 @@ def of_folders(
     before, about = metrics_of(champion), {"challenger": name, "champion": _name(champion), "at": at}
     row, policy = _in_force(home, champion)
     notes: list[str] = []
-    if source is not None and metrics.get("horizon_days") == before.get("horizon_days"):
+    if source is not None and _question(metrics) == _question(before):
         bundles = Bundle.load(challenger), Bundle.load(champion)
         source = source if all(source.fits(one) for one in bundles) else None
     else:

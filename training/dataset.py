@@ -22,7 +22,7 @@ from data.errors import BadData, BadUsage
 from data.files import nearest
 from data.flat import read_flat
 from data.frames import FlatTable, Tables
-from data.labels import ObservationReport, observe
+from data.labels import ObservationReport, observe, observe_decisions, observe_recent
 from data.project import Declared, Project, load_declared, load_project
 from data.sources import load_tables
 from features.answers import answered_fields, field_of
@@ -34,6 +34,7 @@ from features.history import ActivityLog, Observations
 from features.own_types import declared_types, own_types, said_of_unnamed
 from features.signal import FeatureSet
 from models.tables import account_codes, colleagues_of, flat_leads, inputs_of, leads_of, log_of
+from training.bias import Explored, NotIdentifiable, explored, inverse_propensity, question_of
 from training.leakage_timing import Dated, dated_columns
 from training.result import Cohort, SourceRead
 from training.segments import size_bands
@@ -104,6 +105,21 @@ class Dataset:
     """The columns of `leads` behind each input."""
     cohorts: tuple[Cohort, ...] = ()
     amount: Floats | None = None
+    waited: Floats | None = None
+    """Days until the lead converted, infinite where it has not; likewise `closed`, either way. None on a flat table."""
+    closed: Floats | None = None
+    recent: Dataset | None = None
+    """Looks that are too young to be judged, where they were asked for; `y` is what is known so far."""
+    everyone: Dataset | None = None
+    """Looks at all leads as sales goes on, where the dataset holds decisions of one side: they help to rank."""
+    until: int | None = None
+    """Where the data end (µs)."""
+    weight: Floats | None = None
+    """What each row counts, on average one; None where all count alike."""
+    estimand: str = "policy"
+    """What the probability means (`training/bias.py`)."""
+    explored: Explored = field(default_factory=lambda: explored(None))
+    """What decisions of sales allow to be known."""
     columns: Mapping[str, str] = field(default_factory=dict)
     """Kinds of the columns of `leads`, for reading files to score."""
     reading: Mapping[str, Any] = field(default_factory=dict)
@@ -144,6 +160,9 @@ class Dataset:
             created=part(self.created),
             order=part(self.order),
             amount=part(self.amount),
+            waited=part(self.waited),
+            closed=part(self.closed),
+            weight=part(self.weight),
             served_like=self.served_like[rows],
             segments=self.segments.iloc[rows].reset_index(drop=True),
         )
@@ -243,10 +262,19 @@ def flat_dataset(
     )
 
 
-def from_project(path: Path, *, seed: int = 0, drop: Sequence[str] = (), say: Say = lambda text: None) -> Dataset:
-    """Event tables: each lead observed at several ages, labelled within the horizon, immature observations dropped."""
+def from_project(
+    path: Path,
+    *,
+    seed: int = 0,
+    drop: Sequence[str] = (),
+    estimand: str = "policy",
+    recent: bool = False,
+    say: Say = lambda text: None,
+) -> Dataset:
+    """Event tables: each lead observed at several ages, labelled within the horizon, immature observations dropped or kept apart."""
     project = load_project(path)
-    return project_dataset(project, load_tables(project, now=datetime.now(UTC), progress=say), seed=seed, drop=drop, say=say)
+    tables = load_tables(project, now=datetime.now(UTC), progress=say)
+    return project_dataset(project, tables, seed=seed, drop=drop, estimand=estimand, recent=recent, say=say)
 
 
 def project_dataset(
@@ -256,17 +284,18 @@ def project_dataset(
     seed: int = 0,
     drop: Sequence[str] = (),
     feature_set: FeatureSet | None = None,
+    estimand: str = "policy",
+    recent: bool = False,
     say: Say = lambda text: None,
 ) -> Dataset:
-    """Tables that have been read. `feature_set` is what another model was trained on; default: what says something on these."""
-    say("observing leads at their ages")
-    seen, report = observe(
-        tables,
-        horizon_days=project.horizon_days,
-        ages_days=project.ages_days,
-        activity_instants=project.activity_instants,
-        seed=seed,
-    )
+    """Tables that have been read. `feature_set` is what another model was trained on; default: what says something on these.
+
+    Another `estimand` than `policy` looks at leads when sales decided about them. With `recent` the looks that are too young
+    to be judged are in the dataset's `recent`.
+    """
+    say("observing leads at their ages" if estimand == "policy" else "observing leads when sales decided about them")
+    looks = _observed(project, tables, estimand, recent, seed)
+    seen, report = looks.seen, looks.report
     account = account_codes(tables)
     log = log_of(tables)
     # As on a flat table: what has no values in training, or was dropped, is not read later either.
@@ -291,7 +320,7 @@ def project_dataset(
     }
     own = account.max(initial=-1) + 1 + np.arange(len(account))
     frame = tables.leads.iloc[lead]
-    return Dataset(
+    whole = Dataset(
         mode="events",
         title=project.folder.name if project.path.name == "tamiz.toml" else project.path.stem,
         label=f"converted within {project.horizon_days:g} days",
@@ -316,10 +345,53 @@ def project_dataset(
         segments=_segments(frame),
         cohorts=tuple(Cohort(one.month, one.due, one.mature, one.positives) for one in report.cohorts),
         amount=_amounts(tables, lead, seen["y"].to_numpy(np.float64)),
+        waited=seen["waited"].to_numpy(np.float64),
+        closed=seen["closed"].to_numpy(np.float64),
+        until=int(_micros(pd.Series([tables.until]))[0]),
+        weight=looks.weight,
+        estimand=estimand,
+        explored=looks.explored,
         columns=kinds,
         reading={"timezone": project.timezone, "missing": list(project.missing), "imported": project.imported, "dropped": list(drop)}
         | {"dated": sorted(leads.changes)},
     )
+    if looks.own == len(whole):
+        return whole
+    rows = np.arange(len(whole))
+    own, others = whole.take(rows[: looks.own]), replace(whole.take(rows[looks.own :]), weight=None)
+    return replace(own, recent=others) if estimand == "policy" else replace(own, everyone=replace(others, estimand="policy"))
+
+
+@dataclass(frozen=True)
+class _Observed:
+    """The looks, those to be judged on first, and what each counts."""
+
+    seen: pd.DataFrame
+    report: ObservationReport
+    own: int
+    weight: Floats | None
+    explored: Explored
+
+
+def _observed(project: Project, tables: Tables, estimand: str, recent: bool, seed: int) -> _Observed:
+    if recent and estimand != "policy":
+        raise BadUsage("--use-recent and --estimand exclude each other: a decision that is too young to be judged has no side yet")
+    ages, instants = project.ages_days, project.activity_instants
+    decided, about = (None, None) if tables.decisions.empty else observe_decisions(tables, horizon_days=project.horizon_days)
+    known = explored(decided)
+    if estimand != "policy":
+        if estimand in known.why_not or decided is None or about is None:
+            raise NotIdentifiable(question=question_of(estimand), why=known.why_not.get(estimand, "there are no decisions"))
+        usable, weight = inverse_propensity(decided["propensity"].to_numpy(np.float64), decided["worked"].to_numpy(np.float64), estimand)
+        everyone, _ = observe(tables, horizon_days=project.horizon_days, ages_days=ages, activity_instants=instants, seed=seed)
+        seen = pd.concat([decided[usable], everyone], ignore_index=True)
+        return _Observed(seen, about, len(weight), np.concatenate([weight, np.ones(len(everyone))]), known)
+    seen, report = observe(tables, horizon_days=project.horizon_days, ages_days=ages, activity_instants=instants, seed=seed)
+    own = len(seen)
+    if recent:
+        young = observe_recent(tables, horizon_days=project.horizon_days, ages_days=ages, activity_instants=instants, seed=seed)
+        seen = pd.concat([seen, young], ignore_index=True)
+    return _Observed(seen, report, own, None, known)
 
 
 def _said_of_evidence(evidence: Evidence, answers: Collection[str], say: Say) -> tuple[str, ...]:

@@ -91,6 +91,9 @@ def _against(challenger: Metrics, champion: Metrics, paired: Metrics | None, gro
     if horizons[0] != horizons[1]:
         days = ["no horizon" if one is None else f"{one:g} days" for one in horizons]
         return [Gate("same question", "fail", f"{days[0]}, champion {days[1]}: their probabilities mean different things")]
+    meanings = [(metrics.get("estimand") or {}).get("name", "policy") for metrics in (challenger, champion)]
+    if meanings[0] != meanings[1]:
+        return [Gate("same question", "fail", f"estimand {meanings[0]}, champion {meanings[1]}: their probabilities mean different things")]
     if paired is not None:
         return [*_same_rows(paired, capacity), *([_harms(groups)] if groups else [])]
     return [_other_rows(challenger, champion)] if champion.get("chosen") else []

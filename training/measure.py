@@ -65,9 +65,9 @@ def with_left_out(
     """The chosen kind fitted with the accused inputs too, on the same test rows: what they would have pretended."""
     encoder = Encoder.fit(data.feature_set, data.table, split.fit, names)
     X = encoder.encode(data.table)
-    candidate = fit_candidates(X, data.y, data.lead, encoder.inputs, split, folds, seed=seed, kinds=(kind,))[kind]
+    candidate = fit_candidates(X, data.y, data.lead, encoder.inputs, split, folds, seed=seed, kinds=(kind,), weights=data.weight)[kind]
     when = data.order if data.as_of is None else data.as_of.astype(np.float64)
-    calibration = calibrate(candidate.margin, data.y, data.lead, when, rows, seed)
+    calibration = calibrate(candidate.margin, data.y, data.lead, when, rows, seed, data.weight)
     return measure(data, split, {kind: candidate}, {kind: calibration}, seed=seed, resamples=resamples)[kind]
 
 

@@ -55,6 +55,10 @@ class Source:
     flat: FlatOptions | None = None
     unseen: bool = False
     """The user's word that no model was fitted on these rows: a flat file without an order cannot tell."""
+    estimand: str = "policy"
+    """What the probability is to mean; of a project only."""
+    recent: bool = False
+    """Whether looks that are too young to be judged are read too."""
     implied: bool = False
     """Nobody named it, it was lying there: not used for a model that was trained on a flat table."""
 
@@ -71,7 +75,7 @@ class Source:
     def dataset(self, seed: int, say: Say, drop: tuple[str, ...] = ()) -> Dataset:
         """The rows as `tamiz train` reads them."""
         if self.project is not None:
-            return from_project(self.project, seed=seed, drop=drop, say=say)
+            return from_project(self.project, seed=seed, drop=drop, estimand=self.estimand, recent=self.recent, say=say)
         assert self.leads is not None
         assert self.flat is not None
         return from_flat(self.leads, self.flat, say)
@@ -112,7 +116,12 @@ class EventRows:
 
     def dataset(self, bundle: Bundle) -> Dataset:
         return project_dataset(
-            self.project, self._as_known_to(bundle), seed=self.seed, feature_set=bundle.encoder.feature_set, say=lambda text: None
+            self.project,
+            self._as_known_to(bundle),
+            seed=self.seed,
+            feature_set=bundle.encoder.feature_set,
+            estimand=str(bundle.manifest.get("estimand", "policy")),
+            say=lambda text: None,
         )
 
     def newest(self, bundle: Bundle) -> Newest:

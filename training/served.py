@@ -21,13 +21,16 @@ from models.blend import Model
 from models.bundle import Bundle, write_bundle
 from models.calibration import Calibration, ScoreScale, fit_base_rate
 from models.encoder import Encoder
+from models.horizons import ByDay
 from models.inputs import Floats
 from models.qualification import Policy
 from models.value import Value, fit_value
 from training.calibrate import calibrate
 from training.candidates import Candidate, Recipe, refit
 from training.dataset import Dataset
+from training.horizons import fit_by_day
 from training.splits import Split, cross_fit_folds
+from training.wider import with_everyone, with_young
 
 __all__ = ["Served", "crosses", "fit_served", "matures", "pseudonyms", "write_served"]
 
@@ -54,34 +57,47 @@ class Served:
     calibrated_rows: int
     value: Value | None = None
     """What a conversion is worth; None where outcomes carry no amounts."""
+    by_day: ByDay | None = None
+    young_looks: int = 0
+    """Looks too young to be judged that it was fitted on too."""
 
 
 def fit_served(
     data: Dataset, encoder: Encoder, X: Floats, recipe: Recipe, split: Split, when: Floats | None, *, no_signal: bool, seed: int
 ) -> Served:
-    """Fit, calibrate, and set the scale and the default thresholds.
+    """Fit, calibrate, and set the scale and the default thresholds. Young looks are fitted on where the dataset has them.
 
     `split` has two blocks that count, `fit` and `test`: the older rows and the newest. What was measured across folds is
     fitted on everything and calibrated on margins out of fold.
     """
-    margin = np.full(len(data), np.nan)
-    if crosses(split, len(data), when):
+    margin, young = np.full(len(data), np.nan), 0
+    if data.everyone is None and crosses(split, len(data), when):
         everything = np.union1d(split.fit, split.test)
         group = data.account if when is not None else data.duplicates()
         folds = cross_fit_folds(everything, group, order=when, until=matures(data), y=data.y, seed=seed)
         for fold in folds:
-            margin[fold.held] = refit(recipe, X[fold.fit], data.y[fold.fit], encoder.inputs, seed).margin(X[fold.held])
-        model = refit(recipe, X[everything], data.y[everything], encoder.inputs, seed)
+            fitted_without = refit(recipe, X[fold.fit], data.y[fold.fit], encoder.inputs, seed, _of(data.weight, fold.fit))
+            margin[fold.held] = fitted_without.margin(X[fold.held])
+        model = refit(recipe, X[everything], data.y[everything], encoder.inputs, seed, _of(data.weight, everything))
         calibrating, fitted = everything[np.isfinite(margin[everything])], len(everything)
     else:
-        model = refit(recipe, X[split.fit], data.y[split.fit], encoder.inputs, seed)
+        if data.until is not None and (data.recent is not None or data.everyone is not None):
+            if data.recent is not None:
+                rows = with_young(data, X, encoder, split.fit, split.test, data.recent, data.until, seed)
+                young = rows.looks
+            else:
+                assert data.everyone is not None
+                rows = with_everyone(data, X, encoder, split.fit, split.test, data.everyone, data.until)
+            model = refit(recipe, rows.X[rows.fit], rows.y[rows.fit], encoder.inputs, seed, rows.weight[rows.fit])
+        else:
+            model = refit(recipe, X[split.fit], data.y[split.fit], encoder.inputs, seed, _of(data.weight, split.fit))
         calibrating, fitted = split.test, len(split.fit)
         margin[calibrating] = model.margin(X[calibrating])
     if no_signal:
         calibration: Calibration = fit_base_rate(data.y[calibrating], data.lead[calibrating], seed)
     else:
-        calibration = calibrate(margin, data.y, data.lead, when, calibrating, seed)
-    reference = _newest(data, calibrating, when)
+        calibration = calibrate(margin, data.y, data.lead, when, calibrating, seed, data.weight)
+    reference = _spread(_newest(data, calibrating, when), data.weight)
     p = calibration.apply(margin[reference])[0]
     policy = Policy.at(threshold_at(p, _TOP_MQL), threshold_at(p, _TOP_SQL))
     scale = ScoreScale.from_margins(margin[reference])
@@ -89,7 +105,12 @@ def fit_served(
     if data.amount is not None:
         won = np.flatnonzero(data.y > 0)
         value = fit_value(X[won], data.amount[won], data.lead[won], encoder.inputs, seed=seed)
-    return Served(model, calibration, scale, policy, reference, margin[reference], fitted, len(calibrating), value)
+    by_day = None
+    if data.waited is not None and data.horizon_days is not None:
+        by_day = fit_by_day(margin, data.waited, data.horizon_days, calibrating, data.weight)
+    return Served(
+        model, calibration, scale, policy, reference, margin[reference], fitted, len(calibrating), value, by_day, young
+    )  # fmt: skip
 
 
 def write_served(
@@ -119,6 +140,7 @@ def write_served(
         manifest=about,
         tables=tables,
         value=served.value,
+        by_day=served.by_day,
     )
 
 
@@ -142,6 +164,19 @@ def _newest(data: Dataset, rows: Ints, when: Floats | None) -> Ints:
     if when is not None:
         rows = rows[np.argsort(when[rows], kind="stable")]
     return rows[-_REFERENCE_ROWS:]
+
+
+def _spread(rows: Ints, weight: Floats | None) -> Ints:
+    """As many rows, each as often as it counts: percentiles and thresholds are those of the leads that the rows stand for."""
+    if weight is None:
+        return rows
+    edges = np.cumsum(weight[rows])
+    spread: Ints = rows[np.searchsorted(edges, (np.arange(len(rows)) + 0.5) * (edges[-1] / len(rows)))]
+    return spread
+
+
+def _of(weight: Floats | None, rows: Ints) -> Floats | None:
+    return None if weight is None else weight[rows]
 
 
 def threshold_at(p: Floats, share: float) -> float:

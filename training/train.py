@@ -29,10 +29,13 @@ from models.encoder import Encoder
 from models.inputs import Floats
 from models.registry import Registered, Sample
 from models.value import fit_value
+from training.bias import in_words, weighted_figures
 from training.calibrate import calibrate
 from training.candidates import BLEND, KINDS, Candidate, choose, fit_candidates, search_boosted
 from training.dataset import Dataset
 from training.diagnostics import BUDGET, diagnose
+from training.horizons import fit_by_day
+from training.horizons import on_test as by_day_on_test
 from training.leakage import Verdict, audit
 from training.leakage_dates import date_lags
 from training.leakage_timing import late_inputs
@@ -46,6 +49,7 @@ from training.served import Served, crosses, fit_served, matures, write_served
 from training.splits import Fold, Split, cross_fit_folds, split_by_order, split_forward, split_random
 from training.stability import shown_order
 from training.system_metrics import sampled
+from training.wider import Wider, with_everyone, with_young
 from training.worth import per_hundred_calls, revenue_captured
 
 __all__ = ["Learned", "Options", "Trained", "Watch", "learn", "ranking", "serve", "split_data", "train", "when_of"]
@@ -54,8 +58,10 @@ Ints = NDArray[np.int64]
 Say = Callable[[str], None]
 
 _RESAMPLES, _QUICK_RESAMPLES = 300, 100
-_SERVED_SHARES = (0.85, 0.0, 0.0, 0.15)
+_SERVED_SHARES, _SERVED_TRIED_SHARES = (0.85, 0.0, 0.0, 0.15), (0.5, 0.0, 0.0, 0.5)
 """Of the served model: fitted on the older leads, calibrated on the newest."""
+_TRIED_SHARES = (0.30, 0.15, 0.35, 0.20)
+"""Where looks at everybody help to rank, leads that were decided by lot are for weighing and calibrating first."""
 _LEFT_OUT = ("blocked", "suspect")
 
 
@@ -69,6 +75,8 @@ class Options:
     search_seconds: float | None = 120.0
     """After which no further race of the search begins; the trials done are counted, and as many find the same again."""
     quick: bool = False
+    use_recent: bool = False
+    """Fit on looks too young to be judged, too (`training/delay.py`)."""
     drop: tuple[str, ...] = ()
     allow: tuple[str, ...] = ()
     report: Path | None = None
@@ -131,7 +139,7 @@ def _train(read: Callable[[Say], Dataset], home: Home, options: Options, say: Sa
         signal = ranking(data, learned, seed)
         no_signal = signal.no_signal
         everything = None
-        if learned.left_out and not options.quick:
+        if learned.left_out and not options.quick and data.everyone is None:
             named = [*learned.kept, *learned.left_out]
             everything = with_left_out(data, split, learned.folds, named, chosen, rows=learned.calibrating, seed=seed, resamples=resamples)
     with watch.stage("serve", "fitting the served model on all mature rows"):
@@ -140,7 +148,7 @@ def _train(read: Callable[[Say], Dataset], home: Home, options: Options, say: Sa
         worth, value = _worth(data, learned, served, seed, resamples)
     looks_at = importance(candidates[chosen].model, learned.encoder, learned.X[split.test])
     diagnostics = None
-    if not options.quick:
+    if not options.quick and data.everyone is None:  # they fit again, without the looks at everybody
         with watch.stage("diagnostics", f"diagnostics, {sum(BUDGET.values()):.0f} s at most"):
             fitted = split.development if learned.folds else split.fit
             one = (candidates[chosen], calibrations[chosen])
@@ -150,6 +158,7 @@ def _train(read: Callable[[Say], Dataset], home: Home, options: Options, say: Sa
     metrics = _metrics(data, split, learned.verdicts, figures, simplest, served, chosen, no_signal=no_signal, version=version)
     metrics["search"] = _search(options, candidates)
     metrics |= {"worth": worth, "value": value, "diagnostics": diagnostics}
+    metrics |= _meaning(data, learned, served, seed, resamples)
     result = TrainingResult(
         metrics=metrics | kept,
         blocks=_blocks(data, split),
@@ -160,7 +169,7 @@ def _train(read: Callable[[Say], Dataset], home: Home, options: Options, say: Sa
         with_left_out=everything,
         allowed=tuple(name for name in options.allow if name in data.input_names),
         dropped=options.drop,
-        notices=(*data.notices, *learned.notices, *_notices(split, learned.folds, data)),
+        notices=(*data.notices, *learned.notices, *_notices(split, learned.folds, data), *in_words(metrics["estimand"])),
         baseline=baseline(data, split),
         signal_p_value=signal.p_value,
         offset=_offset(calibrations[chosen]),
@@ -200,6 +209,8 @@ class Learned:
     """Rows that the calibrations were fitted on."""
     calibrations: dict[str, Calibration]
     chosen: str
+    young_looks: int = 0
+    """Looks too young to be judged before test that were fitted on too."""
 
 
 def learn(
@@ -222,7 +233,7 @@ def learn(
         folds = _folds(data, split, when, seed)
     if names is None:
         with watch.stage("audit", f"auditing {len(data.input_names)} inputs for leaks"):
-            verdicts = _audit(data, split, seed)
+            verdicts = _audit(data, split, seed) if data.everyone is None else _audit(data.everyone, split_data(data.everyone, seed), seed)
             inputs = _inputs(data, split, verdicts, options)
     else:
         verdicts, inputs = {}, _Inputs(tuple(names), (), ())
@@ -236,23 +247,64 @@ def learn(
                 X, data.y, data.lead, encoder.inputs, split,
                 seed=seed, trials=options.trials, seconds=options.search_seconds, say=watch.say,
             )  # fmt: skip
+    young_looks, notices = 0, inputs.notices
     with watch.stage("fit", f"fitting {', '.join(kinds)} on {len(inputs.kept)} inputs"):
-        candidates = fit_candidates(
-            X, data.y, data.lead, encoder.inputs, split, folds, seed=seed, searched=searched, kinds=kinds, say=watch.say
-        )
+        if options.use_recent and folds:
+            notices = (*notices, "Few rows: `--use-recent` was not followed, since they were fitted across folds.")
+        if data.everyone is not None or (options.use_recent and not folds):
+            rows = _wider(data, X, encoder, split, seed)
+            wide = replace(split, fit=rows.fit, small=False)
+            found = fit_candidates(
+                rows.X, rows.y, rows.lead, encoder.inputs, wide, [],
+                seed=seed, searched=searched, kinds=kinds, weights=rows.weight, say=watch.say,
+            )  # fmt: skip
+            candidates = {name: replace(one, margin=one.margin[: len(data)]) for name, one in found.items()}
+            young_looks = rows.looks if data.everyone is None else 0
+        else:
+            candidates = fit_candidates(
+                X, data.y, data.lead, encoder.inputs, split, folds,
+                seed=seed, searched=searched, kinds=kinds, weights=data.weight, say=watch.say,
+            )  # fmt: skip
     with watch.stage("calibrate", f"calibrating on {_calibrated_on(split, folds)}"):
-        rows = _out_of_fold(split, candidates) if folds else split.calibrate
-        calibrations = {name: calibrate(one.margin, data.y, data.lead, when, rows, seed) for name, one in candidates.items()}
+        calibrating = _out_of_fold(split, candidates) if folds else split.calibrate
+        calibrations = {
+            name: calibrate(one.margin, data.y, data.lead, when, calibrating, seed, data.weight) for name, one in candidates.items()
+        }
         # Tune stopped the boosted model, calibrate is later and nobody's: judged on both, none has an edge.
-        chosen = choose(candidates, data.y, rows if folds else np.concatenate([split.tune, split.calibrate]), data.lead, rows)
-    return Learned(split, folds, verdicts, inputs.kept, inputs.left_out, inputs.notices, encoder, X, candidates, rows, calibrations, chosen)
+        chosen = choose(candidates, data.y, calibrating if folds else np.concatenate([split.tune, split.calibrate]), data.lead, calibrating)
+    kept, left_out = inputs.kept, inputs.left_out
+    return Learned(
+        split, folds, verdicts, kept, left_out, notices, encoder, X, candidates, calibrating, calibrations, chosen, young_looks
+    )  # fmt: skip
+
+
+def _wider(data: Dataset, X: Floats, encoder: Encoder, split: Split, seed: int) -> Wider:
+    """The fit block with looks from before test besides: at everybody, or too young to be judged when test began."""
+    if data.as_of is None or data.created is None or not len(split.test):
+        raise BadUsage("--use-recent needs event tables (--project FILE): a flat table does not say when a lead converted")
+    now = int(data.created[split.test].min())
+    held = np.concatenate([split.tune, split.calibrate, split.test])
+    if data.everyone is not None:
+        return with_everyone(data, X, encoder, split.fit, held, data.everyone, now)
+    matured = matures(data)
+    assert matured is not None
+    blocks = np.concatenate([split.development, split.test])
+    between = np.setdiff1d(np.flatnonzero((data.as_of < now) & (matured > now)), blocks)
+    return with_young(data, X, encoder, split.fit, held, data.take(between), now, seed)
 
 
 def serve(data: Dataset, learned: Learned, seed: int, *, no_signal: bool) -> Served:
     """The chosen recipe, frozen, on all mature rows."""
     recipe = learned.candidates[learned.chosen].recipe
     return fit_served(
-        data, learned.encoder, learned.X, recipe, split_data(data, seed, _SERVED_SHARES), when_of(data), no_signal=no_signal, seed=seed
+        data,
+        learned.encoder,
+        learned.X,
+        recipe,
+        split_data(data, seed, _SERVED_SHARES if data.everyone is None else _SERVED_TRIED_SHARES),
+        when_of(data),
+        no_signal=no_signal,
+        seed=seed,
     )
 
 
@@ -320,6 +372,8 @@ def _check_blocks(data: Dataset, split: Split) -> None:
 
 def split_data(data: Dataset, seed: int, shares: Sequence[float] | None = None) -> Split:
     """fit | tune | calibrate | test, as far forward in time as the data allow."""
+    if data.everyone is not None:
+        shares = shares or _TRIED_SHARES
     if data.as_of is not None and data.created is not None and data.horizon_days is not None:
         horizon = round(data.horizon_days * 86_400_000_000)
         return split_forward(data.as_of, data.created, data.lead, horizon, y=data.y, shares=shares)
@@ -330,7 +384,7 @@ def split_data(data: Dataset, seed: int, shares: Sequence[float] | None = None) 
 
 def _folds(data: Dataset, split: Split, when: Floats | None, seed: int) -> list[Fold]:
     """Folds before test where rows serve twice, none otherwise."""
-    if not crosses(split, len(data), when):
+    if data.everyone is not None or not crosses(split, len(data), when):
         return []
     group = data.lead if when is not None else data.duplicates()
     return cross_fit_folds(split.development, group, order=when, until=matures(data), y=data.y, seed=seed)
@@ -448,6 +502,24 @@ def _notices(split: Split, folds: Sequence[Fold], data: Dataset) -> tuple[str, .
     return tuple(said)
 
 
+def _meaning(data: Dataset, learned: Learned, served: Served, seed: int, resamples: int) -> dict[str, Any]:
+    """For `metrics.json`: what the probability means, how soon conversions come, and what young looks were fitted on."""
+    chosen, calibration = learned.candidates[learned.chosen], learned.calibrations[learned.chosen]
+    test = learned.split.test
+    margin = chosen.margin[test]
+    p = calibration.apply(margin)[0]
+    estimand = data.explored.to_json(data.estimand)
+    if data.weight is not None:
+        figures = weighted_figures(data.y[test], p, margin, data.lead[test], data.weight[test], seed=seed, resamples=resamples)
+        estimand["on_test"] = figures
+    found: dict[str, Any] = {"estimand": estimand}
+    if data.waited is not None and data.horizon_days is not None:
+        by_day = fit_by_day(chosen.margin, data.waited, data.horizon_days, learned.calibrating, data.weight)
+        found["by_day"] = by_day_on_test(by_day, p, margin, data.waited[test])
+    found["young_looks"] = {"measured": learned.young_looks, "served": served.young_looks}
+    return found
+
+
 def _offset(calibration: Calibration) -> dict[str, float] | None:
     offset = calibration.offset
     return None if offset is None else {"delta": offset.delta, "se": offset.se}
@@ -527,6 +599,7 @@ def _manifest(data: Dataset, result: TrainingResult, learned: Learned, *, no_sig
         "created_at": result.finished_at,
         "label": data.label,
         "horizon_days": _whole(data.horizon_days),
+        "estimand": data.estimand,
         "no_signal": no_signal,
         "data_digest": result.metrics["data_digest"],
         "left_out": sorted(result.left_out),

@@ -142,7 +142,7 @@ class TestADecision:
         assert list(decision) == [
             *("lead_id", "as_of", "probability", "probability_low", "probability_high", "horizon_days", "score", "grade", "decision"),
             *("previous_decision", "changed", "rules", "bant", "fit", "engagement", "reasons", "missing", "receipt", "override"),
-            "expected_value",
+            *("expected_value", "by_day"),
         ]
         assert list(decision["bant"]) == ["budget", "authority", "need", "timeline"]
         assert list(decision["reasons"][0]) == ["signal", "family", "sentence", "value", "contribution"]
