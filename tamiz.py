@@ -49,6 +49,7 @@ COMMANDS = {
     "worker": Command("serving.work_commands:worker", "Do the work that nobody waits for, beside the service."),
     "jobs": Command("serving.work_commands:jobs", "Score many leads again: create, follow and cancel jobs."),
     "webhooks": Command("serving.webhook_commands:webhooks", "Send decisions to others: register, test and replay."),
+    "receivers": Command("serving.receiver_commands:receivers", "Take what other systems push: register, try out and retry."),
     "keys": Command("serving.commands:keys", "Create, list, rotate and revoke API keys."),
     "audit": Command("data.commands:audit", "List who changed policy, keys and models."),
     "openapi": Command("serving.commands:openapi", "Print the contract of the API, as the service gives it."),

@@ -156,7 +156,7 @@ def _addresses(connection: Connection, family: Sequence[str]) -> set[str]:
 def _erase_messages(connection: Connection, names: Sequence[str]) -> int:
     """Empties the messages received that name one of these, if they have been read: one that waits may tell of others, too."""
     holds = "instr(body, :name) > 0" if connection.dialect.name == "sqlite" else "position(CAST(:name AS bytea) IN body) > 0"
-    wanted = sa.text(f"SELECT digest, body FROM inbox WHERE taken_at IS NOT NULL AND {holds}")
+    wanted = sa.text(f"SELECT digest, body FROM inbox WHERE due_at IS NULL AND {holds}")
     emptied: set[str] = set()
     for name in names:
         text = _canonical.encode(name)[1:-1]

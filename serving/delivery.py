@@ -35,7 +35,6 @@ LEASE = 60_000_000
 FIRST_WAIT, LONGEST_WAIT = 5.0, 6 * 3_600.0
 LONGEST_REST = 300.0
 GONE = 410
-FORGET_SECONDS = 3_600.0
 _log = logging.getLogger("tamiz.delivery")
 
 
@@ -85,15 +84,11 @@ class Delivery:
         self._random = Random(secrets.randbits(64))
         self._under_way: dict[str, asyncio.Task[None]] = {}
         self._resting: dict[str, _Rest] = {}
-        self._forgotten = -FORGET_SECONDS
 
     async def begin(self) -> bool:
         """Begins to deliver to every endpoint for which something waits, without waiting for it."""
         for endpoint_id in [one for one, task in self._under_way.items() if task.done()]:
             self._under_way.pop(endpoint_id).result()
-        if monotonic() - self._forgotten >= FORGET_SECONDS:
-            self._forgotten = monotonic()
-            await asyncio.to_thread(self._outbox.forget_old, now())
         due = await asyncio.to_thread(self._outbox.due, now())
         resting = {one for one, rest in self._resting.items() if rest.until > monotonic()}
         wanted = due - self._under_way.keys() - resting

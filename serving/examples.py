@@ -17,6 +17,8 @@ __all__ = [
     "OUTCOME",
     "OVERRIDE",
     "POLICY",
+    "PUSHED",
+    "RECEIVER",
     "SCORE_REQUEST",
     "STAGE_CHANGE",
     "WEBHOOK",
@@ -95,6 +97,33 @@ JOB: dict[str, Any] = {"kind": "rescore", "decision": ["mql", "sql"]}
 
 WEBHOOK: dict[str, Any] = {"url": "https://crm.ejemplo.example/tamiz", "decision": ["mql", "sql"], "note": "CRM"}
 """Where decisions are to be sent."""
+
+RECEIVER: dict[str, Any] = {
+    "note": "web forms",
+    "mapping": {
+        "rules": [
+            {
+                "lead": {"lead_id": "$.contact.id", "values": {"email": "$.contact.email", "job_title": "$.contact.title"}},
+                "activity": {
+                    "lead_id": "$.contact.id",
+                    "activity_id": "$.id",
+                    "type": "form_submit",
+                    "occurred_at": {"path": "$.at", "as": "time"},
+                    "content": "$.form",
+                },
+            }
+        ]
+    },
+}
+"""How what is pushed is to be read."""
+
+PUSHED: dict[str, Any] = {
+    "id": "f-77",
+    "at": "2026-10-05T08:15:00Z",
+    "form": "whitepaper-planning",
+    "contact": {"id": "L-2041", "email": "marta.soler@ejemplo-envases.example", "title": "Head of Supply Chain"},
+}
+"""Something that is pushed."""
 
 
 def lead_to_try(bundles: Path) -> dict[str, Any]:

@@ -66,6 +66,8 @@ _PARAMETERS: dict[str, tuple[str, dict[str, Any]]] = {
     "import": ("Rows from before: each counts as recorded when it says so.", {"type": "boolean", "default": False}),
     "job_id": ("The id that creating the job gave.", {"type": "string"}),
     "webhook_id": ("The id that registering the endpoint gave.", {"type": "string"}),
+    "receiver_id": ("The id that registering the receiver gave.", {"type": "string"}),
+    "secret": ("The end of the address that registering the receiver gave.", {"type": "string"}),
     "state": ("Only those in this state.", {"type": "string", "examples": ["dead"]}),
     "lead_id": ("The CRM's own id of the lead.", {"type": "string", "minLength": 1, "maxLength": 200}),
 }

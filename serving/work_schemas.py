@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Any, Literal
 
 import msgspec
 
+from data.hooks import Hook, Received, ReceivedState
 from data.jobs import Job, JobKind, JobState
 from data.outbox import Endpoint, Message, MessageState
 from models.decision import Grade, Outcome
@@ -19,8 +20,17 @@ __all__ = [
     "JobRequest",
     "MessagePage",
     "MessageSent",
+    "Pushed",
+    "ReceivedItem",
+    "ReceivedPage",
+    "ReceiverAnswer",
+    "ReceiverMade",
+    "ReceiverPage",
+    "ReceiverRequest",
     "ReplayAnswer",
     "ReplayRequest",
+    "RetryAnswer",
+    "Taken",
     "TestAnswer",
     "WebhookAnswer",
     "WebhookChange",
@@ -29,6 +39,8 @@ __all__ = [
     "WebhookRequest",
     "WorkerSeen",
 ]
+
+SHOWN = 4_000
 
 
 class JobRequest(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
@@ -191,6 +203,89 @@ class ReplayAnswer(msgspec.Struct):
     """How many will be."""
 
     replayed: int
+
+
+class ReceiverRequest(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
+    """How what is pushed to a receiver is to be read: by a mapping of one's own, or by one that is shipped."""
+
+    mapping: dict[str, Any] | None = None
+    preset: Literal["hubspot", "odoo", "salesforce"] | None = None
+    note: Text = ""
+
+
+class ReceiverAnswer(msgspec.Struct):
+    """A receiver, and how much of what it took is in which state."""
+
+    receiver_id: str
+    note: str
+    author: str
+    created_at: datetime
+    mapping: dict[str, Any]
+    waiting: int
+    taken: int
+    """In the last week."""
+    failed: int
+
+    @classmethod
+    def of(cls, one: Hook, counts: Mapping[str, int]) -> ReceiverAnswer:
+        mapping = msgspec.json.decode(one.mapping, type=dict[str, Any])
+        held = (counts.get("waiting", 0), counts.get("taken", 0), counts.get("failed", 0))
+        return cls(one.hook_id, one.note, one.author, instant(one.created_at), mapping, *held)
+
+
+class ReceiverMade(msgspec.Struct):
+    """A new receiver, and the address to push to: whoever knows it may push, and it is not shown again."""
+
+    receiver: ReceiverAnswer
+    path: str
+
+
+class ReceiverPage(msgspec.Struct):
+    """All receivers in force, oldest first."""
+
+    receivers: list[ReceiverAnswer]
+
+
+class Pushed(msgspec.Struct):
+    """Whatever another system sends, as JSON or as a form: the receiver's mapping says how it is read."""
+
+
+class Taken(msgspec.Struct):
+    """What was pushed is kept, or was a moment ago."""
+
+    known: bool
+    """Whether it had come already, and is not looked at again."""
+
+
+class ReceivedItem(msgspec.Struct):
+    """Something that was pushed to a receiver."""
+
+    digest: str
+    state: ReceivedState
+    received_at: datetime
+    taken_at: datetime | None
+    attempts: int
+    error: str | None
+    body: str
+    """As it came, its beginning; empty once it was understood."""
+
+    @classmethod
+    def of(cls, one: Received) -> ReceivedItem:
+        shown = one.body[:SHOWN].decode(errors="replace")
+        return cls(one.digest, one.state, instant(one.received_at), _when(one.taken_at), one.attempts, one.error, shown)
+
+
+class ReceivedPage(msgspec.Struct):
+    """What a receiver took, newest first; `next` is the cursor of the page after it, null at the end."""
+
+    messages: list[ReceivedItem]
+    next: str | None
+
+
+class RetryAnswer(msgspec.Struct):
+    """How many are tried again."""
+
+    retried: int
 
 
 def _when(at: int | None) -> datetime | None:

@@ -19,10 +19,13 @@ from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
 from data.errors import TamizError
+from data.hooks import Hooks
 from data.jobs import Jobs, Worker
+from data.outbox import Outbox
 from data.store import now
 from serving.delivery import Delivery, fill
 from serving.jobs import DECAY_HOURS, decay, do_jobs
+from serving.receivers import take
 from serving.rescoring import expire_overrides, rescore_some
 from serving.settings import time_of_day
 
@@ -36,6 +39,7 @@ GATHER_SECONDS = 0.2
 """How long changes gather before a lead is scored, which coalesces a burst of them."""
 EXPIRE_SECONDS = 2.0
 HEARTBEAT_SECONDS = 15.0
+FORGET_SECONDS = 3_600.0
 INSIDE_SHARE = 0.5
 """Of the time, how much a job may take in a process that answers requests too."""
 _log = logging.getLogger("tamiz.worker")
@@ -88,9 +92,17 @@ def _steps(service: Service, worker: str, deliver: Do, *, inside: bool) -> list[
         _Step("leads that changed wait to be scored", partial(rescore_some, service), GATHER_SECONDS),
         _Step("overrides that have expired still hold", partial(expire_overrides, service), EXPIRE_SECONDS),
         _Step("jobs wait", partial(do_jobs, service, worker, share=INSIDE_SHARE if inside else 1.0)),
+        _Step("what was pushed to us waits", partial(take, service)),
         _Step("decisions wait to be told", partial(fill, service)),
         _Step("webhooks wait", deliver),
+        _Step("what is long done was not forgotten", partial(_forget, service), FORGET_SECONDS),
     ]
+
+
+async def _forget(service: Service) -> bool:
+    await asyncio.to_thread(Outbox(service.store).forget_old, now())
+    await asyncio.to_thread(Hooks(service.store).forget_old, now())
+    return False
 
 
 async def _keep_on(step: _Step) -> None:
