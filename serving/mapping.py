@@ -135,7 +135,7 @@ def rows_of(mapping: Mapping, payload: Any) -> Iterator[Row | Unmapped]:  # noqa
                     yield Unmapped(why=f"Event {number}: {error}")
 
 
-def _without(value: Any, empty: list[str | int | float | bool]) -> Any:  # noqa: ANN401 - JSON
+def _without(value: Any, empty: list[str | int | float | bool]) -> Any:  # noqa: ANN401 - any JSON value
     """The same with null for what means nothing; false is not 0 here."""
     if isinstance(value, dict):
         return {name: _without(one, empty) for name, one in value.items()}
@@ -167,18 +167,18 @@ def _read(rule: Rule, event: Any) -> Iterator[Row]:  # noqa: ANN401 - whatever w
                 yield Row(kind, row | {"lead_id": _lead_id(fields.get("lead_id"), event)})
 
 
-def _lead_id(field: Any, event: Any) -> str:  # noqa: ANN401 - JSON
+def _lead_id(field: Any, event: Any) -> str:  # noqa: ANN401 - any JSON value
     found = _value(field, event)
     if not isinstance(found, str | int) or isinstance(found, bool) or found == "":
         raise Unmapped(why=f"`lead_id` is {json.dumps(found)[:50]}: whose is it?")
     return str(found)
 
 
-def _holds(value: Any, wanted: Any) -> bool:  # noqa: ANN401 - JSON
+def _holds(value: Any, wanted: Any) -> bool:  # noqa: ANN401 - any JSON value
     return value in wanted if isinstance(wanted, list) else bool(value == wanted)
 
 
-def _value(field: Any, event: Any) -> Any:  # noqa: ANN401 - JSON
+def _value(field: Any, event: Any) -> Any:  # noqa: ANN401 - any JSON value
     """A field's value in an event."""
     if isinstance(field, str):
         return field[1:] if field.startswith("$$") else _at(event, field) if field.startswith("$") else field
@@ -199,7 +199,7 @@ def _value(field: Any, event: Any) -> Any:  # noqa: ANN401 - JSON
     return _number(value) if field["as"] == "number" else str(value)
 
 
-def _time(value: Any) -> str:  # noqa: ANN401 - JSON
+def _time(value: Any) -> str:  # noqa: ANN401 - any JSON value
     try:
         if isinstance(value, int | float) or (isinstance(value, str) and value.isascii() and value.isdigit()):
             seconds = float(value)
@@ -211,14 +211,14 @@ def _time(value: Any) -> str:  # noqa: ANN401 - JSON
     return (at if at.tzinfo else at.replace(tzinfo=UTC)).astimezone(UTC).isoformat()
 
 
-def _number(value: Any) -> float:  # noqa: ANN401 - JSON
+def _number(value: Any) -> float:  # noqa: ANN401 - any JSON value
     try:
         return float(value)
     except (ValueError, TypeError):
         raise Unmapped(why=f"{json.dumps(value)[:50]} is no number.") from None
 
 
-def _at(value: Any, path: str) -> Any:  # noqa: ANN401 - JSON
+def _at(value: Any, path: str) -> Any:  # noqa: ANN401 - any JSON value
     """What stands at a path, null where nothing does."""
     for step in _steps(path):
         if isinstance(step, int):
@@ -251,7 +251,7 @@ def _fields(rule: Rule) -> Iterator[Any]:
             yield from fields.values()
 
 
-def _check(field: Any) -> None:  # noqa: ANN401 - JSON
+def _check(field: Any) -> None:  # noqa: ANN401 - any JSON value
     if isinstance(field, str) and field.startswith("$") and not field.startswith("$$"):
         _check_path(field)
     if isinstance(field, list):
