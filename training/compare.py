@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from data.errors import BadData, BadUsage, TamizError
 from data.home import Home
-from data.store import PolicyRow, Store
+from data.store import PolicyRow
 from models.bundle import Bundle
 from models.qualification import Policy
 from models.registry import CHALLENGER, CHAMPION, NoSuchVersion, Registry, manifest_digest, resolve_model
@@ -29,6 +29,7 @@ from training.evidence import Evidence, from_backtests, from_rows
 from training.gates import Decision, Gate, decide
 from training.harm import Group, groups
 from training.metrics import paired_differences
+from training.published import published_row
 from training.raw import Source
 
 __all__ = ["Comparison", "NothingToCompare", "compare", "kept", "metrics_of", "record"]
@@ -306,14 +307,8 @@ def _defaults(challenger: Path, before: Policy) -> str:
 
 def _in_force(home: Home, champion: Path) -> tuple[PolicyRow | None, Policy | None]:
     """The published policy, or the champion's default."""
-    if home.database or home.db_path.exists():
-        store = Store.open(home.root, home.database)
-        try:
-            row = store.policy()
-        finally:
-            store.close()
-        if row is not None:
-            return row, Policy.read(row.json)
+    if (row := published_row(home)) is not None:
+        return row, Policy.read(row.json)
     try:
         return None, Policy.read((champion / "policy.json").read_bytes())
     except OSError:

@@ -199,7 +199,10 @@ def _calls(result: TrainingResult) -> list[dict[str, Any]]:
     if result.metrics.get("value"):
         shown_as.insert(1, ("revenue_per_100", _whole))
     for one in result.metrics.get("worth") or () if result.chosen else ():
-        name = f"best {percent(one['share'])}" if one["share"] else f"MQL, from {percent(one['cut'])}"
+        if one["share"]:
+            name = f"best {percent(one['share'])}"
+        else:
+            name = "MQL, as many as there is time for" if one["cut"] is None else f"MQL, from {percent(one['cut'])}"
         cells = []
         for key, shown in shown_as:
             low, high = one[f"{key}_ci"]

@@ -23,6 +23,7 @@ from data.errors import BadData, BadUsage, TamizError
 from data.files import nearest
 from data.home import Home
 from data.quarantine import write_quarantine
+from features.history import DAY
 from models.boosted import is_scarce
 from models.calibration import Calibration
 from models.encoder import Encoder
@@ -43,6 +44,7 @@ from training.measure import against, baseline, curves, importance, measure, pro
 from training.mlflow_log import attach_report, register
 from training.no_signal import RankingTest, age_slots, month_strata, order_strata, ranking_test
 from training.provenance import provenance
+from training.published import published_policy
 from training.report import write_report
 from training.result import Block, TrainingResult
 from training.served import Served, crosses, fit_served, matures, write_served
@@ -63,6 +65,7 @@ _SERVED_SHARES, _SERVED_TRIED_SHARES = (0.85, 0.0, 0.0, 0.15), (0.5, 0.0, 0.0, 0
 _TRIED_SHARES = (0.30, 0.15, 0.35, 0.20)
 """Where looks at everybody help to rank, leads that were decided by lot are for weighing and calibrating first."""
 _LEFT_OUT = ("blocked", "suspect")
+WEEK = 7 * DAY
 
 
 @dataclass(frozen=True)
@@ -145,7 +148,7 @@ def _train(read: Callable[[Say], Dataset], home: Home, options: Options, say: Sa
     with watch.stage("serve", "fitting the served model on all mature rows"):
         served = serve(data, learned, seed, no_signal=no_signal)
     with watch.stage("measure", "measuring what a hundred calls are worth"):
-        worth, value = _worth(data, learned, served, seed, resamples)
+        worth, value = _worth(data, learned, served, _capacity(home, data, split), seed, resamples)
     looks_at = importance(candidates[chosen].model, learned.encoder, learned.X[split.test])
     diagnostics = None
     if not options.quick and data.everyone is None:  # they fit again, without the looks at everybody
@@ -309,7 +312,7 @@ def serve(data: Dataset, learned: Learned, seed: int, *, no_signal: bool) -> Ser
 
 
 def _worth(
-    data: Dataset, learned: Learned, served: Served, seed: int, resamples: int
+    data: Dataset, learned: Learned, served: Served, capacity: int | None, seed: int, resamples: int
 ) -> tuple[list[dict[str, Any]], dict[str, Any] | None]:
     """What calls are worth on test, and how well the expected value finds the revenue; None where outcomes carry no amounts."""
     split, X = learned.split, learned.X
@@ -319,8 +322,9 @@ def _worth(
     y, lead, when = data.y[rows], data.lead[rows], when_of(data)
     amount = None if data.amount is None else data.amount[rows]
     calls = per_hundred_calls(
-        y, p, margin, lead, None if when is None else when[rows], amount, served.policy.mql.enter, seed=seed, resamples=resamples
-    )
+        y, p, margin, lead, None if when is None else when[rows], amount, served.policy.mql.enter,
+        seed=seed, resamples=resamples, capacity=capacity,
+    )  # fmt: skip
     if data.amount is None or amount is None:
         return calls, None
     won = before[data.y[before] > 0]
@@ -330,6 +334,15 @@ def _worth(
     expected = measured.given_conversion(X[rows])
     captured = revenue_captured(y, p, margin, expected, lead, amount, seed=seed, resamples=resamples)
     return calls, {"mean": measured.mean, "leads": measured.leads, "by_inputs": measured.linear is not None, "top_decile": captured}
+
+
+def _capacity(home: Home, data: Dataset, split: Split) -> int | None:
+    """How many leads the published policy's weekly capacity has time for while those of test came in; None where it sets none."""
+    policy = published_policy(home)
+    if policy is None or policy.capacity.mql is None or data.created is None or not len(split.test):
+        return None
+    created = data.created[split.test]
+    return max(1, round(policy.capacity.mql * max(1.0, float(created.max() - created.min()) / WEEK)))
 
 
 def when_of(data: Dataset) -> Floats | None:

@@ -23,9 +23,10 @@ SHARES = (0.05, 0.10, 0.20)
 
 def per_hundred_calls(
     y: Floats, p: Floats, margin: Floats, lead: Ints, when: Floats | None, amount: Floats | None, cut: float | None, *,
-    seed: int, resamples: int,
+    seed: int, resamples: int, capacity: int | None = None,
 ) -> list[dict[str, Any]]:  # fmt: skip
-    """One row a share, and one for `cut`, the probability from which on the policy calls (None: no such row)."""
+    """One row a share, one for `cut`, the probability from which on the policy calls, and one for as many leads as `capacity` has
+    time for in the period of test (None: no such row)."""
     if not len(y):
         return []
     order = np.lexsort((-margin, -p))
@@ -38,7 +39,11 @@ def per_hundred_calls(
     np.maximum.at(converts, code, y)
     rows: list[dict[str, Any]] = []
     wanted = [(share, place < round(share * len(y))) for share in SHARES] + ([] if cut is None else [(None, p >= cut)])
-    for share, reached in wanted:
+    if capacity is not None:
+        best = np.full(len(names), len(y))
+        np.minimum.at(best, code, place)
+        wanted.append((None, place <= (np.sort(best)[min(capacity, len(names)) - 1] if capacity else -1)))
+    for number, (share, reached) in enumerate(wanted):
         looks = first[reached[first]]
         called, at = np.unique(code[looks], return_index=True)
         calls, won, revenue = np.zeros(len(names)), np.zeros(len(names)), np.zeros(len(names))
@@ -49,7 +54,8 @@ def per_hundred_calls(
         columns = np.stack([calls, won, revenue, converts])
         found = _ratios(columns.sum(axis=1), len(names))
         draws = _draws(columns, seed, resamples)
-        one: dict[str, Any] = {"share": share, "cut": cut if share is None else None, "calls": len(called)}
+        is_cut = share is None and cut is not None and number == len(SHARES)
+        one: dict[str, Any] = {"share": share, "cut": cut if is_cut else None, "calls": len(called)}
         for at_, name in enumerate(("conversions_per_100", "revenue_per_100", "lift", "gain")):
             absent = name == "revenue_per_100" and paid is None
             one[name] = None if absent or not np.isfinite(found[at_]) else float(found[at_])

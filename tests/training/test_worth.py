@@ -31,6 +31,14 @@ class TestCalls:
         table = per_hundred_calls(y, p, p, lead, when, amount, 0.5, seed=0, resamples=10)
         assert (table[-1]["calls"], table[-1]["conversions_per_100"], table[-1]["revenue_per_100"]) == (1, 100.0, 7000.0)
 
+    @pytest.mark.parametrize("capacity", [1, 37, 5_000])
+    def test_a_capacity_calls_as_many_leads_as_it_has_time_for_the_best_first(self, capacity: int) -> None:
+        y, p, lead = leads()
+        row = per_hundred_calls(y, p, p, lead, None, None, 0.3, seed=0, resamples=10, capacity=capacity)[-1]
+        best = np.argsort(-p)[:capacity]
+        assert (row["calls"], row["cut"]) == (min(capacity, 1000), None)
+        assert row["conversions_per_100"] == pytest.approx(100 * y[best].mean())
+
     def test_the_best_convert_more_often_and_the_interval_holds_the_figure(self) -> None:
         y, p, lead = leads()
         table = per_hundred_calls(y, p, p, lead, None, None, 0.0, seed=0, resamples=200)
