@@ -29,7 +29,7 @@ def crm(event_project: Path) -> Crm:
 
 class TestTheTour:
     def test_its_code_runs_in_order(self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-        monkeypatch.setattr("training.train.register", lambda *given: (None, None))
+        monkeypatch.setattr("training.train.register", lambda *given, **more: (None, None))
         monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
         names: dict[str, object] = {"__name__": "tour"}
         for number, code in enumerate(blocks(), start=1):
@@ -108,7 +108,7 @@ class TestTheSteps:
 
     def test_two_models_on_the_rows_that_the_crm_holds(self, crm: Crm, event_trained: Trained, tmp_path: Path) -> None:
         with pytest.MonkeyPatch.context() as patched:
-            patched.setattr("training.train.register", lambda *given: (None, None))
+            patched.setattr("training.train.register", lambda *given, **more: (None, None))
             other = train(crm, home=tmp_path, quick=True, seed=9)
         gates, made = compare(other, event_trained.folder, crm, home=tmp_path)
         assert list(gates.columns) == ["gate", "verdict", "figures"]
