@@ -33,7 +33,7 @@ from serving.model_store import LoadedModel, ModelStore
 from serving.policies import Policies
 from serving.schemas import Activity, ScoreRequest, instant, microseconds, utc
 
-__all__ = ["Decider", "LeadIdMissing", "Stood", "runtime_versions"]
+__all__ = ["Decider", "LeadIdMissing", "Stood", "overrule", "request_of", "runtime_versions", "week_of"]
 
 REASONS = 3
 TOGETHER = 64
@@ -153,7 +153,7 @@ class Decider:
         `idempotency` goes with a single lead.
         """
         loaded = self._models.current()
-        requests = [_request(one, received) for one in leads]
+        requests = [request_of(one, received) for one in leads]
         scored = self._score(requests, [received] * len(requests), loaded)
         answers: list[Stood | TamizError] = []
         rows: list[Row] = []
@@ -218,8 +218,7 @@ class Decider:
     def _places(self, policy: Policy, at: int) -> dict[str, int]:
         """How many more leads may enter each bounded queue in the week (from Monday, UTC) of an instant."""
         bounds = {queue: bound for queue, bound in (("mql", policy.capacity.mql), ("sql", policy.capacity.sql)) if bound is not None}
-        monday = (at + _THURSDAY) // _WEEK * _WEEK - _THURSDAY
-        return {queue: bound - self._ledger.entered_since(queue, monday) for queue, bound in bounds.items()}
+        return {queue: bound - self._ledger.entered_since(queue, week_of(at)) for queue, bound in bounds.items()}
 
     def _since(self, policy: Policy, latest: Mapping[str, Outcome], received: Sequence[int]) -> dict[str, float]:
         """For how many days each lead's latest decision has stood, where the policy asks."""
@@ -271,6 +270,11 @@ class Decider:
         )
 
 
+def week_of(at: int) -> int:
+    """When the week of an instant began: Monday, UTC."""
+    return (at + _THURSDAY) // _WEEK * _WEEK - _THURSDAY
+
+
 def overrule(decision: Decision, held: Override) -> None:
     """What a person decided holds instead of what was decided, and says so."""
     ends = None if held.expires_at is None else instant(held.expires_at)
@@ -280,7 +284,7 @@ def overrule(decision: Decision, held: Override) -> None:
     decision.changed = decision.previous_decision is not None and decision.previous_decision != decision.decision
 
 
-def _request(held: Held, as_of: int) -> ScoreRequest:
+def request_of(held: Held, as_of: int) -> ScoreRequest:
     """What a caller would have sent of a lead that the store holds."""
     colleagues = None if held.colleagues is None else [_activity(one) for one in held.colleagues]
     lead = held.attributes | {"lead_id": held.lead_id}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shlex
 import sys
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from data.home import Home
     from training.raw import Source
     from training.result import TrainingResult
-    from training.train import Trained
+    from training.train import Options, Trained
 
 __all__ = ["backtest", "compare", "evaluate", "promote", "register", "rollback", "train"]
 
@@ -31,6 +32,9 @@ def train(
     leads: Annotated[
         Path | None, typer.Option("--leads", metavar="FILE", help="A flat table: CSV, Parquet or JSON, one row a lead.")
     ] = None,
+    store: Annotated[
+        bool, typer.Option("--store", help="What the service keeps of leads; [label] and the like from --project, or ./tamiz.toml.")
+    ] = False,
     label: Annotated[str | None, typer.Option("--label", metavar="COL", help="Column that says whether the lead converted.")] = None,
     positive: Annotated[
         str | None, typer.Option("--positive", metavar="VALUE", help="Value of the label that counts as a conversion.")
@@ -87,6 +91,7 @@ def train(
       tamiz train --project crm/tamiz.toml --promote
       tamiz train --leads leads.csv --label won --positive yes --order-by created_at --lang es
       tamiz train --project tried/tamiz.toml --estimand worked
+      tamiz train --store --promote
     """
     from data.errors import BadUsage
     from data.home import Home
@@ -95,10 +100,13 @@ def train(
     from training.raw import Source
     from training.search import DEFAULT_TRIALS
     from training.train import Options
-    from training.train import train as run
     from training.translation import LANGUAGES, UnknownLanguage
 
-    if project is None and leads is None:
+    if store and leads is not None:
+        raise BadUsage("--store and --leads exclude each other: give one of them")
+    if store and project is None and Path("tamiz.toml").exists():
+        project = Path("tamiz.toml")
+    if project is None and leads is None and not store:
         project = Path("tamiz.toml")
         if not project.exists():
             raise BadUsage("nothing to train on: give --leads FILE --label COLUMN, or --project tamiz.toml")
@@ -135,9 +143,34 @@ def train(
     if leads is not None and label is not None:
         flat = FlatOptions(label, positive, negative, id_column, order_by, order_by_row, dropped, bant)
         source = Source(leads=leads, flat=flat)
+    elif store:
+        with tempfile.TemporaryDirectory(prefix="tamiz-") as folder:
+            tables = _store_as_project(home, Path(folder) / "store", project)
+            source = Source(project=tables, estimand=estimand, recent=use_recent)
+            _train_and_show(source, home, options, promote_it, as_json)
+        return
     else:
         source = Source(project=project, estimand=estimand, recent=use_recent)
-    trained = run(lambda say: source.dataset(seed, say, dropped), home, options, _tell)
+    _train_and_show(source, home, options, promote_it, as_json)
+
+
+def _store_as_project(home: Home, folder: Path, settings: Path | None) -> Path:
+    """What the service keeps, as tables that a project names."""
+    from data.store import Store
+    from data.store_tables import write_project
+
+    _tell("reading the store")
+    store = Store.open(home.root, home.database)
+    try:
+        return write_project(store, folder, settings)
+    finally:
+        store.close()
+
+
+def _train_and_show(source: Source, home: Home, options: Options, promote_it: bool, as_json: bool) -> None:
+    from training.train import train as run
+
+    trained = run(lambda say: source.dataset(options.seed, say, options.drop), home, options, _tell)
     metrics = trained.report.with_name("metrics.json")
     if as_json:
         _warn(trained, _tell)
