@@ -77,7 +77,7 @@ def question_of(estimand: str) -> str:
 def explored(seen: pd.DataFrame | None) -> Explored:
     """What is identifiable from looks at decisions (`observe_decisions`); None is a table without any."""
     if seen is None or not len(seen):
-        why = "the data do not say whom sales decided to work, nor how likely that was (table `decisions`)"
+        why = "the data do not say whom sales decided to work, nor how likely that was (table decisions)"
         return Explored(0, 0, {"worked": why, "alone": why})
     e, worked, y = (seen[name].to_numpy(np.float64) for name in ("propensity", "worked", "y"))
     chance = (e > 0) & (e < 1)
@@ -155,5 +155,5 @@ def in_words(estimand: Mapping[str, Any]) -> list[str]:
         said.append(f"Not identifiable: {', nor '.join(questions)}, because {why}.")
     open_to = [name for name in ("worked", "alone") if estimand[name]["identifiable"]]
     if open_to:
-        said.append(f"Decisions were left to chance, so {' or '.join(f'`--estimand {name}`' for name in open_to)} can be asked for.")
+        said.append(f"Decisions were left to chance, so {' or '.join(f'--estimand {name}' for name in open_to)} can be asked for.")
     return said
