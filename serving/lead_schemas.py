@@ -7,9 +7,10 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 
+from data.reviews import Feedback
 from models.decision import Decision
 from serving.problems import Problem
-from serving.schemas import Activity, Id, Text
+from serving.schemas import Activity, Id, Text, instant
 
 __all__ = [
     "Activities",
@@ -19,6 +20,8 @@ __all__ = [
     "FeedbackIn",
     "IngestAnswer",
     "IngestRow",
+    "KeptActivity",
+    "LeadAnswer",
     "LeadAttributes",
     "MergeAnswer",
     "MergeIn",
@@ -128,6 +131,13 @@ class FeedbackAnswer(msgspec.Struct):
     author: str
     given_at: datetime
 
+    @classmethod
+    def of(cls, kept: Feedback) -> FeedbackAnswer:
+        """The same, as it is answered."""
+        return cls(
+            kept.feedback_id, kept.lead_id, kept.decision_id, kept.verdict, kept.reason, kept.note, kept.author, instant(kept.given_at)
+        )
+
 
 class OverrideIn(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
     """What a person decides instead of the model."""
@@ -207,6 +217,10 @@ class QueueItem(msgspec.Struct):
     bant: dict[str, Any]
     override: dict[str, Any] | None
     """What a person decided, if that holds."""
+    lead: dict[str, Any]
+    """The lead's attributes as they are now."""
+    feedback: FeedbackAnswer | None
+    """What sales said last."""
 
 
 class QueuePage(msgspec.Struct):
@@ -222,3 +236,38 @@ class DecisionPage(msgspec.Struct):
     lead_id: str
     decisions: list[Decision]
     next: str | None
+
+
+class KeptActivity(msgspec.Struct):
+    """An activity as it is held."""
+
+    activity_id: str
+    type: str
+    occurred_at: datetime
+    recorded_at: datetime
+    channel: str | None
+    url: str | None
+    content: str | None
+    campaign: str | None
+    duration_seconds: float | None
+    value: str | None
+    machine: bool
+    """Whether a machine did it, as it was declared or as the model judges."""
+
+
+class LeadAnswer(msgspec.Struct):
+    """What is held of a lead, and where it stands."""
+
+    lead_id: str
+    account: str | None
+    lead: dict[str, Any]
+    """Its attributes as they are now."""
+    since: datetime | None
+    """Since when the decision has been what it is; null where no model has scored the lead yet, as is `decision`."""
+    decision: Decision | None
+    """The newest figures. Where they changed no decision they are not in the ledger: its latest entry may have others."""
+    feedback: FeedbackAnswer | None
+    """What sales said last."""
+    activities: list[KeptActivity]
+    """The newest, as many as `limit` says."""
+    activities_total: int

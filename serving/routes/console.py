@@ -1,6 +1,6 @@
-"""`/`: the page on which marketing sets thresholds, and the files that it loads, all from this service.
+"""`/`, `/queue` and `/leads/{lead_id}`: where marketing sets thresholds and sales sees whom to call, and the files that they load.
 
-The page itself holds no data and needs no key; what it shows it asks of the API, with the key that its user gives it.
+The pages themselves hold no data and need no key; what they show they ask of the API, with the key that their user gives them.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import FileResponse, HTMLResponse, Response
 from starlette.staticfiles import StaticFiles
 
+from features.bant import DIMENSIONS, DISAGREEMENTS, QUESTIONS
 from serving.console.words import LANGUAGES, WORDS
 from serving.service import service_of
 
@@ -27,18 +28,20 @@ _FOLDER = Path(__file__).resolve().parents[1] / "console"
 
 @router.get("/")
 async def thresholds(request: Request) -> Response:
-    """The thresholds page, in the language asked for."""
-    language = _language(request)
-    words = WORDS[language]
-    page = _pages().get_template("thresholds.html")
-    html = await page.render_async(
-        words=words,
-        language=language,
-        languages=LANGUAGES,
-        asks_for_key=service_of(request).settings.auth == "required",
-        embedded=json.dumps(words | {"language": language}, ensure_ascii=False).replace("<", "\\u003c"),
-    )
-    return HTMLResponse(html, headers={"Content-Language": language, "Vary": "Accept-Language"})
+    """What each threshold would do, and publishing it."""
+    return await _page(request, "thresholds", scope="policy")
+
+
+@router.get("/queue")
+async def queue(request: Request) -> Response:
+    """Whom to call first, and why."""
+    return await _page(request, "queue", scope="read", origin=str(request.base_url).rstrip("/"))
+
+
+@router.get("/leads/{lead_id}")
+async def lead(request: Request, lead_id: str) -> Response:
+    """One lead; whether there is such a one only the API says."""
+    return await _page(request, "lead", scope="read", lead_id=lead_id)
 
 
 @router.get("/assets/plotly.min.js")
@@ -53,6 +56,30 @@ async def plotly() -> Response:
 def static_files() -> StaticFiles:
     """Style and modules of the console."""
     return StaticFiles(directory=_FOLDER / "static")
+
+
+async def _page(request: Request, name: str, *, scope: str, **more: str) -> Response:
+    """A page in the language asked for; `scope` is what a key needs for all that it does."""
+    language = _language(request)
+    words = WORDS[language]
+    template = _pages().get_template(f"{name}.html")
+    html = await template.render_async(
+        page=name,
+        words=words,
+        language=language,
+        languages=LANGUAGES,
+        scope=scope,
+        asks_for_key=service_of(request).settings.auth == "required",
+        embedded=json.dumps(words | {"language": language, "questions": _questions(words)}, ensure_ascii=False).replace("<", "\\u003c"),
+        **more,
+    )
+    return HTMLResponse(html, headers={"Content-Language": language, "Vary": "Accept-Language"})
+
+
+def _questions(words: dict[str, str]) -> dict[str, str]:
+    """What the model asks next, by its own words in English: the one part of its speech that the pages can say in another language."""
+    asked = {QUESTIONS[dimension]: words[f"ask_{dimension}"] for dimension in DIMENSIONS}
+    return asked | {DISAGREEMENTS[dimension]: words[f"settle_{dimension}"] for dimension in DIMENSIONS}
 
 
 @lru_cache(maxsize=1)

@@ -1,4 +1,4 @@
-"""`/v1/leads`: the ranked queue, where one lead stands, and how it came to stand there."""
+"""`/v1/leads`: the ranked queue, what is held of one lead, where it stands, and how it came to stand there."""
 
 from __future__ import annotations
 
@@ -11,11 +11,13 @@ from starlette.responses import Response
 
 from data.crm import Queue, Standing
 from data.errors import TamizError
-from data.reviews import LeadNotKnown
+from data.lead_cards import attributes_of, last_feedback
+from data.reviews import Feedback, LeadNotKnown
+from data.store import now
 from models.decision import Decision, Outcome
 from serving.body import read_body
 from serving.decider import Stood
-from serving.lead_schemas import SORTS, DecisionPage, QueueItem, QueuePage
+from serving.lead_schemas import SORTS, DecisionPage, FeedbackAnswer, LeadAnswer, QueueItem, QueuePage
 from serving.once import asked_once, once
 from serving.openapi import operation
 from serving.pages import cursor_at, limit_of, place_of
@@ -23,6 +25,7 @@ from serving.problems import Unprocessable
 from serving.rescoring import score_leads
 from serving.schemas import decode, instant, microseconds
 from serving.service import Service, admit
+from serving.timeline import timeline
 
 __all__ = ["router"]
 
@@ -42,7 +45,34 @@ async def queue(request: Request) -> Response:
     if len(rows) == wanted.limit:
         value = getattr(rows[-1], wanted.sort)
         following = cursor_at(-1.0 if value is None else value, rows[-1].lead_id)
-    return _json(msgspec.json.encode(QueuePage([_item(row) for row in rows], following)))
+    names = [row.lead_id for row in rows]
+    who = await asyncio.to_thread(attributes_of, service.store, names)
+    said = await asyncio.to_thread(last_feedback, service.store, names)
+    items = [_item(row, who.get(row.lead_id, {}), said.get(row.lead_id)) for row in rows]
+    return _json(msgspec.json.encode(QueuePage(items, following)))
+
+
+@router.get("/v1/leads/{lead_id}", summary="What is held of a lead", **operation(
+    gives="LeadAnswer", errors=(401, 403, 404, 422, 503), query=("limit",)
+))  # fmt: skip
+async def lead(request: Request, lead_id: str) -> Response:
+    """Its attributes, where it stands, and its newest activities, each with whether a machine did it."""
+    service, _ = admit(request, "read")
+    limit = limit_of(request)
+    one, standing, changed = await _standing(service, lead_id)
+    if (changed or standing is None) and service.models.loaded is not None:
+        await score_leads(service, [one])
+        one, standing, _ = await _standing(service, one)
+    (held,) = await asyncio.to_thread(lambda: service.crm.held([one], now(), context=False))
+    if held is None:
+        raise LeadNotKnown(lead_id=lead_id)
+    since = None if standing is None else instant(standing.since)
+    told = None if standing is None else decode(_decision, standing.answer.encode())
+    said = (await asyncio.to_thread(last_feedback, service.store, [one])).get(one)
+    did = await asyncio.to_thread(timeline, held.activities, limit)
+    told_of = None if said is None else FeedbackAnswer.of(said)
+    answer = LeadAnswer(one, held.account, held.attributes, since, told, told_of, did, len(held.activities))
+    return _json(msgspec.json.encode(answer))
 
 
 @router.get("/v1/leads/{lead_id}/decision", summary="A lead's latest decision", **operation(
@@ -135,12 +165,13 @@ _answer = msgspec.json.Decoder(dict[str, Any])
 _decision = msgspec.json.Decoder(Decision)
 
 
-def _item(row: Standing) -> QueueItem:
+def _item(row: Standing, who: dict[str, Any], said: Feedback | None) -> QueueItem:
     told = decode(_answer, row.answer.encode())
     return QueueItem(
         row.lead_id, row.decision, instant(row.since), row.decision_id, row.probability, row.probability_low, row.probability_high,
         row.score, row.grade, row.expected_value, instant(row.as_of), row.model_version, row.policy_version, told["reasons"], told["bant"],
         told.get("override"),
+        who, None if said is None else FeedbackAnswer.of(said),
     )  # fmt: skip
 
 

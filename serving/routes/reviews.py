@@ -43,10 +43,7 @@ async def post_feedback(request: Request, lead_id: str) -> Response:
 
     async def work() -> bytes:
         kept, _ = await asyncio.to_thread(give_feedback, service.store, said)
-        told = FeedbackAnswer(
-            kept.feedback_id, kept.lead_id, kept.decision_id, kept.verdict, kept.reason, kept.note, kept.author, instant(kept.given_at)
-        )
-        return msgspec.json.encode(told)
+        return msgspec.json.encode(FeedbackAnswer.of(kept))
 
     return await once(service, asked_once(request, caller, body), work, lead_id=lead_id)
 

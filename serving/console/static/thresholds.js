@@ -1,45 +1,15 @@
 // The thresholds page: curves come once, and every move of a slider is answered from them here; publishing goes to the API.
 
-const words = JSON.parse(document.getElementById("words").textContent);
-const locale = words.language;
-const $ = (id) => document.getElementById(id);
+import { $, begin, call, element, fill, locale, percent, Refused, signIn, tenth, when, whole, words } from "./console.js";
+
 const queues = ["mql", "sql"];
 
 /** Everything that changes: the curves, what is published (with its ETag), and what the page proposes. */
 const state = { curves: null, published: null, etag: null, draft: null };
 
-const whole = new Intl.NumberFormat(locale, { maximumFractionDigits: 0 });
-const tenth = new Intl.NumberFormat(locale, { maximumFractionDigits: 1 });
 const hundredth = new Intl.NumberFormat(locale, { maximumFractionDigits: 2, useGrouping: false });
-const percent = new Intl.NumberFormat(locale, { style: "percent", maximumFractionDigits: 1 });
-const when = new Intl.DateTimeFormat(locale, { dateStyle: "medium", timeStyle: "short" });
 const signed = new Intl.NumberFormat(locale, { maximumFractionDigits: 1, signDisplay: "exceptZero" });
 const count = (value) => (value >= 20 ? whole : tenth).format(value);
-const fill = (text, values) => text.replace(/\{(\w+)\}/g, (_, name) => values[name]);
-
-class Refused extends Error {
-  constructor(status, problem) {
-    super(problem?.detail ?? words.failed);
-    Object.assign(this, { status, problem });
-  }
-}
-
-async function call(path, { method = "GET", body, headers = {} } = {}) {
-  const key = sessionStorage.getItem("tamiz-key");
-  let response;
-  try {
-    response = await fetch(path, {
-      method,
-      headers: { ...headers, ...(key ? { Authorization: `Bearer ${key}` } : {}), ...(body ? { "Content-Type": "application/json" } : {}) },
-      body: body ? JSON.stringify(body) : undefined,
-    });
-  } catch {
-    throw new Refused(0, { detail: words.unreachable });
-  }
-  const answer = await response.json().catch(() => null);
-  if (!response.ok) throw new Refused(response.status, answer);
-  return { answer, etag: response.headers.get("ETag") };
-}
 
 // ------------------------------------------------------------------------------------------------ reading the curves
 
@@ -138,7 +108,7 @@ function changes() {
     before: percent.format(state.published.policy[queue][edge]),
     after: percent.format(state.draft[queue][edge]),
   }));
-  $("changes").replaceChildren(...(lines.length ? lines : [words.unchanged]).map((line) => element("li", line)));
+  $("changes").replaceChildren(...(lines.length ? lines : [words.unchanged]).map((line) => element("li", {}, line)));
   $("publish-button").disabled = $("reset").disabled = found.length === 0;
 }
 
@@ -249,7 +219,7 @@ async function readPolicy(keepDraft = false) {
   const [{ answer, etag }, history] = await Promise.all([call("/v1/policy"), call("/v1/policy/versions")]);
   Object.assign(state, { published: answer, etag });
   if (!keepDraft || !state.draft) state.draft = { mql: { ...answer.policy.mql }, sql: { ...answer.policy.sql } };
-  const at = answer.published_at ? when.format(new Date(answer.published_at)) : "";
+  const at = answer.published_at ? when(answer.published_at) : "";
   $("in-force").textContent = answer.version === "default" ? words.version_default : fill(words.version, { version: answer.version, author: answer.author, when: at });
   list(history.answer.versions);
   for (const queue of queues) $(`${queue}-slider`).max = Math.ceil(limit() * 1000) / 1000;
@@ -258,74 +228,26 @@ async function readPolicy(keepDraft = false) {
 }
 
 function list(versions) {
-  if (!versions.length) return $("history").replaceChildren(element("li", words.history_empty, "who"));
+  if (!versions.length) return $("history").replaceChildren(element("li", { class: "who" }, words.history_empty));
   $("history").replaceChildren(...versions.map((one, place) => {
     const { mql, sql } = one.policy;
-    const item = document.createElement("li");
-    item.append(
-      element("span", `${one.version} · ${words.mql_short} ${percent.format(mql.enter)} · ${words.sql_short} ${percent.format(sql.enter)}`, "what"),
-      element("span", `${one.author}, ${when.format(new Date(one.published_at))}`, "who"),
-      element("span", one.note || words.no_note, "why"),
-    );
-    if (place === 0) item.append(element("span", words.published, "now"));
-    else {
-      const button = element("button", words.back_to, "small");
-      button.type = "button";
-      button.setAttribute("aria-label", fill(words.back_to_label, { version: one.version }));
-      button.addEventListener("click", () => goBack(one.version));
-      item.append(button);
-    }
-    return item;
+    const again = () => element("button", { class: "small", type: "button", "aria-label": fill(words.back_to_label, { version: one.version }), onclick: () => goBack(one.version) }, words.back_to);
+    return element("li", {},
+      element("span", { class: "what" }, `${one.version} · ${words.mql_short} ${percent.format(mql.enter)} · ${words.sql_short} ${percent.format(sql.enter)}`),
+      element("span", { class: "who" }, `${one.author}, ${when(one.published_at)}`),
+      element("span", { class: "why" }, one.note || words.no_note),
+      place === 0 ? element("span", { class: "now" }, words.published) : again());
   }));
-}
-
-function element(name, text, className = "") {
-  const made = document.createElement(name);
-  made.textContent = text;
-  made.className = className;
-  return made;
 }
 
 // ------------------------------------------------------------------------------------------------ starting
 
-function signIn(wrong) {
-  $("work").hidden = $("loading").hidden = true;
-  $("sign-in").hidden = false;
-  $("notice").hidden = !wrong;
-  if (wrong) $("notice").textContent = words.key_wrong;
-  $("key").value = "";
-  $("key").focus();
-}
-
-function complain(title, detail) {
-  const again = element("button", words.try_again, "small");
-  again.type = "button";
-  again.addEventListener("click", start);
-  $("notice").replaceChildren(element("strong", `${title}. `), document.createTextNode(detail), again);
-  $("notice").hidden = false;
-}
-
-async function start() {
-  $("notice").hidden = $("sign-in").hidden = true;
-  if (document.body.dataset.asksForKey === "yes" && !sessionStorage.getItem("tamiz-key")) return signIn(false);
-  $("loading").hidden = false;
-  try {
-    const { answer } = await call("/v1/policy/curves");
-    state.curves = answer;
-    $("work").hidden = false;
-    await readPolicy();
-    introduce();
-  } catch (error) {
-    if (!(error instanceof Refused)) throw error;
-    $("work").hidden = true;
-    if (error.status === 401 || error.status === 403) {
-      sessionStorage.removeItem("tamiz-key");
-      return signIn(true);
-    }
-    complain({ 404: words.no_backtest, 503: words.no_model }[error.status] ?? words.failed, error.message);
-  } finally {
-    $("loading").hidden = true;
-  }
+async function load() {
+  const { answer } = await call("/v1/policy/curves");
+  state.curves = answer;
+  $("work").hidden = false;
+  await readPolicy();
+  introduce();
 }
 
 function introduce() {
@@ -356,7 +278,6 @@ for (const queue of queues) {
 }
 $("publish").addEventListener("submit", publish);
 $("reset").addEventListener("click", () => { state.draft = { mql: { ...state.published.policy.mql }, sql: { ...state.published.policy.sql } }; show(); });
-$("sign-in").addEventListener("submit", (event) => { event.preventDefault(); sessionStorage.setItem("tamiz-key", $("key").value.trim()); start(); });
 // The card's width changes without the window's: when a scroll bar appears, for one.
 new ResizeObserver(() => {
   if (!state.curves || !$("chart").data || !$("chart").clientWidth) return;
@@ -364,4 +285,4 @@ new ResizeObserver(() => {
   Plotly.Plots.resize("chart");
 }).observe($("chart"));
 matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => state.curves && draw());
-start();
+begin(load, { 404: words.no_backtest, 503: words.no_model });

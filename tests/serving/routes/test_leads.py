@@ -107,3 +107,46 @@ class TestOneLead:
         second = queued.get("/v1/leads/lead-2/decisions", params={"limit": 1, "cursor": first["next"]}).json()
         assert [one["decisions"][0]["receipt"]["decision_id"] for one in (first, second)] == made[::-1][:2]
         assert queued.get("/v1/leads/lead-2/decision").json()["receipt"]["decision_id"] == made[-1]
+
+
+class TestWhatIsHeld:
+    def test_a_stranger_is_refused(self, guarded: TestClient, key_for: Callable[..., dict[str, str]]) -> None:
+        assert guarded.get("/v1/leads/lead-1").status_code == 401
+        assert guarded.get("/v1/leads/lead-1", headers=key_for("score")).status_code == 403
+
+    def test_a_lead_nobody_sent_is_a_404(self, client: TestClient) -> None:
+        assert client.get("/v1/leads/nobody").status_code == 404
+        assert client.get("/v1/leads/nobody?limit=0").status_code == 422
+
+    def test_a_lead_is_shown_with_its_newest_activities_and_which_of_them_were_a_machines(self, queued: TestClient) -> None:
+        rows = [
+            {"lead_id": "lead-1", "type": "page_view", "occurred_at": "2026-01-05T09:00:00Z", "url": "/pricing"},
+            {"lead_id": "lead-1", "type": "email_delivered", "occurred_at": "2026-01-06T09:00:07.2Z"},
+            {"lead_id": "lead-1", "type": "email_open", "occurred_at": "2026-01-06T09:00:08.3Z"},
+            {"lead_id": "lead-1", "type": "email_open", "occurred_at": "2026-01-06T15:00:08.3Z"},
+        ]
+        assert queued.post("/v1/activities?import=true", json={"activities": rows}).json()["new"] == 4
+        held = queued.get("/v1/leads/lead-1").json()
+        assert held["lead"]["job_title"] == "CFO"
+        assert [(one["type"], one["machine"]) for one in held["activities"]] == [
+            ("email_open", False), ("email_open", True), ("email_delivered", False), ("page_view", False),
+        ]  # fmt: skip
+        assert held["activities_total"] == 4
+        newest = queued.get("/v1/leads/lead-1?limit=2").json()
+        assert newest["activities"] == held["activities"][:2]
+        assert newest["activities_total"] == 4
+
+    def test_its_figures_are_those_of_the_queue(self, queued: TestClient) -> None:
+        listed = {one["lead_id"]: one for one in queued.get("/v1/leads").json()["leads"]}
+        held = queued.get("/v1/leads/lead-3").json()
+        assert (held["decision"]["probability"], held["since"]) == (listed["lead-3"]["probability"], listed["lead-3"]["since"])
+        assert held["lead"] == listed["lead-3"]["lead"]
+
+    def test_what_sales_said_last_stands_with_the_lead(self, queued: TestClient) -> None:
+        assert queued.get("/v1/leads/lead-2").json()["feedback"] is None
+        for verdict in ("accepted", "rejected"):
+            queued.post("/v1/leads/lead-2/feedback", json={"verdict": verdict, "author": "ines"})
+        listed = {one["lead_id"]: one["feedback"] for one in queued.get("/v1/leads").json()["leads"]}
+        assert listed.pop("lead-2") == queued.get("/v1/leads/lead-2").json()["feedback"]
+        assert queued.get("/v1/leads/lead-2").json()["feedback"]["verdict"] == "rejected"
+        assert set(listed.values()) == {None}

@@ -1,0 +1,116 @@
+// What all pages share: their words, how numbers and times are written, the API with its key, and how a page begins.
+
+export const words = JSON.parse(document.getElementById("words").textContent);
+export const locale = words.language;
+export const $ = (id) => document.getElementById(id);
+
+export const whole = new Intl.NumberFormat(locale, { maximumFractionDigits: 0 });
+export const tenth = new Intl.NumberFormat(locale, { maximumFractionDigits: 1 });
+export const percent = new Intl.NumberFormat(locale, { style: "percent", maximumFractionDigits: 1 });
+const instant = new Intl.DateTimeFormat(locale, { dateStyle: "medium", timeStyle: "short", timeZone: "UTC" });
+export const day = new Intl.DateTimeFormat(locale, { dateStyle: "full", timeZone: "UTC" });
+export const clock = new Intl.DateTimeFormat(locale, { timeStyle: "short", timeZone: "UTC" });
+const relative = new Intl.RelativeTimeFormat(locale, { numeric: "auto" });
+
+export const fill = (text, values) => text.replace(/\{(\w+)\}/g, (_, name) => values[name]);
+
+/** A time of the API in words; all times of the console are UTC, and say so. */
+export const when = (time) => `${instant.format(new Date(time))} UTC`;
+
+/** How long ago that was, in the largest unit that fits. */
+export function ago(time) {
+  const seconds = (Date.now() - new Date(time)) / 1000;
+  for (const [unit, size] of [["year", 31_557_600], ["month", 2_629_800], ["day", 86_400], ["hour", 3600], ["minute", 60]]) {
+    if (seconds >= size) return relative.format(-Math.floor(seconds / size), unit);
+  }
+  return words.just_now;
+}
+
+/** An element with attributes and children; what is null or false is left out. */
+export function element(name, attributes = {}, ...children) {
+  const made = document.createElement(name);
+  for (const [key, value] of Object.entries(attributes)) {
+    if (key === "class") made.className = value;
+    else if (key.startsWith("on")) made.addEventListener(key.slice(2), value);
+    else if (value !== null && value !== false && value !== undefined) made.setAttribute(key, value === true ? "" : value);
+  }
+  made.append(...children.flat().filter((child) => child !== null && child !== false && child !== undefined));
+  return made;
+}
+
+/** A time as its distance from now, with the instant itself for whoever points at it or asks a machine. */
+export const since = (time) => element("time", { datetime: time, title: when(time) }, ago(time));
+
+// ------------------------------------------------------------------------------------------------ the API
+
+const KEY = "tamiz-key";
+
+export class Refused extends Error {
+  constructor(status, problem) {
+    super(problem?.detail ?? words.failed);
+    Object.assign(this, { status, problem });
+  }
+}
+
+export async function call(path, { method = "GET", body, headers = {} } = {}) {
+  const key = sessionStorage.getItem(KEY);
+  let response;
+  try {
+    response = await fetch(path, {
+      method,
+      headers: { ...headers, ...(key ? { Authorization: `Bearer ${key}` } : {}), ...(body ? { "Content-Type": "application/json" } : {}) },
+      body: body ? JSON.stringify(body) : undefined,
+    });
+  } catch {
+    throw new Refused(0, { detail: words.unreachable });
+  }
+  const answer = await response.json().catch(() => null);
+  if (!response.ok) throw new Refused(response.status, answer);
+  return { answer, etag: response.headers.get("ETag") };
+}
+
+// ------------------------------------------------------------------------------------------------ how a page begins
+
+/** Asks for a key; `wrong` when the one that was given will not do. */
+export function signIn(wrong) {
+  $("work").hidden = $("loading").hidden = true;
+  $("sign-in").hidden = false;
+  $("notice").hidden = !wrong;
+  if (wrong) $("notice").textContent = words.key_wrong.replace("{scope}", document.body.dataset.scope);
+  $("key").value = "";
+  $("key").focus();
+}
+
+/** Runs `load` once there is a key, and shows what it has made; `titles` says what an answer's status means on this page. */
+export function begin(load, titles = {}) {
+  const start = async () => {
+    $("notice").hidden = $("sign-in").hidden = true;
+    if (document.body.dataset.asksForKey === "yes" && !sessionStorage.getItem(KEY)) return signIn(false);
+    $("loading").hidden = false;
+    try {
+      await load();
+    } catch (error) {
+      if (!(error instanceof Refused)) throw error;
+      $("work").hidden = true;
+      if (error.status === 401) sessionStorage.removeItem(KEY);
+      if (error.status === 401 || error.status === 403) return signIn(true);
+      complain(titles[error.status] ?? words.failed, error.message, start);
+    } finally {
+      $("loading").hidden = true;
+    }
+  };
+  $("sign-in").addEventListener("submit", (event) => {
+    event.preventDefault();
+    sessionStorage.setItem(KEY, $("key").value.trim());
+    start();
+  });
+  start();
+  return start;
+}
+
+function complain(title, detail, again) {
+  $("notice").replaceChildren(
+    element("strong", {}, `${title}. `), detail, element("button", { class: "small", type: "button", onclick: again }, words.try_again),
+  );
+  $("notice").hidden = false;
+}

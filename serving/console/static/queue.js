@@ -1,0 +1,106 @@
+// The queue: who to call first. Filters and the page stand in the browser's history, so that going back finds them again.
+
+import { $, begin, call, element, fill, percent, since, tenth, whole, words } from "./console.js";
+import { address, interval, limit, marks, sentence, tag, who } from "./leads.js";
+import { verdict } from "./verdict.js";
+
+const SIZE = 25;
+const decisions = ["sql", "mql", "nurture", "disqualified"];
+
+/** What is asked for; `cursors` leads from the first page to this one. */
+let asked = { decision: ["sql", "mql"], sort: "-probability", least: "", cursors: [], ...history.state };
+
+const money = (value) => (value === null ? null : element("span", { class: "worth" }, fill(words.worth, { value: (value < 100 ? tenth : whole).format(value) })));
+
+async function load() {
+  show();
+  const query = new URLSearchParams({ sort: asked.sort, limit: SIZE });
+  if (asked.decision.length && asked.decision.length < decisions.length) query.set("decision", asked.decision.join(","));
+  if (asked.least) query.set("min_probability", asked.least / 100);
+  if (asked.cursors.length) query.set("cursor", asked.cursors.at(-1));
+  const { answer } = await call(`/v1/leads?${query}`);
+  const first = asked.cursors.length * SIZE;
+  const end = limit(answer.leads);
+  $("rows").replaceChildren(...answer.leads.map((one, place) => row(one, first + place + 1, end)));
+  $("table").hidden = !answer.leads.length;
+  $("count").textContent = answer.leads.length ? fill(words.shown, { from: whole.format(first + 1), to: whole.format(first + answer.leads.length), end: percent.format(end) }) : "";
+  $("previous").disabled = !asked.cursors.length;
+  $("next").disabled = !answer.next;
+  $("next").dataset.cursor = answer.next ?? "";
+  $("pages").hidden = !answer.next && !asked.cursors.length;
+  await explainEmptiness(answer.leads.length);
+  $("work").hidden = false;
+}
+
+/** Nobody under these filters, or nobody at all: the first is for the filters, the second for whoever feeds leads. */
+async function explainEmptiness(found) {
+  $("nobody-here").hidden = $("nobody-at-all").hidden = true;
+  if (found) return;
+  const { answer } = await call("/v1/leads?limit=1");
+  $(answer.leads.length ? "nobody-here" : "nobody-at-all").hidden = false;
+}
+
+function row(one, place, end) {
+  const { first, rest } = who(one.lead_id, one.lead);
+  const cell = (name, ...children) => element("td", { role: "cell", class: name, "data-label": words[`column_${name}`] }, ...children);
+  return element(
+    "tr", { role: "row" },
+    element("th", { role: "rowheader", scope: "row", class: "lead" },
+      element("span", { class: "place", "aria-hidden": "true" }, whole.format(place)),
+      element("div", {}, element("a", { href: address(one.lead_id) }, first), element("span", { class: "rest" }, rest), element("span", { class: "id" }, one.lead_id))),
+    cell("chance",
+      element("div", { class: "chance-line" }, element("strong", {}, percent.format(one.probability)), one.grade && element("span", { class: `grade grade-${one.grade}` }, element("span", { class: "visually-hidden" }, `${words.grade} `), one.grade)),
+      interval(one, end), element("span", { class: "range" }, percent.formatRange(one.probability_low, one.probability_high)), money(one.expected_value)),
+    cell("decision", tag(one.decision), element("span", { class: "since" }, since(one.since))),
+    cell("why", one.reasons.length ? element("ul", { class: "reasons" }, one.reasons.slice(0, 3).map((reason) => {
+      const said = sentence(reason.sentence);
+      said.className = reason.contribution >= 0 ? "up" : "down";
+      said.prepend(element("span", { class: "visually-hidden", lang: words.language }, `${reason.contribution >= 0 ? words.pulls_up : words.pulls_down}: `));
+      return said;
+    })) : words.no_reasons),
+    cell("bant", marks(one.bant)),
+    cell("verdict", verdict(one.lead_id, one.feedback, first)),
+  );
+}
+
+// ------------------------------------------------------------------------------------------------ filters and pages
+
+function show() {
+  for (const name of decisions) $(`decision-${name}`).checked = asked.decision.includes(name);
+  $("sort").value = asked.sort;
+  $("least").value = asked.least;
+}
+
+function ask(changes) {
+  asked = { ...asked, ...changes };
+  history.pushState(asked, "");
+  again();
+}
+
+function filter() {
+  const least = Number.parseFloat($("least").value.replace(",", "."));
+  ask({
+    decision: decisions.filter((name) => $(`decision-${name}`).checked), sort: $("sort").value,
+    least: least >= 0 && least <= 100 ? String(least) : "", cursors: [],
+  });
+}
+
+function turn(cursors) {
+  ask({ cursors });
+  $("main").focus();
+  window.scrollTo(0, 0);
+}
+
+$("filters").addEventListener("change", filter);
+$("filters").addEventListener("submit", (event) => { event.preventDefault(); filter(); });
+$("everyone").addEventListener("click", () => ask({ decision: [...decisions], least: "", cursors: [] }));
+$("find").addEventListener("submit", (event) => {
+  event.preventDefault();
+  const id = $("lead-id").value.trim();
+  if (id) location.assign(address(id));
+});
+$("next").addEventListener("click", () => turn([...asked.cursors, $("next").dataset.cursor]));
+$("previous").addEventListener("click", () => turn(asked.cursors.slice(0, -1)));
+addEventListener("popstate", (event) => { asked = { ...asked, cursors: [], ...event.state }; again(); });
+history.replaceState(asked, "");
+const again = begin(load, { 503: words.no_model });

@@ -1,0 +1,51 @@
+// What sales makes of a lead: accepted or rejected, with the reason, without leaving the place.
+
+import { call, element, fill, Refused, since, words } from "./console.js";
+
+const reasons = ["wrong_person", "no_need", "no_budget", "bad_timing", "unreachable", "competitor", "other"];
+
+/** The two buttons, or what was said last (`said`) with a way to change it. `name` tells the buttons of two leads apart. */
+export function verdict(id, said, name) {
+  const place = element("div", { class: "verdict-box" });
+  const ask = () => place.replaceChildren(
+    element("div", { class: "choice" }, button(words.accept, words.accept_label, "small primary", () => send({ verdict: "accepted" })), button(words.reject, words.reject_label, "small", why)),
+  );
+  const button = (text, label, look, act) => element("button", { type: "button", class: look, "aria-label": fill(label, { name }), onclick: act }, text);
+
+  function tell(one) {
+    const reason = one.reason ? (words[`reason_${one.reason}`] ?? one.reason) : null;
+    place.replaceChildren(element("div", {},
+      element("p", { class: `said ${one.verdict}`, role: "status" }, words[`verdict_${one.verdict}`], reason && element("span", {}, ` · ${reason}`)),
+      one.note && element("p", { class: "where" }, one.note),
+      element("p", { class: "where" }, one.author, " · ", since(one.given_at)),
+      button(words.change_verdict, words.change_label, "small link", ask),
+    ));
+  }
+
+  function why() {
+    const pick = element("select", { required: true }, element("option", { value: "" }, words.pick_reason), reasons.map((one) => element("option", { value: one }, words[`reason_${one}`])));
+    const note = element("input", { maxlength: 2000, autocomplete: "off" });
+    const form = element("form", { class: "why-not", onsubmit: (event) => { event.preventDefault(); send({ verdict: "rejected", reason: pick.value, note: note.value.trim() || undefined }); } },
+      element("label", {}, words.reason, pick), element("label", {}, words.note, note),
+      element("div", { class: "choice" }, element("button", { class: "small primary" }, words.reject), button(words.cancel, words.cancel_label, "small", ask)));
+    place.replaceChildren(form);
+    pick.focus();
+  }
+
+  async function send(body) {
+    // A name of its own: accepting again after rejecting is said anew, and not taken for the first time's double.
+    const feedback_id = [...crypto.getRandomValues(new Uint8Array(16))].map((byte) => byte.toString(16).padStart(2, "0")).join("");
+    try {
+      tell((await call(`/v1/leads/${encodeURIComponent(id)}/feedback`, { method: "POST", body: { ...body, feedback_id } })).answer);
+      place.querySelector("button").focus();
+    } catch (error) {
+      if (!(error instanceof Refused)) throw error;
+      ask();
+      place.append(element("p", { class: "outcome bad", role: "alert" }, `${words.failed}: ${error.message}`));
+    }
+  }
+
+  if (said) tell(said);
+  else ask();
+  return place;
+}

@@ -1,0 +1,241 @@
+"""What sales does on the queue and on a lead's page, in a real browser."""
+
+from __future__ import annotations
+
+import json
+import time
+import urllib.request
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from data.store import Store
+from serving.security import new_key
+
+Serve = Callable[[str], str]
+Visit = Callable[..., Any]
+EVERYONE = "#everyone"
+
+
+def ask(address: str, path: str, body: object = None, method: str = "GET", key: str | None = None) -> Any:
+    headers = {"Content-Type": "application/json"} | ({"Authorization": f"Bearer {key}"} if key else {})
+    request = urllib.request.Request(f"{address}{path}", None if body is None else json.dumps(body).encode(), headers, method=method)
+    with urllib.request.urlopen(request, timeout=15) as answer:
+        return json.loads(answer.read())
+
+
+def feed(address: str, leads: int, key: str | None = None) -> None:
+    """So many leads; the first asked for a demo, has a mailbox that a scanner reads, and contradicts itself on its authority."""
+    for i in range(leads):
+        attributes = {"job_title": ["Head of Sales", "Developer", "Student"][i % 3], "company": f"Acme {i}", "country": "ES"}
+        ask(address, f"/v1/leads/lead-{i:02d}", attributes, "PUT", key)
+    at = datetime.now(UTC) - timedelta(days=2)
+    scanned = at.replace(second=7, microsecond=13)
+    rows = [
+        {"type": "demo_request", "occurred_at": at.isoformat(), "activity_id": "d"},
+        {"type": "email_delivered", "occurred_at": scanned.isoformat(), "activity_id": "e-1", "campaign": "spring"},
+        {"type": "email_open", "occurred_at": (scanned + timedelta(seconds=1)).isoformat(), "activity_id": "e-2", "campaign": "spring"},
+        {"type": "answer", "content": "authority", "value": "my boss decides", "occurred_at": at.isoformat(), "activity_id": "a"},
+    ]
+    ask(address, "/v1/activities?import=true", {"activities": [{"lead_id": "lead-00", **row} for row in rows]}, "POST", key)
+    end = time.monotonic() + 20
+    while len(ask(address, "/v1/leads?limit=500", key=key)["leads"]) < leads and time.monotonic() < end:
+        time.sleep(0.1)
+
+
+def rows(page: Any) -> Any:
+    return page.locator("#rows > tr")
+
+
+def everyone(page: Any) -> None:
+    page.wait_for_selector("#work:not([hidden])")
+    for name in ("nurture", "disqualified"):
+        page.locator(f"label[for=decision-{name}]").click()
+    rows(page).first.wait_for()
+
+
+def test_where_no_lead_was_ever_sent_the_queue_says_how_to_send_one(serve: Serve, visit: Visit) -> None:
+    page = visit(f"{serve('dev')}/queue")
+    page.get_by_text("No leads yet").wait_for()
+    assert "/v1/leads/L-2041" in page.locator("#nobody-at-all pre").inner_text()
+    assert not page.locator("#table").is_visible()
+
+
+def test_filters_that_leave_nobody_are_not_an_empty_installation(serve: Serve, visit: Visit) -> None:
+    address = serve("dev")
+    feed(address, 3)
+    page = visit(f"{address}/queue")
+    page.wait_for_selector("#work:not([hidden])")
+    page.locator("#least").fill("99,9")
+    page.locator("#least").press("Enter")
+    page.get_by_text("Nobody under these filters").wait_for()
+    page.locator(EVERYONE).click()
+    rows(page).nth(2).wait_for()
+
+
+def test_a_rep_reads_accepts_and_rejects_with_a_reason_and_it_is_kept(serve: Serve, visit: Visit) -> None:
+    address = serve("dev")
+    feed(address, 3)
+    page = visit(f"{address}/queue")
+    everyone(page)
+    listed = ask(address, "/v1/leads")["leads"]
+    first, second = rows(page).nth(0), rows(page).nth(1)
+    assert listed[0]["reasons"][0]["sentence"] in first.inner_text()
+    assert f"Budget: {'not known' if listed[0]['bant']['budget']['status'] == 'unknown' else ''}" in first.locator(".marks").inner_text()
+    first.get_by_role("button", name="Accept").click()
+    first.get_by_text("Accepted").wait_for()
+    second.get_by_role("button", name="Reject").click()
+    assert second.locator("select").evaluate("e => e === document.activeElement")
+    second.locator("select").select_option("no_budget")
+    second.locator("input").fill("Frozen until spring")
+    second.locator("form button.primary").click()
+    second.get_by_text("Rejected").wait_for()
+    said = {one["lead_id"]: one["feedback"] for one in ask(address, "/v1/leads")["leads"]}
+    assert said[listed[0]["lead_id"]]["verdict"] == "accepted"
+    assert (said[listed[1]["lead_id"]]["reason"], said[listed[1]["lead_id"]]["note"]) == ("no_budget", "Frozen until spring")
+    page.reload()
+    rows(page).nth(1).get_by_text("Frozen until spring").wait_for()
+    second.get_by_role("button", name="Change").click()
+    second.get_by_role("button", name="Accept").click()
+    second.get_by_text("Accepted").wait_for()
+    assert {one["feedback"] and one["feedback"]["verdict"] for one in ask(address, "/v1/leads")["leads"]} == {"accepted", None}
+
+
+def test_pages_are_turned_forth_and_back_and_hold_everyone_once(serve: Serve, visit: Visit) -> None:
+    address = serve("dev")
+    feed(address, 30)
+    page = visit(f"{address}/queue")
+    everyone(page)
+    met = page.locator("#rows .id").all_inner_texts()
+    assert len(met) == 25
+    page.locator("#next").click()
+    page.get_by_text("Leads 26 to 30").wait_for()
+    rest = page.locator("#rows .id").all_inner_texts()
+    assert sorted(met + rest) == [f"lead-{i:02d}" for i in range(30)]
+    page.go_back()
+    page.get_by_text("Leads 1 to 25").wait_for()
+    assert page.locator("#rows .id").all_inner_texts() == met
+
+
+def test_a_lead_shows_what_was_decided_what_is_known_and_which_activities_were_a_machines(serve: Serve, visit: Visit) -> None:
+    address = serve("dev")
+    feed(address, 2)
+    page = visit(f"{address}/queue")
+    page.locator("#lead-id").fill("lead-00")
+    page.locator("#lead-id").press("Enter")
+    page.wait_for_selector("#timeline > li")
+    held = ask(address, "/v1/leads/lead-00")
+    assert page.locator("h1").inner_text() == "Head of Sales"
+    assert [one["machine"] for one in held["activities"]].count(True) == 1
+    assert page.locator("#timeline .machine").count() == 1
+    assert "Opened an e-mail" in page.locator("#timeline .machine").inner_text()
+    authority = page.locator("#bant .dimension").nth(1)
+    assert "contradicts the strongest fact" in authority.inner_text()
+    assert held["decision"]["bant"]["authority"]["question"] in authority.inner_text()
+    before = page.locator("#decisions > li").count()
+    page.locator("#again").click()
+    page.get_by_text("Scored as of now.").wait_for()
+    assert page.locator("#decisions > li").count() == before + 1
+    page.locator("summary").first.click()
+    newest = ask(address, "/v1/leads/lead-00/decisions")["decisions"][0]
+    assert newest["receipt"]["decision_id"] in page.locator("#decisions > li").first.inner_text()
+
+
+def test_a_lead_that_nobody_sent_is_said_to_be_none(serve: Serve, visit: Visit) -> None:
+    page = visit(f"{serve('dev')}/leads/nobody")
+    page.get_by_text("There is no such lead.").wait_for()
+    assert not page.locator("#work").is_visible()
+
+
+def test_one_key_opens_every_page_and_one_without_the_scope_is_refused(serve: Serve, visit: Visit, home: Path) -> None:
+    address = serve("required")
+    store = Store.open(home)
+    blind, seeing = new_key(["ingest"]), new_key(["read"])
+    for _, stored in (blind, seeing):
+        store.add_key(stored)
+    feed_with = new_key(["admin"])
+    store.add_key(feed_with[1])
+    feed(address, 2, feed_with[0])
+    page = visit(f"{address}/queue")
+    page.locator("#key").fill(blind[0])
+    page.get_by_role("button", name="Sign in").click()
+    page.get_by_text("lacks the scope read").wait_for()
+    page.locator("#key").fill(seeing[0])
+    page.get_by_role("button", name="Sign in").click()
+    everyone(page)
+    rows(page).first.locator("a").click()
+    page.wait_for_selector("#decisions > li")
+    page.get_by_role("link", name="Thresholds").click()
+    page.wait_for_selector("#publish")
+    page.wait_for_selector("#work:not([hidden])")
+
+
+@pytest.mark.parametrize(("width", "scheme"), [(390, "dark"), (1280, "light")])
+def test_both_pages_fit_speak_spanish_and_can_be_read(serve: Serve, visit: Visit, width: int, scheme: str) -> None:
+    address = serve("dev")
+    feed(address, 3)
+    for path, heading in (("/queue", "Cola"), ("/leads/lead-00", "Head of Sales")):
+        page = visit(f"{address}{path}", width=width, language="es", scheme=scheme)
+        page.wait_for_selector("#work:not([hidden])")
+        assert page.locator("h1").inner_text() == heading
+        if path == "/queue":
+            everyone(page)
+            assert "," in page.locator(".chance-line strong").first.inner_text()
+            assert "Presupuesto:" in page.locator(".marks").first.inner_text()
+        else:
+            assert "UTC" in page.locator("#decisions").inner_text()
+            assert "¿" in page.locator("#bant .ask").first.inner_text()
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+        assert page.evaluate(UNNAMED) == []
+        assert page.evaluate(SMALL) == []
+        assert page.evaluate(PALE) == []
+        assert page.evaluate("[...document.querySelectorAll('[tabindex]')].filter(e => e.tabIndex > 0).length") == 0
+
+
+def test_the_keyboard_alone_reaches_everything_in_the_order_that_is_read(serve: Serve, visit: Visit) -> None:
+    address = serve("dev")
+    feed(address, 1)
+    page = visit(f"{address}/queue")
+    everyone(page)
+    page.reload()  # nothing has the focus yet, and what was asked for is asked again
+    rows(page).first.wait_for()
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.className") == "skip"
+    page.keyboard.press("Enter")
+    seen = []
+    for _ in range(10):
+        page.keyboard.press("Tab")
+        seen.append(page.evaluate("document.activeElement.id || document.activeElement.textContent"))
+    filters = [f"decision-{name}" for name in ("sql", "mql", "nurture", "disqualified")]
+    assert seen == [*filters, "sort", "least", "lead-id", "Open", "Head of Sales", "Accept"]
+
+
+UNNAMED = (
+    "[...document.querySelectorAll('input, select, textarea, button, a')].filter(e => !e.closest('[hidden]') "
+    "&& !(e.labels?.length || e.ariaLabel || e.textContent.trim() || e.title)).map(e => e.outerHTML)"
+)
+SMALL = "[...document.querySelectorAll('button, select')].filter(e => e.offsetParent && e.offsetHeight < 24).map(e => e.outerHTML)"
+PALE = """() => {
+  const canvas = Object.assign(document.createElement("canvas"), { width: 1, height: 1 }).getContext("2d", { willReadFrequently: true });
+  const paint = (colors) => {
+    canvas.clearRect(0, 0, 1, 1);
+    for (const color of colors) { canvas.fillStyle = color; canvas.fillRect(0, 0, 1, 1); }
+    const linear = (one) => (one <= 0.04045 ? one / 12.92 : ((one + 0.055) / 1.055) ** 2.4);
+    const [r, g, b] = [...canvas.getImageData(0, 0, 1, 1).data].map((one) => linear(one / 255));
+    return 0.2126 * r + 0.7152 * g + 0.0722 * b;
+  };
+  const behind = (e) => (e ? [...behind(e.parentElement), getComputedStyle(e).backgroundColor] : []);
+  const pale = [];
+  for (const e of document.querySelectorAll("main *, header *")) {
+    const own = [...e.childNodes].some((node) => node.nodeType === 3 && node.textContent.trim());
+    if (!own || !e.checkVisibility() || e.closest(".visually-hidden, .skip, thead, :disabled")) continue;
+    const layers = behind(e);
+    const [a, b] = [paint(layers), paint([...layers, getComputedStyle(e).color])].sort((one, other) => other - one);
+    if ((a + 0.05) / (b + 0.05) < 4.5) pale.push(`${((a + 0.05) / (b + 0.05)).toFixed(2)} ${e.outerHTML.slice(0, 120)}`);
+  }
+  return pale;
+}"""
+"""Texts whose contrast with what lies behind them is below 4.5 to 1."""
