@@ -84,8 +84,12 @@ async def lift_override(request: Request, lead_id: str) -> Response:
 
 async def _apply(service: Service, lead_id: str) -> None:
     """The next look at the lead shows it; without a model it waits to be scored."""
-    if service.models.loaded is not None:
-        await score_leads(service, [lead_id])
+    if service.models.loaded is None:
+        return
+    found = await asyncio.to_thread(service.crm.standing, lead_id)
+    await score_leads(service, [lead_id])
+    if found is not None and found[2]:  # it need not be scored a second time
+        await asyncio.to_thread(service.crm.settle_stale, {found[0]: found[2]})
 
 
 def _told(kept: Override) -> OverrideAnswer:
