@@ -16,7 +16,6 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from functools import cached_property
 from itertools import accumulate
 from typing import Annotated, Any, Literal, NamedTuple, Self
 
@@ -213,10 +212,11 @@ class Policy(Thresholds):
         """The same for a file, whose decisions nobody acts on yet: nothing is drawn. Capacity and cool-down need facts it lacks."""
         return self if self.explore is None else self.model_copy(update={"explore": None})
 
-    @cached_property
+    @property
     def plain(self) -> bool:
         """Whether it asks for nothing but thresholds, BANT and consent."""
-        return self == Policy(mql=self.mql, sql=self.sql, require_consent=self.require_consent)
+        known = Policy.model_fields
+        return all(getattr(self, name) == known[name].default for name in _EXTRAS)
 
 
 @dataclass(frozen=True)
