@@ -77,6 +77,7 @@ def all_of(store: Store, wanted: sa.Select[Any]) -> list[Any]:
         return list(connection.execute(wanted))
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(240)
 def test_a_job_survives_its_workers(store: Store, start: Start) -> None:
     names = [f"lead-{i:04d}" for i in range(LEADS)]
@@ -127,6 +128,7 @@ def _held(store: Store) -> bool:
     return bool(all_of(store, sa.select(job_chunks.c.number).where(job_chunks.c.leased_by.is_not(None))))
 
 
+@pytest.mark.slow
 def test_what_was_pushed_is_read_by_whoever_comes_after(store: Store, start: Start) -> None:
     """Kept, and the process gone before anybody looked at it: `tamiz worker --once` is the next."""
     _, receiver = new_receiver(preset("odoo"), note="", author="ana")
