@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import datetime
 from typing import Any, get_args
 
 import msgspec
@@ -14,7 +15,7 @@ from data.errors import TamizError
 from data.lead_cards import attributes_of, last_feedback
 from data.reviews import Feedback, LeadNotKnown
 from data.store import now
-from models.decision import Decision, Outcome
+from models.decision import Outcome
 from serving.body import read_body
 from serving.decider import Stood
 from serving.lead_schemas import SORTS, DecisionPage, FeedbackAnswer, LeadAnswer, QueueItem, QueuePage
@@ -67,11 +68,20 @@ async def lead(request: Request, lead_id: str) -> Response:
     if held is None:
         raise LeadNotKnown(lead_id=lead_id)
     since = None if standing is None else instant(standing.since)
-    told = None if standing is None else decode(_decision, standing.answer.encode())
+    told = None if standing is None else msgspec.Raw(standing.answer.encode())
     said = (await asyncio.to_thread(last_feedback, service.store, [one])).get(one)
     did = await asyncio.to_thread(timeline, held.activities, limit)
     told_of = None if said is None else FeedbackAnswer.of(said)
-    answer = LeadAnswer(one, held.account, held.attributes, since, told, told_of, did, len(held.activities))
+    answer = LeadAnswer(
+        one,
+        held.account,
+        held.attributes,
+        since,
+        told,  # type: ignore[arg-type]  # the bytes that were answered, whatever fields a version since has added
+        told_of,
+        did,
+        len(held.activities),
+    )
     return _json(msgspec.json.encode(answer))
 
 
@@ -83,7 +93,7 @@ async def decision(request: Request, lead_id: str) -> Response:
     service, _ = admit(request, "read", "score")
     one, standing, changed = await _standing(service, lead_id)
     rows = await asyncio.to_thread(service.store.decisions_of, one, None, 1)
-    made = decode(_decision, rows[0][1]) if rows else None
+    made = decode(_made, rows[0][1]) if rows else None
     current = made is not None and not changed and (standing is None or microseconds(made.as_of) >= standing.as_of)
     if rows and (current or service.models.loaded is None):
         return _json(rows[0][1])
@@ -117,7 +127,7 @@ async def decisions(request: Request, lead_id: str) -> Response:
     before = after[0] if after else None
     rows = await asyncio.to_thread(service.store.decisions_of, one, before, limit)
     following = cursor_at(rows[-1][0]) if len(rows) == limit else None
-    listed = [decode(_decision, answer) for _, answer in rows]
+    listed: Any = [msgspec.Raw(answer) for _, answer in rows]  # as they were answered, whatever fields a version since has added
     return _json(msgspec.json.encode(DecisionPage(one, listed, following)))
 
 
@@ -162,7 +172,15 @@ def _wanted(request: Request) -> Queue:
 
 
 _answer = msgspec.json.Decoder(dict[str, Any])
-_decision = msgspec.json.Decoder(Decision)
+
+
+class _Made(msgspec.Struct):
+    """Of a decision in the ledger, by whichever version it was made, as of when it was made."""
+
+    as_of: datetime
+
+
+_made = msgspec.json.Decoder(_Made)
 
 
 def _item(row: Standing, who: dict[str, Any], said: Feedback | None) -> QueueItem:

@@ -46,7 +46,7 @@ function introduce({ lead_id: own, lead, account }) {
 
 function decide(told, from) {
   $("decision").replaceChildren(tag(told.decision), element("span", { class: "since" }, since(from)));
-  $("rules").replaceChildren(...told.rules.map((rule) => element("li", {}, inWords(rule))));
+  $("rules").replaceChildren(...(told.rules ?? []).map((rule) => element("li", {}, inWords(rule))));
   if (told.override) $("rules").append(element("li", {}, fill(words.overruled, { author: told.override.author, reason: told.override.reason })));
   $("zero").textContent = percent.format(0);
   $("chance").textContent = percent.format(told.probability);
@@ -127,7 +127,7 @@ function entry(one) {
   const lines = [[words.decision_id, receipt.decision_id], [words.as_of, when(one.as_of)], [words.model_version, receipt.model_version], [words.policy_version, receipt.policy_version], [words.input_hash, receipt.input_hash]];
   return element("li", {},
     element("div", { class: "entry" }, tag(one.decision), element("strong", {}, percent.format(one.probability)), element("span", { class: "where" }, when(receipt.scored_at))),
-    element("p", { class: "hint" }, one.rules.map(inWords).join(" ")),
+    element("p", { class: "hint" }, (one.rules ?? []).map(inWords).join(" ")),
     element("details", {}, element("summary", {}, words.receipt), element("dl", { class: "receipt" }, lines.map(([name, value]) => element("div", {}, element("dt", {}, name), element("dd", {}, value ?? "–"))))));
 }
 

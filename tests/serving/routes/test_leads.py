@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import sqlite3
 import time
 from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -150,3 +153,15 @@ class TestWhatIsHeld:
         assert listed.pop("lead-2") == queued.get("/v1/leads/lead-2").json()["feedback"]
         assert queued.get("/v1/leads/lead-2").json()["feedback"]["verdict"] == "rejected"
         assert set(listed.values()) == {None}
+
+    def test_a_decision_of_a_version_that_knew_fewer_fields_is_shown_as_it_was(self, queued: TestClient, home: Path) -> None:
+        with closing(sqlite3.connect(home / "tamiz.db")) as connection, connection:
+            connection.execute("UPDATE standings SET answer = json_remove(answer, '$.rules') WHERE lead_id = 'lead-1'")
+            connection.execute(
+                "UPDATE decisions SET answer = CAST(json_remove(CAST(answer AS TEXT), '$.rules') AS BLOB) WHERE lead_id = 'lead-1'"
+            )
+        held = queued.get("/v1/leads/lead-1")
+        past = queued.get("/v1/leads/lead-1/decisions")
+        assert (held.status_code, past.status_code) == (200, 200)
+        assert "rules" not in held.json()["decision"]
+        assert held.json()["decision"]["probability"] == past.json()["decisions"][0]["probability"]
