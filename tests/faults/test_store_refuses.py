@@ -9,7 +9,7 @@ import sqlite3
 import time
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -31,37 +31,29 @@ ROOM = 30
 
 
 class Disk:
-    """Limits how many pages the database may have, on every connection that is open or opened."""
+    """Limits how many pages the database may have: on every connection that is opened, and on the one the ledger keeps open.
+
+    Only that one, between requests: a connection that another thread may be using at this moment must not be touched.
+    """
 
     def __init__(self) -> None:
         self.pages: int | None = None
-        self.connections: list[sqlite3.Connection] = []
 
     def connected(self, connection: sqlite3.Connection, _: object) -> None:
-        self.connections.append(connection)
-        self._limit(connection)
-
-    def fill(self) -> None:
-        self.pages = max(one.execute("PRAGMA page_count").fetchone()[0] for one in self._open()) + ROOM
-        for one in self._open():
-            self._limit(one)
-
-    def free(self) -> None:
-        self.pages = 4_000_000
-        for one in self._open():
-            self._limit(one)
-
-    def _limit(self, connection: sqlite3.Connection) -> None:
         if self.pages is not None:
             connection.execute(f"PRAGMA max_page_count = {self.pages}")
 
-    def _open(self) -> Iterator[sqlite3.Connection]:
-        for one in self.connections:
-            try:
-                one.execute("SELECT 1").fetchone()
-            except sqlite3.ProgrammingError:
-                continue  # closed
-            yield one
+    def fill(self, client: TestClient, home: Path) -> None:
+        with closing(sqlite3.connect(home / "tamiz.db")) as own:
+            pages = own.execute("PRAGMA page_count").fetchone()[0]
+        self._limit(client, pages + ROOM)
+
+    def free(self, client: TestClient) -> None:
+        self._limit(client, 4_000_000)
+
+    def _limit(self, client: TestClient, pages: int) -> None:
+        self.pages = pages
+        client.app.state.service.ledger.writer.connection.execute(f"PRAGMA max_page_count = {pages}")
 
 
 @pytest.fixture
@@ -84,7 +76,7 @@ def test_on_a_full_disk_callers_are_told_what_was_answered_is_kept_and_it_goes_o
     pushed: set[str] = set()
     answers: Counter[int] = Counter()
     with served(home) as client:
-        disk.fill()
+        disk.fill(client, home)
         for turn in range(400):
             scored = client.post("/v1/score", json=LEAD)
             kept = client.post("/v1/activities", json=[push(turn)])
@@ -98,7 +90,7 @@ def test_on_a_full_disk_callers_are_told_what_was_answered_is_kept_and_it_goes_o
         assert (refused.status_code, "disk" in refused.json()["detail"]) == (503, True)
         assert client.get("/livez").status_code == 200
         assert client.get("/v1/policy").status_code == 200, "what only reads is answered"
-        disk.free()
+        disk.free(client)
         again = client.post("/v1/score", json=LEAD)
         assert (again.status_code, client.post("/v1/activities", json=[push(1_000)]).status_code) == (200, 200)
         decided.add(again.json()["receipt"]["decision_id"])
