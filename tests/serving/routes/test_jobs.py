@@ -135,7 +135,7 @@ class TestDoing:
             store = Store.open(settings.home, settings.database)
             with store.writing() as connection:
                 connection.exec_driver_sql("DELETE FROM lead_changes WHERE lead_id = 'lead-0'")
-                connection.exec_driver_sql("UPDATE leads SET recorded_at = 9000000000000000 WHERE lead_id = 'lead-0'")
+                connection.exec_driver_sql("DELETE FROM leads WHERE lead_id = 'lead-0'")
             store.close()
             work(settings)
             found = client.get(f"/v1/jobs/{job}").json()
