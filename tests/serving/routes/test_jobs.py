@@ -131,15 +131,11 @@ class TestDoing:
     def test_one_that_cannot_be_scored_is_counted_with_its_reason(self, settings: Settings) -> None:
         with opened(settings) as client:
             know(client, 2)
+            client.put("/v1/leads/lead-0", json={"created_at": "soon"})
             job = client.post("/v1/jobs", json={"kind": "rescore"}).json()["job_id"]
-            store = Store.open(settings.home, settings.database)
-            with store.writing() as connection:
-                connection.exec_driver_sql("DELETE FROM lead_changes WHERE lead_id = 'lead-0'")
-                connection.exec_driver_sql("DELETE FROM leads WHERE lead_id = 'lead-0'")
-            store.close()
             work(settings)
             found = client.get(f"/v1/jobs/{job}").json()
-            assert (found["state"], found["done"], found["failed"], found["reasons"]) == ("done", 1, 1, {"lead-unknown": 1})
+            assert (found["state"], found["done"], found["failed"], found["reasons"]) == ("done", 1, 1, {"bad-value": 1})
 
     def test_one_that_is_cancelled_does_nothing(self, settings: Settings) -> None:
         with opened(settings) as client:
