@@ -288,6 +288,11 @@ class Crm:
         # A lease that ends later than one given now could was given before the clock was set back.
         free = sa.or_(stale.c.claimed_until.is_(None), stale.c.claimed_until <= now, stale.c.claimed_until > now + lease)
         oldest = sa.select(stale.c.lead_id).where(free).order_by(stale.c.since).limit(limit)
+        # Most of the time nothing waits, and whoever only looks must not keep the ledger from its write lock: SQLite's
+        # writers wait for each other in steps of up to a tenth of a second.
+        with self.store.reading() as connection:
+            if connection.execute(oldest.limit(1)).first() is None:
+                return []
         if not self.store.is_sqlite:
             oldest = oldest.with_for_update(skip_locked=True)
         claim = sa.update(stale).where(stale.c.lead_id.in_(oldest.scalar_subquery())).values(claimed_until=now + lease)
