@@ -89,7 +89,7 @@ def serve(home: Path) -> Iterator[Callable[[str], str]]:
         one.wait(20)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
     sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
     if CHROMIUM is None:
