@@ -426,8 +426,7 @@ def _sqlite(engine: Engine) -> None:
     def set_up(connection: sqlite3.Connection, _: object) -> None:
         connection.isolation_level = None  # the driver shall not begin transactions by itself
         connection.execute("PRAGMA busy_timeout = 5000")
-        if connection.execute("PRAGMA journal_mode").fetchone()[0] != "wal":
-            connection.execute("PRAGMA journal_mode = WAL")
+        _write_ahead(connection)
         connection.execute("PRAGMA synchronous = FULL")
         connection.execute("PRAGMA foreign_keys = ON")
         connection.execute("PRAGMA secure_delete = ON")  # what is erased is gone from the file, too
@@ -465,6 +464,20 @@ def _postgresql(url: str) -> Engine:
         raise BadDatabaseUrl(why=f"`{next(iter(query))}` in its query is not understood, only host and sslmode are")
     address = address.set(drivername="postgresql+pg8000", query={}, username=address.username or "postgres")
     return sa.create_engine(address, connect_args=arguments, pool_pre_ping=True)
+
+
+def _write_ahead(connection: sqlite3.Connection) -> None:
+    """Switches the file to a write-ahead log, once in its life. Others who do so at this moment are waited for: SQLite itself would not."""
+    until = time.monotonic() + 5.0
+    while True:
+        try:
+            if connection.execute("PRAGMA journal_mode").fetchone()[0] != "wal":
+                connection.execute("PRAGMA journal_mode = WAL")
+            return
+        except sqlite3.OperationalError as error:
+            if "locked" not in str(error) or time.monotonic() > until:
+                raise
+            time.sleep(0.01)
 
 
 def _version_in(connection: Connection) -> str | None:
