@@ -1,12 +1,16 @@
-"""A request's body as bytes, never more of it than is allowed."""
+"""A request's body as bytes, never more of it than is allowed, and an answer's body as JSON."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
+import msgspec
 from starlette.requests import Request
+from starlette.responses import Response
 
 from serving.problems import BodyIncomplete, BodyTooLarge
 
-__all__ = ["read_body"]
+__all__ = ["json_answer", "read_body"]
 
 
 async def read_body(request: Request, limit: int) -> bytes:
@@ -29,3 +33,9 @@ async def read_body(request: Request, limit: int) -> bytes:
             return bytes(whole)
         message = await request.receive()
     raise BodyIncomplete  # the caller has gone, or was too slow: half a body is never taken for a whole one
+
+
+def json_answer(content: bytes | msgspec.Struct, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
+    """An answer in JSON, from its bytes or from what they say."""
+    body = content if isinstance(content, bytes) else msgspec.json.encode(content)
+    return Response(body, status, headers, media_type="application/json")

@@ -16,6 +16,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from data.replies import Reply, keep_reply, reply_to
+from serving.body import json_answer
 from serving.ledger import AlreadyAnswered
 from serving.problems import IdempotencyMismatch, Unprocessable
 from serving.security import Caller
@@ -46,7 +47,7 @@ def asked_once(request: Request, caller: Caller, body: bytes) -> Asked | None:
 async def once(service: Service, asked: Asked | None, work: Callable[[], Awaitable[bytes]], *, lead_id: str | None = None) -> Response:
     """The answer of `work`, or the one that this key was given before. `lead_id`: of whom, where the ledger does not remember it."""
     if asked is None:
-        return _json(await work())
+        return json_answer(await work())
     async with service.once(asked.name):
         kept = await _kept(service, asked)
         if kept is not None:
@@ -60,7 +61,7 @@ async def once(service: Service, asked: Asked | None, work: Callable[[], Awaitab
             return kept
         if lead_id is not None:
             await asyncio.to_thread(keep_reply, service.store, asked.name, Reply(asked.request_hash, answer), lead_id)
-    return _json(answer)
+    return json_answer(answer)
 
 
 async def _kept(service: Service, asked: Asked) -> Response | None:
@@ -72,10 +73,6 @@ async def _kept(service: Service, asked: Asked) -> Response | None:
         kept = reply.request_hash, reply.answer
     if kept[0] != asked.request_hash:
         raise IdempotencyMismatch
-    answer = _json(kept[1])
+    answer = json_answer(kept[1])
     answer.headers["Idempotent-Replay"] = "true"
     return answer
-
-
-def _json(content: bytes) -> Response:
-    return Response(content, media_type="application/json")

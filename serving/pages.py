@@ -1,4 +1,4 @@
-"""Pages of a list: how many a page holds, and the opaque cursor at which the next one begins.
+"""Pages of a list: how many a page holds, of which kind, and the opaque cursor at which the next one begins.
 
 In: `limit` and `cursor` of a query. Out: checked values, or a 422 that says what is allowed; a cursor that this service did
 not give is refused, whatever it decodes to.
@@ -9,15 +9,16 @@ from __future__ import annotations
 import base64
 import binascii
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 from starlette.requests import Request
 
 from serving.problems import Unprocessable
 
-__all__ = ["LARGEST", "MOST", "cursor_at", "limit_of", "place_of"]
+__all__ = ["LARGEST", "MOST", "cursor_at", "limit_of", "one_of", "place_of"]
 
+Word = TypeVar("Word", bound=str)
 MOST = 500
 LARGEST = 2**63 - 1
 """What a database's integer can hold."""
@@ -29,6 +30,17 @@ def limit_of(request: Request) -> int:
     if not (given.isascii() and given.isdigit() and len(given) <= 9 and 0 < int(given) <= MOST):
         raise Unprocessable(f"`limit` is a whole number from 1 to {MOST}.")
     return int(given)
+
+
+def one_of(request: Request, name: str, known: Sequence[Word]) -> Word | None:
+    """The word that a query parameter has to be, if it is given."""
+    given = request.query_params.get(name)
+    if given is None:
+        return None
+    for word in known:
+        if word == given:
+            return word
+    raise Unprocessable(f"`{name}` is one of {', '.join(known)}.")
 
 
 def cursor_at(*place: Any) -> str:  # noqa: ANN401 - numbers and texts, as the list is sorted

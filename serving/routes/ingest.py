@@ -16,7 +16,7 @@ from starlette.responses import Response
 
 from data.errors import TamizError
 from data.store import now
-from serving.body import read_body
+from serving.body import json_answer, read_body
 from serving.examples import ACTIVITY, ATTRIBUTES, OUTCOME, STAGE_CHANGE
 from serving.ingest import ACTIVITIES, OUTCOMES, STAGES, Kind, LeadErased, answer, lead_put, read_rows
 from serving.openapi import operation
@@ -41,7 +41,7 @@ async def put_lead(request: Request, lead_id: str) -> Response:
     (taken,) = await asyncio.to_thread(service.crm.put_leads, [put])
     if taken == "erased":
         raise LeadErased
-    return _json(msgspec.json.encode({"status": 201 if taken == "new" else 200}))
+    return json_answer(msgspec.json.encode({"status": 201 if taken == "new" else 200}))
 
 
 @router.post("/v1/activities", summary="Keep activities", **operation(
@@ -81,8 +81,4 @@ async def _post(request: Request, kind: Kind[Any], add: Callable[[Any], Callable
     taken: list[str] = []
     for start in range(0, len(sound), CHUNK):
         taken += await asyncio.to_thread(add(service.crm), sound[start : start + CHUNK])
-    return _json(msgspec.json.encode(answer(rows, taken)))
-
-
-def _json(content: bytes) -> Response:
-    return Response(content, media_type="application/json")
+    return json_answer(msgspec.json.encode(answer(rows, taken)))

@@ -12,7 +12,7 @@ from starlette.responses import Response
 from data.errors import BadUsage
 from data.jobs import Job, Jobs
 from data.store import now
-from serving.body import read_body
+from serving.body import json_answer, read_body
 from serving.examples import JOB
 from serving.jobs import selection_of
 from serving.openapi import operation
@@ -56,7 +56,7 @@ async def newest(request: Request) -> Response:
     jobs = Jobs(service.store)
     listed, workers = await asyncio.to_thread(jobs.newest, LISTED), await asyncio.to_thread(jobs.workers)
     seen = [WorkerSeen(one.worker_id, one.place, instant(one.started_at), instant(one.seen_at)) for one in workers]
-    return _json(msgspec.json.encode(JobPage([JobAnswer.of(job) for job in listed], seen)))
+    return json_answer(msgspec.json.encode(JobPage([JobAnswer.of(job) for job in listed], seen)))
 
 
 @router.get("/v1/jobs/{job_id}", summary="A job's progress", **operation(gives="JobAnswer", errors=(401, 403, 404, 422, 503)))
@@ -81,7 +81,3 @@ def _known(job: Job | None, job_id: str) -> Job:
 
 def _answer(job: Job, status: int = 200, headers: dict[str, str] | None = None) -> Response:
     return Response(msgspec.json.encode(JobAnswer.of(job)), status, headers, "application/json")
-
-
-def _json(content: bytes) -> Response:
-    return Response(content, media_type="application/json")

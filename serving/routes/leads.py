@@ -16,7 +16,7 @@ from data.lead_cards import attributes_of, last_feedback
 from data.reviews import Feedback, LeadNotKnown
 from data.store import now
 from models.decision import Outcome
-from serving.body import read_body
+from serving.body import json_answer, read_body
 from serving.decider import Stood
 from serving.lead_schemas import SORTS, DecisionPage, FeedbackAnswer, LeadAnswer, QueueItem, QueuePage
 from serving.once import asked_once, once
@@ -50,7 +50,7 @@ async def queue(request: Request) -> Response:
     who = await asyncio.to_thread(attributes_of, service.store, names)
     said = await asyncio.to_thread(last_feedback, service.store, names)
     items = [_item(row, who.get(row.lead_id, {}), said.get(row.lead_id)) for row in rows]
-    return _json(msgspec.json.encode(QueuePage(items, following)))
+    return json_answer(msgspec.json.encode(QueuePage(items, following)))
 
 
 @router.get("/v1/leads/{lead_id}", summary="What is held of a lead", **operation(
@@ -82,7 +82,7 @@ async def lead(request: Request, lead_id: str) -> Response:
         did,
         len(held.activities),
     )
-    return _json(msgspec.json.encode(answer))
+    return json_answer(msgspec.json.encode(answer))
 
 
 @router.get("/v1/leads/{lead_id}/decision", summary="A lead's latest decision", **operation(
@@ -96,11 +96,11 @@ async def decision(request: Request, lead_id: str) -> Response:
     made = decode(_made, rows[0][1]) if rows else None
     current = made is not None and not changed and (standing is None or microseconds(made.as_of) >= standing.as_of)
     if rows and (current or service.models.loaded is None):
-        return _json(rows[0][1])
+        return json_answer(rows[0][1])
     answer = await _scored(service, one)
     if changed:  # it need not be scored a second time
         await asyncio.to_thread(service.crm.settle_stale, {one: changed})
-    return _json(answer)
+    return json_answer(answer)
 
 
 @router.post(
@@ -128,7 +128,7 @@ async def decisions(request: Request, lead_id: str) -> Response:
     rows = await asyncio.to_thread(service.store.decisions_of, one, before, limit)
     following = cursor_at(rows[-1][0]) if len(rows) == limit else None
     listed: Any = [msgspec.Raw(answer) for _, answer in rows]  # as they were answered, whatever fields a version since has added
-    return _json(msgspec.json.encode(DecisionPage(one, listed, following)))
+    return json_answer(msgspec.json.encode(DecisionPage(one, listed, following)))
 
 
 async def _standing(service: Service, lead_id: str) -> tuple[str, Standing | None, int]:
@@ -191,7 +191,3 @@ def _item(row: Standing, who: dict[str, Any], said: Feedback | None) -> QueueIte
         told.get("override"),
         who, None if said is None else FeedbackAnswer.of(said),
     )  # fmt: skip
-
-
-def _json(content: bytes) -> Response:
-    return Response(content, media_type="application/json")

@@ -18,7 +18,7 @@ from data.errors import TamizError
 from data.store import PolicyRow, VersionConflict
 from models.preview import Curves
 from models.qualification import Policy, diff
-from serving.body import read_body
+from serving.body import json_answer, read_body
 from serving.examples import POLICY
 from serving.openapi import operation
 from serving.policies import InForce, in_force_of
@@ -73,7 +73,7 @@ async def preview(request: Request) -> Response:
     loaded = service.models.current()
     found = await service.previews.of(loaded)
     answer = PreviewAnswer(model_version=loaded.version, **_facts(found), mql=found.at(wanted.mql), sql=found.at(wanted.sql))
-    return _json(answer.model_dump_json().encode())
+    return json_answer(answer.model_dump_json().encode())
 
 
 @router.get("/v1/policy/curves", summary="What every threshold would do", **operation(errors=(401, 403, 404, 503)))
@@ -84,7 +84,7 @@ async def curves(request: Request) -> Response:
     service, _ = admit(request, "read", "policy")
     loaded = service.models.current()
     found = await service.previews.of(loaded)
-    return _json(msgspec.json.encode({"model_version": loaded.version, "horizon_days": loaded.bundle.horizon_days} | found.listed()))
+    return json_answer(msgspec.json.encode({"model_version": loaded.version, "horizon_days": loaded.bundle.horizon_days} | found.listed()))
 
 
 @router.get("/v1/policy/versions", summary="Published versions", **operation(gives="PolicyHistory", errors=(401, 403, 503)))
@@ -94,7 +94,7 @@ async def versions(request: Request) -> Response:
     rows = await asyncio.to_thread(service.store.policy_history)
     befores: list[PolicyRow | None] = [*rows, None][1:]
     listed = [_answer(in_force_of(row), Policy.read(before.json) if before else None) for row, before in zip(rows, befores, strict=True)]
-    return _json(PolicyHistory(versions=listed).model_dump_json().encode())
+    return json_answer(PolicyHistory(versions=listed).model_dump_json().encode())
 
 
 @router.post("/v1/policy/rollback", summary="Publish an older version again", **operation(
@@ -170,8 +170,4 @@ def _answer(found: InForce, before: Policy | None = None) -> PolicyAnswer:
 
 
 def _tagged(found: InForce, before: Policy | None = None) -> Response:
-    return _json(_answer(found, before).model_dump_json().encode(), {"ETag": found.etag})
-
-
-def _json(content: bytes, headers: dict[str, str] | None = None) -> Response:
-    return Response(content, media_type="application/json", headers=headers)
+    return json_answer(_answer(found, before).model_dump_json().encode(), headers={"ETag": found.etag})

@@ -12,12 +12,11 @@ from starlette.responses import Response
 from data.errors import BadUsage
 from data.hooks import Hook, Hooks, ReceivedState
 from data.store import now
-from serving.body import read_body
+from serving.body import json_answer, read_body
 from serving.examples import PUSHED, RECEIVER
 from serving.mapping import read_mapping
 from serving.openapi import operation
-from serving.pages import cursor_at, limit_of, place_of
-from serving.problems import Unprocessable
+from serving.pages import cursor_at, limit_of, one_of, place_of
 from serving.receivers import mapping_of, new_receiver
 from serving.schemas import decode
 from serving.service import admit, service_of
@@ -52,7 +51,7 @@ async def push(request: Request, secret: str) -> Response:
     body = await read_body(request, service.settings.body_bytes)
     within = read_mapping(found.mapping).doubles_within_seconds * 1_000_000
     fresh = await asyncio.to_thread(hooks.receive, found.hook_id, body, received, within=within)
-    return _json(Taken(not fresh), 202)
+    return json_answer(Taken(not fresh), 202)
 
 
 @router.post("/v1/receivers", summary="Receive from another system", **operation(
@@ -64,7 +63,7 @@ async def create(request: Request) -> Response:
     wanted = decode(_request, await read_body(request, service.settings.body_bytes))
     path, made = new_receiver(mapping_of(wanted), note=wanted.note, author=caller.name)
     await asyncio.to_thread(Hooks(service.store).add, made)
-    return _json(ReceiverMade(ReceiverAnswer.of(made, {}), path), 201)
+    return json_answer(ReceiverMade(ReceiverAnswer.of(made, {}), path), 201)
 
 
 @router.get("/v1/receivers", summary="Who receives", **operation(gives="ReceiverPage", errors=(401, 403, 503)))
@@ -73,7 +72,7 @@ async def listed(request: Request) -> Response:
     service, _ = admit(request, "admin")
     hooks = Hooks(service.store)
     found, counts = await asyncio.to_thread(hooks.hooks), await asyncio.to_thread(hooks.counts)
-    return _json(ReceiverPage([ReceiverAnswer.of(one, counts.get(one.hook_id, {})) for one in found]))
+    return json_answer(ReceiverPage([ReceiverAnswer.of(one, counts.get(one.hook_id, {})) for one in found]))
 
 
 @router.put("/v1/receivers/{receiver_id}", summary="Change a receiver's mapping", **operation(
@@ -86,7 +85,7 @@ async def change(request: Request, receiver_id: str) -> Response:
     hooks = Hooks(service.store)
     changed = await asyncio.to_thread(hooks.change, receiver_id, mapping=mapping_of(wanted), note=wanted.note)
     counts = await asyncio.to_thread(hooks.counts)
-    return _json(ReceiverAnswer.of(_known(changed, receiver_id), counts.get(receiver_id, {})))
+    return json_answer(ReceiverAnswer.of(_known(changed, receiver_id), counts.get(receiver_id, {})))
 
 
 @router.delete("/v1/receivers/{receiver_id}", summary="Receive there no more", **operation(done=204, errors=_READ))
@@ -107,9 +106,10 @@ async def messages(request: Request, receiver_id: str) -> Response:
     hooks = Hooks(service.store)
     _known(await asyncio.to_thread(hooks.hook, receiver_id), receiver_id)
     limit, place = limit_of(request), place_of(request, int)
-    rows = await asyncio.to_thread(hooks.received, receiver_id, _state(request), place[0] if place else None, limit)
+    state: ReceivedState | None = one_of(request, "state", get_args(ReceivedState))
+    rows = await asyncio.to_thread(hooks.received, receiver_id, state, place[0] if place else None, limit)
     following = cursor_at(rows[-1].received_at) if len(rows) == limit else None
-    return _json(ReceivedPage([ReceivedItem.of(one) for one in rows], following))
+    return json_answer(ReceivedPage([ReceivedItem.of(one) for one in rows], following))
 
 
 @router.post("/v1/receivers/{receiver_id}/retry", summary="Read again what could not be read", **operation(
@@ -120,25 +120,10 @@ async def retry(request: Request, receiver_id: str) -> Response:
     service, _ = admit(request, "admin")
     hooks = Hooks(service.store)
     _known(await asyncio.to_thread(hooks.hook, receiver_id), receiver_id)
-    return _json(RetryAnswer(await asyncio.to_thread(hooks.retry, receiver_id)))
-
-
-def _state(request: Request) -> ReceivedState | None:
-    given = request.query_params.get("state")
-    if given is None:
-        return None
-    for state in get_args(ReceivedState):
-        if state == given:
-            found: ReceivedState = state
-            return found
-    raise Unprocessable(f"`state` is one of {', '.join(get_args(ReceivedState))}.")
+    return json_answer(RetryAnswer(await asyncio.to_thread(hooks.retry, receiver_id)))
 
 
 def _known(hook: Hook | None, receiver_id: str) -> Hook:
     if hook is None:
         raise ReceiverUnknown(receiver_id=receiver_id)
     return hook
-
-
-def _json(value: msgspec.Struct, status: int = 200) -> Response:
-    return Response(msgspec.json.encode(value), status, media_type="application/json")

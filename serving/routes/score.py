@@ -15,7 +15,7 @@ from starlette.responses import Response
 from data.errors import TamizError
 from data.store import now
 from models.decision import Decision
-from serving.body import read_body
+from serving.body import json_answer, read_body
 from serving.examples import LEAD
 from serving.once import asked_once, once
 from serving.openapi import operation
@@ -46,7 +46,7 @@ async def score(request: Request) -> Response:
         service.metrics.decision(decision.decision, decision.receipt.model_version)
         return answer
 
-    return _json(await work()) if asked is None else await once(service, asked, work)
+    return json_answer(await work()) if asked is None else await once(service, asked, work)
 
 
 @router.post("/v1/score/batch", summary="Score up to 1,000 leads", **operation(
@@ -65,7 +65,7 @@ async def score_batch(request: Request) -> Response:
         items += await _chunk(service, wanted[begin : begin + CHUNK], received)
         await asyncio.sleep(0)
     scored = sum(item.problem is None for item in items)
-    return _json(msgspec.json.encode(BatchAnswer(scored, len(items) - scored, items)))
+    return json_answer(msgspec.json.encode(BatchAnswer(scored, len(items) - scored, items)))
 
 
 async def _chunk(service: Service, raw: list[msgspec.Raw], received: int) -> list[BatchItem]:
@@ -89,7 +89,3 @@ async def _chunk(service: Service, raw: list[msgspec.Raw], received: int) -> lis
 
 def _problem_item(error: TamizError) -> BatchItem:
     return BatchItem(error.status, problem=problem_of(error))
-
-
-def _json(content: bytes) -> Response:
-    return Response(content, media_type="application/json")

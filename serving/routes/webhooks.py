@@ -11,13 +11,12 @@ from starlette.responses import Response
 
 from data.errors import BadUsage
 from data.outbox import Endpoint, Filters, MessageState, Outbox
-from serving.body import read_body
+from serving.body import json_answer, read_body
 from serving.delivery import new_endpoint, send_test
 from serving.examples import WEBHOOK
 from serving.openapi import operation
 from serving.outside import check
-from serving.pages import cursor_at, limit_of, place_of
-from serving.problems import Unprocessable
+from serving.pages import cursor_at, limit_of, one_of, place_of
 from serving.schemas import decode
 from serving.service import admit
 from serving.work_schemas import (
@@ -57,7 +56,7 @@ async def create(request: Request) -> Response:
     allow = service.settings.webhook_allow
     made = new_endpoint(wanted.url, _filters(wanted), note=wanted.note, author=caller.name, allow=allow)
     await asyncio.to_thread(Outbox(service.store).add, made)
-    return _json(WebhookMade(WebhookAnswer.of(made, {}), made.secret), 201)
+    return json_answer(WebhookMade(WebhookAnswer.of(made, {}), made.secret), 201)
 
 
 @router.get("/v1/webhooks", summary="Where decisions are sent", **operation(gives="WebhookPage", errors=(401, 403, 503)))
@@ -66,7 +65,7 @@ async def listed(request: Request) -> Response:
     service, _ = admit(request, "admin")
     outbox = Outbox(service.store)
     found, counts = await asyncio.to_thread(outbox.endpoints), await asyncio.to_thread(outbox.counts)
-    return _json(WebhookPage([WebhookAnswer.of(one, counts.get(one.endpoint_id, {})) for one in found]))
+    return json_answer(WebhookPage([WebhookAnswer.of(one, counts.get(one.endpoint_id, {})) for one in found]))
 
 
 @router.put("/v1/webhooks/{webhook_id}", summary="Change an endpoint", **operation(
@@ -82,7 +81,7 @@ async def change(request: Request, webhook_id: str) -> Response:
         outbox.change, webhook_id, url=wanted.url, filters=_filters(wanted), note=wanted.note, enabled=wanted.enabled
     )
     counts = await asyncio.to_thread(outbox.counts)
-    return _json(WebhookAnswer.of(_known(changed, webhook_id), counts.get(webhook_id, {})))
+    return json_answer(WebhookAnswer.of(_known(changed, webhook_id), counts.get(webhook_id, {})))
 
 
 @router.delete("/v1/webhooks/{webhook_id}", summary="Send nothing there any more", **operation(done=204, errors=_READ))
@@ -101,7 +100,7 @@ async def test(request: Request, webhook_id: str) -> Response:
     endpoint = _known(await asyncio.to_thread(Outbox(service.store).endpoint, webhook_id), webhook_id)
     reply = await send_test(endpoint, service.settings.webhook_allow)
     told = None if reply.good else reply.told
-    return _json(TestAnswer(reply.good, reply.status, told, round(reply.seconds, 3)))
+    return json_answer(TestAnswer(reply.good, reply.status, told, round(reply.seconds, 3)))
 
 
 @router.get("/v1/webhooks/{webhook_id}/messages", summary="Messages to an endpoint", **operation(
@@ -113,9 +112,10 @@ async def messages(request: Request, webhook_id: str) -> Response:
     outbox = Outbox(service.store)
     _known(await asyncio.to_thread(outbox.endpoint, webhook_id), webhook_id)
     limit, place = limit_of(request), place_of(request, int)
-    rows = await asyncio.to_thread(outbox.messages, webhook_id, _state(request), place[0] if place else None, limit)
+    state: MessageState | None = one_of(request, "state", get_args(MessageState))
+    rows = await asyncio.to_thread(outbox.messages, webhook_id, state, place[0] if place else None, limit)
     following = cursor_at(rows[-1].sequence) if len(rows) == limit else None
-    return _json(MessagePage([MessageSent.of(one) for one in rows], following))
+    return json_answer(MessagePage([MessageSent.of(one) for one in rows], following))
 
 
 @router.post("/v1/webhooks/{webhook_id}/replay", summary="Deliver what was given up", **operation(
@@ -127,29 +127,14 @@ async def replay(request: Request, webhook_id: str) -> Response:
     wanted = decode(_replay, await read_body(request, service.settings.body_bytes) or b"{}")
     outbox = Outbox(service.store)
     _known(await asyncio.to_thread(outbox.endpoint, webhook_id), webhook_id)
-    return _json(ReplayAnswer(await asyncio.to_thread(outbox.replay, webhook_id, wanted.message_ids)))
+    return json_answer(ReplayAnswer(await asyncio.to_thread(outbox.replay, webhook_id, wanted.message_ids)))
 
 
 def _filters(wanted: WebhookRequest) -> Filters:
     return Filters(tuple(wanted.decision), wanted.min_grade)
 
 
-def _state(request: Request) -> MessageState | None:
-    given = request.query_params.get("state")
-    if given is None:
-        return None
-    for state in get_args(MessageState):
-        if state == given:
-            found: MessageState = state
-            return found
-    raise Unprocessable(f"`state` is one of {', '.join(get_args(MessageState))}.")
-
-
 def _known(endpoint: Endpoint | None, webhook_id: str) -> Endpoint:
     if endpoint is None:
         raise WebhookUnknown(webhook_id=webhook_id)
     return endpoint
-
-
-def _json(value: msgspec.Struct, status: int = 200) -> Response:
-    return Response(msgspec.json.encode(value), status, media_type="application/json")
