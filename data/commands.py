@@ -11,7 +11,7 @@ import typer
 
 __all__ = ["audit", "config", "db", "simulate"]
 
-db = typer.Typer(help="Create, upgrade or back up the database of this installation.")
+db = typer.Typer(help="Create, upgrade, back up or prune the database of this installation.")
 
 
 def simulate(
@@ -78,7 +78,7 @@ def config(
 
 def audit(
     action: Annotated[
-        list[str] | None, typer.Option("--action", help="key, policy, model, or one such as key.revoked; repeatable.")
+        list[str] | None, typer.Option("--action", help="key, policy, model, ledger, or one such as key.revoked; repeatable.")
     ] = None,
     subject: Annotated[str | None, typer.Option("--subject", help="A key's prefix, or a version of a policy or model.")] = None,
     limit: Annotated[int, typer.Option("--limit", min=1, help="How many, newest first.")] = 50,
@@ -157,3 +157,46 @@ def backup(
     finally:
         store.close()
     typer.echo(f"{to}: {size:,} bytes", err=True)
+
+
+@db.command("prune")
+def prune_old(
+    older_than: Annotated[int, typer.Option("--older-than", min=30, metavar="DAYS", help="What is older may go.")] = 730,
+    yes: Annotated[bool, typer.Option("--yes", help="Do it; without this, only what would go is said.")] = False,
+) -> None:
+    """Let go of what old decisions were made from, and of bundles that nothing names any more.
+
+    Of a decision that a newer one on the same lead has followed, the input and the answer go: it cannot be replayed then, and no
+    longer stands in the lead's history. What was decided on whom, when, by which model and policy, stays. Bundles go that serve no
+    more and that no replay needs; `tamiz pull` brings them again.
+
+    Example:
+      tamiz db prune --older-than 365
+      tamiz db prune --older-than 365 --yes
+    """
+    from data.audit import whoever_is_here
+    from data.home import Home
+    from data.retention import find_old, prune
+    from data.store import Store, now
+
+    home = Home.from_environment()
+    store = Store.open(home.root, home.database, migrate=False)
+    before = now() - older_than * 86_400_000_000
+    try:
+        if yes:
+            done = prune(store, home.bundles, before, author=whoever_is_here(), progress=_thinned if sys.stderr.isatty() else None)
+        else:
+            done = find_old(store, home.bundles, before)
+    finally:
+        store.close()
+    typer.echo(
+        f"{'' if yes else 'would prune '}{done.decisions:,} decisions ({done.content / 1e6:,.1f} MB) and {len(done.bundles)} bundles"
+        f"{' pruned' if yes else ': do it with --yes'}"
+    )
+    for folder in done.bundles:
+        typer.echo(f"  {folder}")
+
+
+def _thinned(done: int) -> None:
+    sys.stderr.write(f"\rpruned {done:,} decisions")
+    sys.stderr.flush()

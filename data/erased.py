@@ -16,8 +16,10 @@ from sqlalchemy.engine import Connection
 
 from data.schema import erasures, secrets
 
-__all__ = ["digester", "erased_at"]
+__all__ = ["TOMBSTONE", "digester", "erased_at"]
 
+TOMBSTONE = "erased:"
+"""What the name begins with that an erased lead's decisions bear."""
 _NAME = "erasures"
 
 

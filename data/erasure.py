@@ -23,7 +23,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from data.crm import survivors
-from data.erased import digester
+from data.erased import TOMBSTONE, digester
 from data.errors import BadUsage
 from data.schema import (
     activities,
@@ -114,7 +114,7 @@ def _erase_decisions(
         bare = sa.update(decisions).where(decisions.c.lead_id == one)
         if scored_before is not None:
             bare = bare.where(decisions.c.as_of <= scored_before)
-        gone: dict[str, Any] = {"lead_id": f"erased:{digest(one)}", "input": _NOTHING, "answer": _NOTHING, "input_hash": ""}
+        gone: dict[str, Any] = {"lead_id": f"{TOMBSTONE}{digest(one)}", "input": _NOTHING, "answer": _NOTHING, "input_hash": ""}
         count += connection.execute(bare.values(**gone, idempotency_key=None, request_hash=None, erased_at=at)).rowcount
     return count
 

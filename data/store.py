@@ -303,10 +303,13 @@ class Store:
         return dict(row) if row else None
 
     def decisions_of(self, lead_id: str, before: int | None = None, limit: int = 50) -> list[tuple[int, bytes]]:
-        """The ledger's answers on a lead and what was merged into it, newest first, each with its place; those before a place only."""
+        """The ledger's answers on a lead and what was merged into it, newest first, each with its place; those before a place only.
+
+        Left out are those whose content was pruned.
+        """
         merged = sa.select(merges.c.merged).where(merges.c.lead_id == lead_id)
         whose = sa.or_(decisions.c.lead_id == lead_id, decisions.c.lead_id.in_(merged))
-        wanted = sa.select(decisions.c.sequence, decisions.c.answer).where(whose)
+        wanted = sa.select(decisions.c.sequence, decisions.c.answer).where(whose, decisions.c.answer != b"")
         if before is not None:
             wanted = wanted.where(decisions.c.sequence < before)
         with self.mapped(), self.reading() as connection:

@@ -16,6 +16,7 @@ import msgspec
 import sqlalchemy as sa
 
 from data.crm import Crm
+from data.erased import TOMBSTONE
 from data.errors import BadUsage
 from data.schema import decisions
 from data.store import Store
@@ -52,7 +53,7 @@ class Replay:
 
     decision_id: str
     outcome: str
-    """`same`, `differs` or `erased`."""
+    """`same`, `differs`, `erased`, or `pruned`: it is older than inputs are kept."""
     differs: dict[str, tuple[Any, Any]] = field(default_factory=dict)
     """Part of the answer → what was answered, and what is computed now."""
     changed_since: tuple[str, ...] = ()
@@ -64,8 +65,8 @@ def replay(store: Store, bundles: Path, decision_id: str) -> Replay:
     row = store.decision(decision_id)
     if row is None:
         raise DecisionUnknown(decision_id=decision_id)
-    if row["erased_at"] is not None or not row["input"]:
-        return Replay(decision_id, "erased")
+    if row["erased_at"] is not None:
+        return Replay(decision_id, "erased" if row["input"] or row["lead_id"].startswith(TOMBSTONE) else "pruned")
     answered = decode(_decision, bytes(row["answer"]))
     request = decode(_request, bytes(row["input"]))
     computed = _again(store, _bundle(bundles, row["model_version"]), request, row, answered)

@@ -16,7 +16,7 @@ def replay(
 ) -> None:
     """Compute a decision of the ledger again, and compare it to the last bit.
 
-    Exit code 0: the same. 1: it differs, which is said part by part, or it was erased. Of a decision by id it also says
+    Exit code 0: the same. 1: it differs, which is said part by part, or it was erased or pruned. Of a decision by id it also says
     which rows are held today as known then that were not in its input (late imports, merges), and which are gone.
 
     Example:

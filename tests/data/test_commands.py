@@ -69,6 +69,14 @@ class TestDatabase:
 
         assert "up to date" in run("db", "upgrade")[1]
 
+    def test_pruning_an_installation_without_anything_old_says_so(self, run: Run) -> None:
+        run("db", "upgrade")
+        assert run("db", "prune")[:2] == (0, "would prune 0 decisions (0.0 MB) and 0 bundles: do it with --yes\n")
+        assert run("db", "prune", "--yes")[:2] == (0, "0 decisions (0.0 MB) and 0 bundles pruned\n")
+        code, _, err = run("db", "prune", "--older-than", "5")
+        assert code == 2
+        assert "30" in err
+
     def test_a_home_that_cannot_be_a_folder_is_named(self, run: Run, tmp_path: Path) -> None:
         (tmp_path / "var").write_text("a file stands here")
         code, out, err = run("db", "upgrade")

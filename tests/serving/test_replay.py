@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 from fastapi.testclient import TestClient
 
+from data.retention import prune
 from data.schema import decisions
-from data.store import Store
+from data.store import Store, now
 from serving.replay import BundleGone, DecisionUnknown, Replay, replay
 
 
@@ -97,3 +98,12 @@ def test_the_command_says_it_and_its_exit_code(known: TestClient, home: Path, tm
     known.delete("/v1/leads/ana")
     done = subprocess.run(command, env=environment(home), capture_output=True, text=True, check=False)
     assert (done.returncode, json.loads(done.stdout)["outcome"]) == (1, "erased")
+
+
+def test_one_whose_input_was_pruned_says_so(known: TestClient, home: Path) -> None:
+    made = [known.post("/v1/leads/ana/score").json() for _ in range(2)]
+    with closing(Store.open(home)) as store:
+        prune(store, home / "bundles", now(), author="ines")
+    assert [again(home, one).outcome for one in made] == ["pruned", "same"]
+    told = known.get("/v1/leads/ana/decisions").json()
+    assert [one["receipt"]["decision_id"] for one in told["decisions"]] == [made[1]["receipt"]["decision_id"]]
