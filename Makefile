@@ -65,6 +65,10 @@ docs: env ## Write the generated documents again: docs/signals.md and the contra
 	@$(BIN)/tamiz openapi > docs/openapi.json
 	@$(BIN)/tamiz openapi --salesforce > docs/openapi-salesforce.json
 
+.PHONY: messages
+messages: env ## Find every text of the console and bring the catalogues of translations up to date
+	@$(BIN)/python -m serving.console.messages
+
 .PHONY: audit
 audit: env ## Look for known holes: bandit over the code; pip-audit over the lock, where its database can be reached
 	@echo "-> bandit"; $(BIN)/bandit --quiet --configfile pyproject.toml --recursive data features models training serving tamiz.py

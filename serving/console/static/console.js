@@ -1,18 +1,25 @@
-// What all pages share: their words, how numbers and times are written, the API with its key, and how a page begins.
+// What all pages share: their language, how numbers and times are written, the API with its key, and how a page begins.
 
-export const words = JSON.parse(document.getElementById("words").textContent);
-export const locale = words.language;
+/** The page's language, and what it says for the English texts of these files; in English nothing is said otherwise. */
+export const locale = document.documentElement.lang;
+const catalogue = JSON.parse(document.getElementById("catalogue").textContent);
+
+const filled = (text, values) => (values ? text.replace(/\{(\w+)\}/g, (place, name) => values[name] ?? place) : text);
+
+/** A text in the page's language, with its places filled: `_("{n} leads", { n: "12" })`. `make messages` finds it by the name `_`. */
+export const _ = (text, values) => filled(catalogue[text] ?? text, values);
+
+/** The same where a number decides between one and many: `ngettext("{n} lead", "{n} leads", 3, { n: "3" })`. */
+export const ngettext = (one, many, count, values) => filled((catalogue[one] ?? [one, many])[count === 1 ? 0 : 1], values);
 export const $ = (id) => document.getElementById(id);
 
-export const whole = new Intl.NumberFormat(locale, { maximumFractionDigits: 0 });
-export const tenth = new Intl.NumberFormat(locale, { maximumFractionDigits: 1 });
-export const percent = new Intl.NumberFormat(locale, { style: "percent", maximumFractionDigits: 1 });
+export const whole = new Intl.NumberFormat(locale, { useGrouping: "always", maximumFractionDigits: 0 });
+export const tenth = new Intl.NumberFormat(locale, { useGrouping: "always", maximumFractionDigits: 1 });
+export const percent = new Intl.NumberFormat(locale, { useGrouping: "always", style: "percent", maximumFractionDigits: 1 });
 const instant = new Intl.DateTimeFormat(locale, { dateStyle: "medium", timeStyle: "short", timeZone: "UTC" });
 export const day = new Intl.DateTimeFormat(locale, { dateStyle: "full", timeZone: "UTC" });
 export const clock = new Intl.DateTimeFormat(locale, { timeStyle: "short", timeZone: "UTC" });
 const relative = new Intl.RelativeTimeFormat(locale, { numeric: "auto" });
-
-export const fill = (text, values) => text.replace(/\{(\w+)\}/g, (_, name) => values[name]);
 
 /** A time of the API in words; all times of the console are UTC, and say so. */
 export const when = (time) => `${instant.format(new Date(time))} UTC`;
@@ -23,7 +30,7 @@ export function ago(time) {
   for (const [unit, size] of [["year", 31_557_600], ["month", 2_629_800], ["day", 86_400], ["hour", 3600], ["minute", 60]]) {
     if (seconds >= size) return relative.format(-Math.floor(seconds / size), unit);
   }
-  return words.just_now;
+  return _("just now");
 }
 
 /** An element with attributes and children; what is null or false is left out. */
@@ -47,7 +54,7 @@ const KEY = "tamiz-key";
 
 export class Refused extends Error {
   constructor(status, problem) {
-    super(problem?.detail ?? words.failed);
+    super(problem?.detail ?? _("That did not work"));
     Object.assign(this, { status, problem });
   }
 }
@@ -62,7 +69,7 @@ export async function call(path, { method = "GET", body, headers = {} } = {}) {
       body: body ? JSON.stringify(body) : undefined,
     });
   } catch {
-    throw new Refused(0, { detail: words.unreachable });
+    throw new Refused(0, { detail: _("The service does not answer. Is it still running?") });
   }
   const answer = await response.json().catch(() => null);
   if (!response.ok) throw new Refused(response.status, answer);
@@ -76,7 +83,7 @@ export function signIn(wrong) {
   $("work").hidden = $("loading").hidden = true;
   $("sign-in").hidden = false;
   $("notice").hidden = !wrong;
-  if (wrong) $("notice").textContent = words.key_wrong.replace("{scope}", document.body.dataset.scope);
+  if (wrong) $("notice").textContent = _("This key is not valid here: it is unknown, expired, revoked, or lacks the scope {scope}.", { scope: document.body.dataset.scope });
   $("key").value = "";
   $("key").focus();
 }
@@ -94,7 +101,7 @@ export function begin(load, titles = {}) {
       $("work").hidden = true;
       if (error.status === 401) sessionStorage.removeItem(KEY);
       if (error.status === 401 || error.status === 403) return signIn(true);
-      complain(titles[error.status] ?? words.failed, error.message, start);
+      complain(titles[error.status] ?? _("That did not work"), error.message, start);
     } finally {
       $("loading").hidden = true;
     }
@@ -110,7 +117,7 @@ export function begin(load, titles = {}) {
 
 function complain(title, detail, again) {
   $("notice").replaceChildren(
-    element("strong", {}, `${title}. `), detail, element("button", { class: "small", type: "button", onclick: again }, words.try_again),
+    element("strong", {}, `${title}. `), detail, element("button", { class: "small", type: "button", onclick: again }, _("Try again")),
   );
   $("notice").hidden = false;
 }

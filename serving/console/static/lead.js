@@ -1,6 +1,7 @@
 // One lead: what was decided and why, what is known of it and what to ask, what it did, and every decision with its receipt.
 
-import { $, begin, call, clock, day, element, fill, percent, Refused, since, tenth, when, whole, words } from "./console.js";
+import { $, _, begin, call, clock, day, element, locale, percent, Refused, since, tenth, when, whole } from "./console.js";
+import * as names from "./names.js";
 import { between, dimensions, interval, limit, sentence, tag, who } from "./leads.js";
 import { verdict } from "./verdict.js";
 
@@ -8,8 +9,6 @@ const id = document.body.dataset.lead;
 const path = `/v1/leads/${encodeURIComponent(id)}`;
 const SOME = 40;
 const ALL = 500;
-
-const known = (prefix, name) => words[`${prefix}_${name}`] ?? name;
 
 async function load() {
   const [held, past] = await Promise.all([call(`${path}?limit=${SOME}`), call(`${path}/decisions?limit=50`)]);
@@ -39,31 +38,31 @@ function introduce({ lead_id: own, lead, account }) {
   const shown = facts.filter((name) => lead[name] !== undefined && lead[name] !== null);
   $("facts").replaceChildren(...shown.map((name) => {
     const value = typeof lead[name] === "number" ? whole.format(lead[name]) : String(lead[name]);
-    return element("div", {}, element("dt", {}, words[`fact_${name}`]), element("dd", {}, value));
+    return element("div", {}, element("dt", {}, names.facts[name]), element("dd", {}, value));
   }));
-  if (!shown.length && account) $("facts").replaceChildren(element("div", {}, element("dt", {}, words.fact_company_domain), element("dd", {}, account)));
+  if (!shown.length && account) $("facts").replaceChildren(element("div", {}, element("dt", {}, _("Domain")), element("dd", {}, account)));
 }
 
 function decide(told, from) {
   $("decision").replaceChildren(tag(told.decision), element("span", { class: "since" }, since(from)));
   $("rules").replaceChildren(...(told.rules ?? []).map((rule) => element("li", {}, inWords(rule))));
-  if (told.override) $("rules").append(element("li", {}, fill(words.overruled, { author: told.override.author, reason: told.override.reason })));
+  if (told.override) $("rules").append(element("li", {}, _("{author}: {reason}", { author: told.override.author, reason: told.override.reason })));
   $("zero").textContent = percent.format(0);
   $("chance").textContent = percent.format(told.probability);
   const end = limit([told]);
   $("interval").replaceChildren(interval(told, end));
   $("end").textContent = percent.format(end);
-  const horizon = told.horizon_days === null ? words.convert_ever : fill(words.convert_within, { days: whole.format(told.horizon_days) });
+  const horizon = told.horizon_days === null ? _("Of leads like this one, so many convert.") : _("Of leads like this one, so many convert within {days} days.", { days: whole.format(told.horizon_days) });
   $("meaning").textContent = `${between(told)}. ${horizon}`;
-  const score = told.score === null ? [] : [[words.score, fill(words.of_100, { score: whole.format(told.score) })], [words.grade, told.grade]];
-  const worth = told.expected_value === null ? [] : [[words.expected, whole.format(told.expected_value)]];
+  const score = told.score === null ? [] : [[_("Score"), _("{score} of 100", { score: whole.format(told.score) })], [_("Grade"), told.grade]];
+  const worth = told.expected_value === null ? [] : [[_("Worth on average"), whole.format(told.expected_value)]];
   $("figures").replaceChildren(...[...score, ...worth].map(([name, value]) => element("div", {}, element("dt", {}, name), element("dd", {}, value))));
 }
 
 /** A rule as a sentence; a segment, an arm or a rule of a newer policy as it is called. */
 function inWords(rule) {
   const [kind, name] = rule.split(/:(.*)/s);
-  return name === undefined ? known("rule", rule) : fill(words[`named_${kind}`] ?? "{name}", { name });
+  return name === undefined ? (names.rules[rule] ?? rule) : (names.named[kind]?.(name) ?? name);
 }
 
 // ------------------------------------------------------------------------------------------------ BANT, and why
@@ -71,12 +70,12 @@ function inWords(rule) {
 function dimension(name, { status, evidence, question }) {
   const contradicted = evidence.some((fact) => fact.contradicts);
   return element("li", { class: `dimension ${status}` },
-    element("h3", {}, words[`bant_${name}`], element("span", { class: "status" }, words[`status_${status}`]), contradicted && element("span", { class: "status clash" }, words.disagree)),
+    element("h3", {}, names.dimensions[name], element("span", { class: "status" }, names.statuses[status]), contradicted && element("span", { class: "status clash" }, _("facts disagree"))),
     evidence.length ? element("ul", { class: "evidence" }, evidence.map((fact) => element("li", { class: fact.contradicts ? "contradicts" : "" },
       sentence(fact.fact, "span"),
-      element("span", { class: "where" }, known("source", fact.source.replace(" ", "_")), " · ", fact.observed_at ? since(fact.observed_at) : words.undated,
-        fact.weight < 0 && element("span", {}, ` · ${words.speaks_against}`), fact.contradicts && element("strong", {}, ` · ${words.contradicts}`))))) : element("p", { class: "hint" }, words.nothing_known),
-    question && element("p", { class: "ask" }, element("span", {}, words.ask), words.questions[question] ?? question));
+      element("span", { class: "where" }, (names.sources[fact.source] ?? fact.source), " · ", fact.observed_at ? since(fact.observed_at) : _("no date"),
+        fact.weight < 0 && element("span", {}, ` · ${_("speaks against")}`), fact.contradicts && element("strong", {}, ` · ${_("contradicts the strongest fact")}`))))) : element("p", { class: "hint" }, _("Nothing known.")),
+    question && element("p", { class: "ask" }, element("span", {}, _("Ask: ")), _(question)));
 }
 
 function explain(reasons) {
@@ -86,10 +85,10 @@ function explain(reasons) {
     const up = one.contribution >= 0;
     const bar = element("span", { class: up ? "gain" : "loss" });
     bar.style.width = `${(Math.abs(one.contribution) / most) * 50}%`;
-    const odds = fill(words.odds, { factor: new Intl.NumberFormat(words.language, { maximumFractionDigits: 2 }).format(Math.exp(one.contribution)) });
+    const odds = _("odds × {factor}", { factor: new Intl.NumberFormat(locale, { maximumFractionDigits: 2 }).format(Math.exp(one.contribution)) });
     return element("li", {}, sentence(one.sentence, "span"),
       element("span", { class: "pull", "aria-hidden": "true" }, bar),
-      element("span", { class: "where" }, `${up ? words.pulls_up : words.pulls_down} · ${odds}`));
+      element("span", { class: "where" }, `${up ? _("raises it") : _("lowers it")} · ${odds}`));
   }));
 }
 
@@ -102,11 +101,11 @@ function timeline({ activities, activities_total: total }) {
     element("h3", {}, day.format(new Date(done[0].occurred_at))),
     element("ol", {}, done.map((one) => element("li", { class: one.machine ? "machine" : "" },
       element("time", { datetime: one.occurred_at, title: when(one.occurred_at) }, clock.format(new Date(one.occurred_at))),
-      element("div", {}, element("span", { class: "did" }, known("type", one.type)), one.machine && element("span", { class: "status" }, words.machine), element("span", { class: "where" }, details(one)))))))));
-  $("machines").textContent = activities.some((one) => one.machine) ? words.machines_hint : "";
+      element("div", {}, element("span", { class: "did" }, (names.activities[one.type] ?? one.type)), one.machine && element("span", { class: "status" }, _("machine")), element("span", { class: "where" }, details(one)))))))));
+  $("machines").textContent = activities.some((one) => one.machine) ? _("What a machine did (mail scanners, privacy proxies, crawlers) is marked and does not count as interest.") : "";
   $("more").hidden = activities.length >= Math.min(total, ALL);
-  $("more").textContent = fill(words.show_more, { total: whole.format(Math.min(total, ALL)) });
-  $("of-total").textContent = total ? fill(words.activities_shown, { shown: whole.format(activities.length), total: whole.format(total) }) : "";
+  $("more").textContent = _("Show {total}", { total: whole.format(Math.min(total, ALL)) });
+  $("of-total").textContent = total ? _("{shown} of {total} activities, newest first", { shown: whole.format(activities.length), total: whole.format(total) }) : "";
 }
 
 function grouped(activities) {
@@ -115,8 +114,10 @@ function grouped(activities) {
   return days;
 }
 
+const duration = (seconds) => (seconds < 90 ? _("{n} s", { n: tenth.format(seconds) }) : _("{n} min", { n: tenth.format(seconds / 60) }));
+
 function details(one) {
-  const lasted = one.duration_seconds ? fill(one.duration_seconds < 90 ? words.seconds : words.minutes, { n: tenth.format(one.duration_seconds < 90 ? one.duration_seconds : one.duration_seconds / 60) }) : null;
+  const lasted = one.duration_seconds ? duration(one.duration_seconds) : null;
   return [one.url, one.content, one.value && `“${one.value}”`, one.campaign, lasted].filter(Boolean).join(" · ");
 }
 
@@ -124,11 +125,11 @@ function details(one) {
 
 function entry(one) {
   const { receipt } = one;
-  const lines = [[words.decision_id, receipt.decision_id], [words.as_of, when(one.as_of)], [words.model_version, receipt.model_version], [words.policy_version, receipt.policy_version], [words.input_hash, receipt.input_hash]];
+  const lines = [[_("Ledger entry"), receipt.decision_id], [_("As of"), when(one.as_of)], [_("Model"), receipt.model_version], [_("Policy"), receipt.policy_version], [_("Hash of the inputs"), receipt.input_hash]];
   return element("li", {},
     element("div", { class: "entry" }, tag(one.decision), element("strong", {}, percent.format(one.probability)), element("span", { class: "where" }, when(receipt.scored_at))),
     element("p", { class: "hint" }, (one.rules ?? []).map(inWords).join(" ")),
-    element("details", {}, element("summary", {}, words.receipt), element("dl", { class: "receipt" }, lines.map(([name, value]) => element("div", {}, element("dt", {}, name), element("dd", {}, value ?? "–"))))));
+    element("details", {}, element("summary", {}, _("Receipt")), element("dl", { class: "receipt" }, lines.map(([name, value]) => element("div", {}, element("dt", {}, name), element("dd", {}, value ?? "–"))))));
 }
 
 $("more").addEventListener("click", async () => timeline((await call(`${path}?limit=${ALL}`)).answer));
@@ -137,12 +138,12 @@ $("again").addEventListener("click", async () => {
   try {
     await call(`${path}/score`, { method: "POST" });
     await load();
-    $("outcome").textContent = words.scored_again;
+    $("outcome").textContent = _("Scored as of now.");
   } catch (error) {
     if (!(error instanceof Refused)) throw error;
-    $("outcome").textContent = `${words.failed}: ${error.message}`;
+    $("outcome").textContent = `${_("That did not work")}: ${error.message}`;
   } finally {
     $("again").disabled = false;
   }
 });
-begin(load, { 404: words.unknown_lead, 503: words.no_model });
+begin(load, { 404: _("There is no such lead"), 503: _("No model serves yet") });

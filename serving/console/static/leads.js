@@ -1,11 +1,12 @@
 // How a lead is shown wherever it is: its name, its probability with the interval drawn, its decision, and BANT as four marks.
 
-import { element, fill, percent, words } from "./console.js";
+import { _, element, percent } from "./console.js";
+import * as names from "./names.js";
 
 export const dimensions = ["budget", "authority", "need", "timeline"];
 
-/** The page of a lead, in the language of this one. */
-export const address = (id) => `/leads/${encodeURIComponent(id)}?lang=${words.language}`;
+/** The page of a lead. */
+export const address = (id) => `/leads/${encodeURIComponent(id)}`;
 
 /** Who it is: a name if it has one, else what it does, else its id; and where, in one line. */
 export function who(id, lead) {
@@ -16,7 +17,7 @@ export function who(id, lead) {
   return { first: String(first), rest: rest.join(" · ") };
 }
 
-export const tag = (decision) => element("span", { class: `tag ${decision}` }, words[`decision_${decision}`]);
+export const tag = (decision) => element("span", { class: `tag ${decision}` }, names.decisions[decision]);
 
 /** Where the lines end on which probabilities are drawn: at a round share above all of these. */
 export const limit = (leads) => Math.min(1, Math.max(0.1, Math.ceil(Math.max(0, ...leads.map((one) => one.probability_high)) * 10) / 10));
@@ -31,12 +32,12 @@ export function interval({ probability, probability_low: low, probability_high: 
   return element("span", { class: "interval", "aria-hidden": "true" }, band, mark);
 }
 
-export const between = ({ probability_low: low, probability_high: high }) => fill(words.between, { low: percent.format(low), high: percent.format(high) });
+export const between = ({ probability_low: low, probability_high: high }) => _("between {low} and {high}", { low: percent.format(low), high: percent.format(high) });
 
 /** Four letters; what each says stands beside it for whoever does not see them. */
 export function marks(bant) {
   return element("ul", { class: "marks", role: "list" }, dimensions.map((name) => {
-    const said = `${words[`bant_${name}`]}: ${words[`status_${bant[name].status}`]}`;
+    const said = `${names.dimensions[name]}: ${names.statuses[bant[name].status]}`;
     return element("li", { class: bant[name].status, title: said }, element("span", { "aria-hidden": "true" }, "BANT"[dimensions.indexOf(name)]), element("span", { class: "visually-hidden" }, said));
   }));
 }

@@ -1,16 +1,17 @@
 // The queue: who to call first. Filters and the page stand in the browser's history, so that going back finds them again.
 
-import { $, begin, call, element, fill, percent, since, tenth, whole, words } from "./console.js";
+import { $, _, begin, call, element, locale, percent, since, tenth, whole } from "./console.js";
 import { address, interval, limit, marks, sentence, tag, who } from "./leads.js";
 import { verdict } from "./verdict.js";
 
 const SIZE = 25;
+const heading = Object.fromEntries([...document.querySelectorAll("#table thead th")].map((one) => [one.className, one.textContent]));
 const decisions = ["sql", "mql", "nurture", "disqualified"];
 
 /** What is asked for; `cursors` leads from the first page to this one. */
 let asked = { decision: ["sql", "mql"], sort: "-probability", least: "", cursors: [], ...history.state };
 
-const money = (value) => (value === null ? null : element("span", { class: "worth" }, fill(words.worth, { value: (value < 100 ? tenth : whole).format(value) })));
+const money = (value) => (value === null ? null : element("span", { class: "worth" }, _("worth {value} on average", { value: (value < 100 ? tenth : whole).format(value) })));
 
 async function load() {
   show();
@@ -23,7 +24,7 @@ async function load() {
   const end = limit(answer.leads);
   $("rows").replaceChildren(...answer.leads.map((one, place) => row(one, first + place + 1, end)));
   $("table").hidden = !answer.leads.length;
-  $("count").textContent = answer.leads.length ? fill(words.shown, { from: whole.format(first + 1), to: whole.format(first + answer.leads.length), end: percent.format(end) }) : "";
+  $("count").textContent = answer.leads.length ? _("Leads {from} to {to}. Bars run from 0 to {end}; the band is the interval.", { from: whole.format(first + 1), to: whole.format(first + answer.leads.length), end: percent.format(end) }) : "";
   $("previous").disabled = !asked.cursors.length;
   $("next").disabled = !answer.next;
   $("next").dataset.cursor = answer.next ?? "";
@@ -42,22 +43,22 @@ async function explainEmptiness(found) {
 
 function row(one, place, end) {
   const { first, rest } = who(one.lead_id, one.lead);
-  const cell = (name, ...children) => element("td", { role: "cell", class: name, "data-label": words[`column_${name}`] }, ...children);
+  const cell = (name, ...children) => element("td", { role: "cell", class: name, "data-label": heading[name] }, ...children);
   return element(
     "tr", { role: "row" },
     element("th", { role: "rowheader", scope: "row", class: "lead" },
       element("span", { class: "place", "aria-hidden": "true" }, whole.format(place)),
       element("div", {}, element("a", { href: address(one.lead_id) }, first), element("span", { class: "rest" }, rest), element("span", { class: "id" }, one.lead_id))),
     cell("chance",
-      element("div", { class: "chance-line" }, element("strong", {}, percent.format(one.probability)), one.grade && element("span", { class: `grade grade-${one.grade}` }, element("span", { class: "visually-hidden" }, `${words.grade} `), one.grade)),
+      element("div", { class: "chance-line" }, element("strong", {}, percent.format(one.probability)), one.grade && element("span", { class: `grade grade-${one.grade}` }, element("span", { class: "visually-hidden" }, `${_("Grade")} `), one.grade)),
       interval(one, end), element("span", { class: "range" }, percent.formatRange(one.probability_low, one.probability_high)), money(one.expected_value)),
     cell("decision", tag(one.decision), element("span", { class: "since" }, since(one.since))),
     cell("why", one.reasons.length ? element("ul", { class: "reasons" }, one.reasons.slice(0, 3).map((reason) => {
       const said = sentence(reason.sentence);
       said.className = reason.contribution >= 0 ? "up" : "down";
-      said.prepend(element("span", { class: "visually-hidden", lang: words.language }, `${reason.contribution >= 0 ? words.pulls_up : words.pulls_down}: `));
+      said.prepend(element("span", { class: "visually-hidden", lang: locale }, `${reason.contribution >= 0 ? _("raises it") : _("lowers it")}: `));
       return said;
-    })) : words.no_reasons),
+    })) : _("Nothing stands out.")),
     cell("bant", marks(one.bant)),
     cell("verdict", verdict(one.lead_id, one.feedback, first)),
   );
@@ -103,4 +104,4 @@ $("next").addEventListener("click", () => turn([...asked.cursors, $("next").data
 $("previous").addEventListener("click", () => turn(asked.cursors.slice(0, -1)));
 addEventListener("popstate", (event) => { asked = { ...asked, cursors: [], ...event.state }; again(); });
 history.replaceState(asked, "");
-const again = begin(load, { 503: words.no_model });
+const again = begin(load, { 503: _("No model serves yet") });

@@ -1,6 +1,6 @@
 // The thresholds page: curves come once, and every move of a slider is answered from them here; publishing goes to the API.
 
-import { $, begin, call, element, fill, locale, percent, Refused, signIn, tenth, when, whole, words } from "./console.js";
+import { $, _, begin, call, element, locale, percent, Refused, signIn, tenth, when, whole } from "./console.js";
 
 const queues = ["mql", "sql"];
 
@@ -33,21 +33,21 @@ function figures(queue) {
   const before = at(state.published.policy[queue].enter);
   const card = $(`${queue}-figures`);
   const set = (kind, name, text) => { card.querySelector(`[data-${kind}="${name}"]`).textContent = text; };
-  card.querySelector('[data-name="volume"]').textContent = state.curves.per === "week" ? words.volume_week : words.volume_100;
+  card.querySelector('[data-name="volume"]').textContent = state.curves.per === "week" ? _("leads a week") : _("of 100 leads");
   for (const name of ["volume", "precision", "caught"]) {
     const show = name === "volume" ? count : (value) => percent.format(value);
     const estimate = now?.[name];
     set("figure", name, estimate ? show(estimate.value) : "–");
     const usual = name === "volume" && now?.usual;
-    const range = usual ? fill(words.usual, { low: count(usual[0]), high: count(usual[1]) }) : null;
-    set("range", name, range ?? (estimate ? fill(words.interval, { low: show(estimate.low), high: show(estimate.high) }) : ""));
+    const range = usual ? _("usually {low} to {high}", { low: count(usual[0]), high: count(usual[1]) }) : null;
+    set("range", name, range ?? (estimate ? _("95% interval: {low} to {high}", { low: show(estimate.low), high: show(estimate.high) }) : ""));
     const [from, to] = [before?.[name]?.value, estimate?.value];
     if (from === undefined || to === undefined) {
       set("delta", name, "");
       continue;
     }
-    const moved = name === "volume" ? signed.format(to - from) : fill(words.points, { delta: signed.format((to - from) * 100) });
-    set("delta", name, Math.abs(to - from) < 5e-4 ? words.same : fill(words.against, { delta: moved }));
+    const moved = name === "volume" ? signed.format(to - from) : _("{delta} points", { delta: signed.format((to - from) * 100) });
+    set("delta", name, Math.abs(to - from) < 5e-4 ? _("as published") : _("{delta} against published", { delta: moved }));
   }
   $(`${queue}-nobody`).hidden = now !== null;
   return now;
@@ -87,8 +87,8 @@ function show() {
     $(`${queue}-slider`).value = enter;
     $(`${queue}-slider`).setAttribute("aria-valuetext", text);
     const now = figures(queue);
-    const volume = state.curves.per === "week" ? words.volume_week : words.volume_100;
-    spoken.push(`${words[`${queue}_short`]} ${text}: ${now ? `${count(now.volume.value)} ${volume}, ${percent.format(now.precision.value)} ${words.precision}, ${percent.format(now.caught.value)} ${words.caught}` : words.nobody}`);
+    const volume = state.curves.per === "week" ? _("leads a week") : _("of 100 leads");
+    spoken.push(`${queue.toUpperCase()} ${text}: ${now ? `${count(now.volume.value)} ${volume}, ${percent.format(now.precision.value)} ${_("of them convert")}, ${percent.format(now.caught.value)} ${_("of all conversions caught")}` : _("No lead of the backtest reached this probability.")}`);
   }
   changes();
   mark();
@@ -103,12 +103,12 @@ const different = () => queues.flatMap((queue) => ["enter", "exit"].filter((edge
 
 function changes() {
   const found = different();
-  const lines = found.map(([queue, edge]) => fill(words.change, {
-    queue: edge === "enter" ? words[`${queue}_short`] : `${words[`${queue}_short`]}, ${words.leaves.toLowerCase()}`,
+  const lines = found.map(([queue, edge]) => _("{queue}: {before} → {after}", {
+    queue: edge === "enter" ? queue.toUpperCase() : `${queue.toUpperCase()}, ${_("Leaves again below").toLowerCase()}`,
     before: percent.format(state.published.policy[queue][edge]),
     after: percent.format(state.draft[queue][edge]),
   }));
-  $("changes").replaceChildren(...(lines.length ? lines : [words.unchanged]).map((line) => element("li", {}, line)));
+  $("changes").replaceChildren(...(lines.length ? lines : [_("Nothing differs from what is published.")]).map((line) => element("li", {}, line)));
   $("publish-button").disabled = $("reset").disabled = found.length === 0;
 }
 
@@ -130,14 +130,14 @@ function draw() {
   const band = (series, hex, yaxis, along = x) => ({ ...around(along, series), fill: "toself", fillcolor: fade(hex), line: { width: 0 }, hoverinfo: "skip", showlegend: false, yaxis });
   const line = (series, hex, name, format, yaxis, dash) => ({ x, y: series.value, name, line: { color: hex, width: 2.5, dash, shape: "vh" }, yaxis, hovertemplate: `%{y:${format}}` });
   const tones = { precision: color("--mql"), caught: color("--sql"), volume: color("--soft") };
-  const volume = curves.per === "week" ? words.volume_week : words.volume_100;
+  const volume = curves.per === "week" ? _("leads a week") : _("of 100 leads");
   const axis = { gridcolor: color("--line"), zeroline: false, linecolor: color("--line"), fixedrange: true };
   const layout = {
     margin: { l: 48, r: 52, t: 8, b: 44 }, paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)", hovermode: "x unified", dragmode: false,
     font: { family: "system-ui, sans-serif", size: 13, color: color("--ink") }, separators: locale === "es" ? ",." : ".,",
     hoverlabel: { bgcolor: color("--card"), bordercolor: color("--line"), font: { color: color("--ink") } },
     legend: { orientation: "h", y: 1.02, yanchor: "bottom", x: 0 },
-    xaxis: { ...axis, title: { text: words.axis_threshold, standoff: 8, font: { size: 13 } }, tickformat: ".0%", range: [0, limit()] },
+    xaxis: { ...axis, title: { text: _("probability threshold"), standoff: 8, font: { size: 13 } }, tickformat: ".0%", range: [0, limit()] },
     yaxis: { ...axis, tickformat: ".0%", range: [0, 1.02] },
     yaxis2: { ...axis, overlaying: "y", side: "right", showgrid: false, rangemode: "tozero", tickmode: "auto", nticks: 5 },
     shapes: [], annotations: [],
@@ -150,7 +150,7 @@ function draw() {
   const precision = Object.fromEntries(["value", "low", "high"].map((name) => [name, curves.precision[name].slice(0, until)]));
   const traces = [
     band(curves.caught, tones.caught, "y"), band(precision, tones.precision, "y", x.slice(0, until)), band(curves.volume, tones.volume, "y2"),
-    line(curves.caught, tones.caught, words.line_caught, ".1%", "y"), cut(line(curves.precision, tones.precision, words.line_precision, ".1%", "y")),
+    line(curves.caught, tones.caught, _("share of all conversions caught"), ".1%", "y"), cut(line(curves.precision, tones.precision, _("share of them that converts"), ".1%", "y")),
     line(curves.volume, tones.volume, volume, ",.1f", "y2", "dot"),
   ];
   Plotly.react("chart", traces, layout, { displayModeBar: false }).then(mark);
@@ -164,7 +164,7 @@ function mark() {
     const [now, before] = [state.draft[queue].enter, state.published.policy[queue].enter];
     return [...(before === now ? [] : [upright(before, tone, "dash", 1)]), upright(now, tone, "solid", 2)];
   });
-  const annotations = queues.map((queue) => ({ x: state.draft[queue].enter, yref: "paper", y: queue === "mql" ? 1 : 0.9, text: words[`${queue}_short`], showarrow: false, xanchor: "left", xshift: 4, font: { color: color(`--${queue}`), size: 12 } }));
+  const annotations = queues.map((queue) => ({ x: state.draft[queue].enter, yref: "paper", y: queue === "mql" ? 1 : 0.9, text: queue.toUpperCase(), showarrow: false, xanchor: "left", xshift: 4, font: { color: color(`--${queue}`), size: 12 } }));
   Plotly.relayout("chart", { shapes, annotations, "xaxis.range": [0, limit()] });
 }
 
@@ -183,14 +183,14 @@ async function publish(event) {
     const body = { policy, note: $("note").value.trim(), ...author() };
     const { answer } = await call("/v1/policy", { method: "PUT", body, headers: { "If-Match": state.etag } });
     $("note").value = "";
-    return fill(words.done, { version: answer.version });
+    return _("Published as version {version}. The next score obeys.", { version: answer.version });
   }, true);
 }
 
 async function goBack(version) {
   await change(async () => {
     const { answer } = await call("/v1/policy/rollback", { method: "POST", body: { to: Number(version), ...author() }, headers: { "If-Match": state.etag } });
-    return fill(words.undone, { version: answer.version });
+    return _("Version {version} is in force again. The next score obeys.", { version: answer.version });
   }, true);
 }
 
@@ -205,7 +205,7 @@ async function change(act) {
     if (!(error instanceof Refused)) throw error;
     bad = true;
     const meanwhile = error.problem?.published;
-    said = error.status === 412 && meanwhile ? fill(words.conflict, { version: meanwhile.version, author: meanwhile.author ?? "–" }) : `${words.failed}: ${error.message}`;
+    said = error.status === 412 && meanwhile ? _("Version {version} was published by {author} meanwhile. It is shown as the one in force now; your thresholds are kept. Publish again if you still want them.", { version: meanwhile.version, author: meanwhile.author ?? "–" }) : `${_("That did not work")}: ${error.message}`;
     if (error.status === 401) return signIn(true);
   }
   await readPolicy(bad);
@@ -220,7 +220,7 @@ async function readPolicy(keepDraft = false) {
   Object.assign(state, { published: answer, etag });
   if (!keepDraft || !state.draft) state.draft = { mql: { ...answer.policy.mql }, sql: { ...answer.policy.sql } };
   const at = answer.published_at ? when(answer.published_at) : "";
-  $("in-force").textContent = answer.version === "default" ? words.version_default : fill(words.version, { version: answer.version, author: answer.author, when: at });
+  $("in-force").textContent = answer.version === "default" ? _("the model's default; nothing has been published yet") : _("version {version} by {author}, {when}", { version: answer.version, author: answer.author, when: at });
   list(history.answer.versions);
   for (const queue of queues) $(`${queue}-slider`).max = Math.ceil(limit() * 1000) / 1000;
   draw();
@@ -228,15 +228,15 @@ async function readPolicy(keepDraft = false) {
 }
 
 function list(versions) {
-  if (!versions.length) return $("history").replaceChildren(element("li", { class: "who" }, words.history_empty));
+  if (!versions.length) return $("history").replaceChildren(element("li", { class: "who" }, _("The first version that you publish will stand here.")));
   $("history").replaceChildren(...versions.map((one, place) => {
     const { mql, sql } = one.policy;
-    const again = () => element("button", { class: "small", type: "button", "aria-label": fill(words.back_to_label, { version: one.version }), onclick: () => goBack(one.version) }, words.back_to);
+    const again = () => element("button", { class: "small", type: "button", "aria-label": _("Publish version {version} again", { version: one.version }), onclick: () => goBack(one.version) }, _("Publish again"));
     return element("li", {},
-      element("span", { class: "what" }, `${one.version} · ${words.mql_short} ${percent.format(mql.enter)} · ${words.sql_short} ${percent.format(sql.enter)}`),
+      element("span", { class: "what" }, `${one.version} · MQL ${percent.format(mql.enter)} · SQL ${percent.format(sql.enter)}`),
       element("span", { class: "who" }, `${one.author}, ${when(one.published_at)}`),
-      element("span", { class: "why" }, one.note || words.no_note),
-      place === 0 ? element("span", { class: "now" }, words.published) : again());
+      element("span", { class: "why" }, one.note || _("no note")),
+      place === 0 ? element("span", { class: "now" }, _("In force")) : again());
   }));
 }
 
@@ -252,11 +252,12 @@ async function load() {
 
 function introduce() {
   const { curves } = state;
-  $("model").textContent = fill(words.model, { version: curves.model_version });
+  $("model").textContent = _("Model {version}", { version: curves.model_version });
   $("model").hidden = false;
   const rate = percent.format(curves.base_rate);
-  const measured = fill(curves.weeks ? words.source_weeks : words.source_plain, { leads: whole.format(curves.leads), weeks: whole.format(curves.weeks ?? 0) });
-  const converted = fill(words.source_rate, { rate });
+  const [leads, weeks] = [whole.format(curves.leads), whole.format(curves.weeks ?? 0)];
+  const measured = curves.weeks ? _("Measured on {leads} leads over {weeks} weeks that the model had never seen.", { leads, weeks }) : _("Measured on {leads} leads that the model had never seen.", { leads });
+  const converted = _("{rate} of them converted.", { rate });
   $("source").textContent = `${measured} ${converted}`;
 }
 
@@ -285,4 +286,4 @@ new ResizeObserver(() => {
   Plotly.Plots.resize("chart");
 }).observe($("chart"));
 matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => state.curves && draw());
-begin(load, { 404: words.no_backtest, 503: words.no_model });
+begin(load, { 404: _("There is nothing to preview from"), 503: _("No model serves yet") });

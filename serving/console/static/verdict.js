@@ -1,6 +1,7 @@
 // What sales makes of a lead: accepted or rejected, with the reason, without leaving the place.
 
-import { call, element, fill, Refused, since, words } from "./console.js";
+import { _, call, element, Refused, since } from "./console.js";
+import * as names from "./names.js";
 
 const reasons = ["wrong_person", "no_need", "no_budget", "bad_timing", "unreachable", "competitor", "other"];
 
@@ -8,26 +9,26 @@ const reasons = ["wrong_person", "no_need", "no_budget", "bad_timing", "unreacha
 export function verdict(id, said, name) {
   const place = element("div", { class: "verdict-box" });
   const ask = () => place.replaceChildren(
-    element("div", { class: "choice" }, button(words.accept, words.accept_label, "small primary", () => send({ verdict: "accepted" })), button(words.reject, words.reject_label, "small", why)),
+    element("div", { class: "choice" }, button(_("Accept"), _("Accept {name}", { name }), "small primary", () => send({ verdict: "accepted" })), button(_("Reject"), _("Reject {name}", { name }), "small", why)),
   );
-  const button = (text, label, look, act) => element("button", { type: "button", class: look, "aria-label": fill(label, { name }), onclick: act }, text);
+  const button = (text, label, look, act) => element("button", { type: "button", class: look, "aria-label": label, onclick: act }, text);
 
   function tell(one) {
-    const reason = one.reason ? (words[`reason_${one.reason}`] ?? one.reason) : null;
+    const reason = one.reason ? (names.rejections[one.reason] ?? one.reason) : null;
     place.replaceChildren(element("div", {},
-      element("p", { class: `said ${one.verdict}`, role: "status" }, words[`verdict_${one.verdict}`], reason && element("span", {}, ` · ${reason}`)),
+      element("p", { class: `said ${one.verdict}`, role: "status" }, names.verdicts[one.verdict], reason && element("span", {}, ` · ${reason}`)),
       one.note && element("p", { class: "where" }, one.note),
       element("p", { class: "where" }, one.author, " · ", since(one.given_at)),
-      button(words.change_verdict, words.change_label, "small link", ask),
+      button(_("Change"), _("Change what was said of {name}", { name }), "small link", ask),
     ));
   }
 
   function why() {
-    const pick = element("select", { required: true }, element("option", { value: "" }, words.pick_reason), reasons.map((one) => element("option", { value: one }, words[`reason_${one}`])));
+    const pick = element("select", { required: true }, element("option", { value: "" }, _("Choose …")), reasons.map((one) => element("option", { value: one }, names.rejections[one])));
     const note = element("input", { maxlength: 2000, autocomplete: "off" });
     const form = element("form", { class: "why-not", onsubmit: (event) => { event.preventDefault(); send({ verdict: "rejected", reason: pick.value, note: note.value.trim() || undefined }); } },
-      element("label", {}, words.reason, pick), element("label", {}, words.note, note),
-      element("div", { class: "choice" }, element("button", { class: "small primary" }, words.reject), button(words.cancel, words.cancel_label, "small", ask)));
+      element("label", {}, _("Reason"), pick), element("label", {}, _("Note"), note),
+      element("div", { class: "choice" }, element("button", { class: "small primary" }, _("Reject")), button(_("Cancel"), _("Cancel: do not reject {name}", { name }), "small", ask)));
     place.replaceChildren(form);
     pick.focus();
   }
@@ -41,7 +42,7 @@ export function verdict(id, said, name) {
     } catch (error) {
       if (!(error instanceof Refused)) throw error;
       ask();
-      place.append(element("p", { class: "outcome bad", role: "alert" }, `${words.failed}: ${error.message}`));
+      place.append(element("p", { class: "outcome bad", role: "alert" }, `${_("That did not work")}: ${error.message}`));
     }
   }
 

@@ -1,0 +1,103 @@
+// What the codes of the API are called: decisions, rules, activities, facts. A code that is not here is shown as it is.
+
+import { _ } from "./console.js";
+
+export const decisions = {
+  sql: _("SQL"),
+  mql: _("MQL"),
+  nurture: _("Nurture"),
+  disqualified: _("Disqualified"),
+};
+
+export const dimensions = {
+  budget: _("Budget"),
+  authority: _("Authority"),
+  need: _("Need"),
+  timeline: _("Timeline"),
+};
+
+export const statuses = {
+  met: _("met"),
+  unmet: _("not met"),
+  unknown: _("not known"),
+};
+
+export const rules = {
+  sql_enter: _("It reached the threshold for sales."),
+  sql_stay: _("It was with sales and has not fallen below the threshold at which it leaves."),
+  mql_enter: _("It reached the marketing threshold."),
+  mql_stay: _("It was marketing-qualified and has not fallen below the threshold at which it leaves."),
+  below_mql: _("It is below the marketing threshold."),
+  sql_bant_missing: _("Likely enough for sales, but not the BANT that the policy asks for."),
+  hand_raise: _("It asked for a demo, a trial or a call."),
+  silent: _("It has been silent for too long."),
+  cool_down: _("The decision before was too recent to change."),
+  explored: _("Drawn by lot, to learn what becomes of leads like it."),
+  sql_full: _("This week's places with sales are taken."),
+  mql_full: _("This week's places for marketing-qualified leads are taken."),
+  no_signal: _("The model could not tell leads apart, so nobody is passed on."),
+  no_consent: _("Consent was refused."),
+  customer: _("The company is a customer already."),
+  competitor: _("The company is a competitor."),
+  student: _("By its title it is a student."),
+  unsubscribed: _("It has unsubscribed."),
+  override: _("A person decided."),
+};
+
+export const verdicts = {
+  accepted: _("Accepted"),
+  rejected: _("Rejected"),
+};
+
+export const rejections = {
+  wrong_person: _("wrong person"),
+  no_need: _("no need"),
+  no_budget: _("no budget"),
+  bad_timing: _("bad timing"),
+  unreachable: _("cannot be reached"),
+  competitor: _("bought elsewhere"),
+  other: _("other"),
+};
+
+export const activities = {
+  page_view: _("Visited a page"),
+  email_delivered: _("Was sent an e-mail"),
+  email_sent: _("Was sent an e-mail"),
+  email_open: _("Opened an e-mail"),
+  email_click: _("Clicked in an e-mail"),
+  answer: _("Answered a question"),
+  call: _("Call"),
+  meeting: _("Meeting"),
+  form_submit: _("Sent a form"),
+  demo_request: _("Asked for a demo"),
+  trial_start: _("Started a trial"),
+  contact_sales: _("Asked to talk to sales"),
+  chat: _("Chat"),
+  webinar_attended: _("Attended a webinar"),
+  unsubscribe: _("Unsubscribed"),
+};
+
+export const facts = {
+  email: _("E-mail"),
+  phone: _("Phone"),
+  company_domain: _("Domain"),
+  industry: _("Industry"),
+  employees: _("Employees"),
+  country: _("Country"),
+  city: _("City"),
+  source: _("Came by"),
+  language: _("Language"),
+};
+
+export const sources = {
+  answer: _("answer"),
+  column: _("field"),
+  "job title": _("job title"),
+  company: _("company"),
+  behaviour: _("behaviour"),
+};
+
+export const named = {
+  segment: (name) => _("It goes by the thresholds of the segment {name}.", { name }),
+  arm: (name) => _("It is in the arm {name} of an experiment.", { name }),
+};
