@@ -31,7 +31,8 @@ from models.golden import invent, read_golden
 from models.horizons import ByDay
 from models.inputs import Floats, InputSpec
 from models.qualification import Policy
-from models.scoring import LeadRequest, Scorer, score_requests
+from models.request import ScoreRequest
+from models.scoring import Scorer, score_requests
 from models.value import Value
 
 if TYPE_CHECKING:
@@ -311,7 +312,7 @@ def _golden(bundle: Bundle) -> list[dict[str, Any]]:
     return [{**lead, "expected": one} for lead, one in zip(leads, figures, strict=True)]
 
 
-def _figures(bundle: Bundle, requests: Sequence[LeadRequest]) -> Iterable[dict[str, float]]:
+def _figures(bundle: Bundle, requests: Sequence[ScoreRequest]) -> Iterable[dict[str, float]]:
     for answer in score_requests(bundle, requests, bundle.policy, reasons=3):
         if isinstance(answer, Exception):
             raise BundleDamaged(folder=str(bundle.folder), why=f"a golden lead cannot be scored: {answer}") from answer

@@ -14,7 +14,7 @@ from typing import Any
 import msgspec
 
 from models.encoder import Encoder
-from models.scoring import LeadRequest
+from models.request import ScoreRequest
 
 __all__ = ["invent", "read_golden"]
 
@@ -48,10 +48,10 @@ _ANSWERS = (
 )
 
 
-def read_golden(leads: Sequence[dict[str, Any]]) -> list[LeadRequest]:
+def read_golden(leads: Sequence[dict[str, Any]]) -> list[ScoreRequest]:
     """The requests of golden leads, without what is expected of them."""
     return [
-        msgspec.convert({name: value for name, value in lead.items() if name != "expected"}, LeadRequest, strict=False) for lead in leads
+        msgspec.convert({name: value for name, value in lead.items() if name != "expected"}, ScoreRequest, strict=False) for lead in leads
     ]
 
 

@@ -13,7 +13,7 @@ from collections.abc import Callable, Collection, Mapping, MutableMapping, Seque
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from operator import attrgetter
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 import numpy as np
@@ -35,16 +35,13 @@ from models.encoder import Encoder
 from models.inputs import Floats
 from models.qualification import Policy, decide, decide_many
 from models.reasons import Reasons
+from models.request import Activity, ScoreRequest
 from models.routing import facts_of
 
 if TYPE_CHECKING:
     from models.bundle import Bundle
 
 __all__ = [
-    "ActivityLike",
-    "LeadActivity",
-    "LeadRequest",
-    "RequestLike",
     "Scored",
     "Scorer",
     "bant_card",
@@ -57,63 +54,6 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _FEW = 1_000
 _EARLIEST = instant(datetime.fromisoformat(EARLIEST))
 _canonical = msgspec.json.Encoder(order="deterministic")
-
-
-class ActivityLike(Protocol):
-    """An activity of a request."""
-
-    type: str
-    occurred_at: datetime
-    activity_id: str | None
-    recorded_at: datetime | None
-    channel: str | None
-    url: str | None
-    content: str | None
-    campaign: str | None
-    duration_seconds: float | None
-    value: str | float | None
-    automated: bool | None
-    user_agent: str | None
-    lead_id: str | None
-
-
-class RequestLike(Protocol):
-    """A request to score one lead; `as_of` is resolved before scoring."""
-
-    lead: dict[str, Any]
-    as_of: datetime | None
-
-    @property
-    def activities(self) -> Sequence[ActivityLike]: ...
-    @property
-    def account_activities(self) -> Sequence[ActivityLike] | None: ...
-
-
-class LeadActivity(msgspec.Struct, omit_defaults=True):
-    """An activity, for callers without the service: golden leads, notebooks, tests."""
-
-    type: str
-    occurred_at: datetime
-    activity_id: str | None = None
-    recorded_at: datetime | None = None
-    channel: str | None = None
-    url: str | None = None
-    content: str | None = None
-    campaign: str | None = None
-    duration_seconds: float | None = None
-    value: str | float | None = None
-    automated: bool | None = None
-    user_agent: str | None = None
-    lead_id: str | None = None
-
-
-class LeadRequest(msgspec.Struct, omit_defaults=True):
-    """A request, likewise."""
-
-    lead: dict[str, Any]
-    activities: list[LeadActivity] = []
-    account_activities: list[LeadActivity] | None = None
-    as_of: datetime | None = None
 
 
 class BadValue(BadData):
@@ -235,7 +175,7 @@ def score_columns(
 
 def score_requests(
     bundle: Bundle,
-    requests: Sequence[RequestLike],
+    requests: Sequence[ScoreRequest],
     policy: Policy,
     *,
     reasons: int = 3,
@@ -348,7 +288,7 @@ def bant_card(found: Mapping[bant.Dimension, bant.DimensionEvidence], as_of: int
     return Bant(**{name: dimension(one) for name, one in found.items()})
 
 
-def _moment(request: RequestLike) -> datetime:
+def _moment(request: ScoreRequest) -> datetime:
     if request.as_of is None:
         raise ValueError("as_of must be resolved before scoring")
     return request.as_of if request.as_of.tzinfo else request.as_of.replace(tzinfo=UTC)
@@ -380,7 +320,7 @@ class _Batch:
     def size(self) -> int:
         return len(self.ids)
 
-    def add(self, request: RequestLike) -> None:
+    def add(self, request: ScoreRequest) -> None:
         """Raises BadValue when an attribute has a value of the wrong kind; the batch is then unchanged."""
         lead, notes = request.lead, list[str]()
         as_of = instant(_moment(request))
@@ -459,10 +399,10 @@ class _Batch:
         return Colleagues(log, starts, np.arange(len(members)), own=False), account
 
 
-def _before(as_of: int, activities: Sequence[ActivityLike]) -> tuple[list[ActivityLike], list[int], dict[str, int]]:
+def _before(as_of: int, activities: Sequence[Activity]) -> tuple[list[Activity], list[int], dict[str, int]]:
     """Distinct activities that had happened and been recorded before `as_of`, the instant of each, and how many were not, and when."""
     distinct = _distinct(activities)
-    taken: list[ActivityLike] = []
+    taken: list[Activity] = []
     occurred: list[int] = []
     absurd = 0
     for one in distinct:
@@ -475,7 +415,7 @@ def _before(as_of: int, activities: Sequence[ActivityLike]) -> tuple[list[Activi
     return taken, occurred, {"from as_of or later": len(distinct) - len(taken) - absurd, f"from before {EARLIEST[:4]}": absurd}
 
 
-def _distinct(activities: Sequence[ActivityLike]) -> Sequence[ActivityLike]:
+def _distinct(activities: Sequence[Activity]) -> Sequence[Activity]:
     """Doubles of an `activity_id` of one lead count once: the one known first, whatever the order of rows and whatever comes later."""
     ids = [(one.lead_id, one.activity_id) for one in activities if one.activity_id is not None]
     if len(set(ids)) == len(ids):
@@ -490,7 +430,7 @@ def _distinct(activities: Sequence[ActivityLike]) -> Sequence[ActivityLike]:
     return [one for i, one in enumerate(activities) if one.activity_id is None or i in kept]
 
 
-def _first_key(activity: ActivityLike) -> tuple[Any, ...]:
+def _first_key(activity: Activity) -> tuple[Any, ...]:
     """When it was known, when it happened, then the rest of the row as the tables order it: text nulls first, others last."""
     happened = instant(activity.occurred_at)
     recorded = happened if activity.recorded_at is None else instant(activity.recorded_at)
@@ -507,11 +447,11 @@ class _Activities:
     """Activities on their way into a log."""
 
     def __init__(self) -> None:
-        self._rows: list[ActivityLike] = []
+        self._rows: list[Activity] = []
         self._occurred: list[int] = []
         self._whose: list[int] = []
 
-    def extend(self, taken: Sequence[ActivityLike], occurred: Sequence[int], whose: Sequence[int]) -> None:
+    def extend(self, taken: Sequence[Activity], occurred: Sequence[int], whose: Sequence[int]) -> None:
         """Adds activities with their instants, and whose each of them is."""
         self._rows.extend(taken)
         self._occurred.extend(occurred)
@@ -597,7 +537,7 @@ def text_of(value: object) -> str | None:
     return str(value)
 
 
-_ACTIVITY_TEXTS: Mapping[str, Callable[[ActivityLike], str | None]] = {
+_ACTIVITY_TEXTS: Mapping[str, Callable[[Activity], str | None]] = {
     **{name: attrgetter(name) for name in ("type", "channel", "url", "content")},
     "value": lambda one: text_of(one.value),
 }

@@ -27,11 +27,12 @@ from data.errors import BadData, TamizError
 from data.store import Store, now
 from models.decision import Decision, Outcome, Overridden
 from models.qualification import Policy
+from models.request import Activity, ScoreRequest
 from models.scoring import score_requests
 from serving.ledger import Ledger, Row
 from serving.model_store import LoadedModel, ModelStore
 from serving.policies import Policies
-from serving.schemas import Activity, ScoreRequest, instant, microseconds, utc
+from serving.schemas import instant, microseconds, utc
 
 __all__ = ["Decider", "LeadIdMissing", "Stood", "overrule", "request_of", "runtime_versions", "week_of"]
 

@@ -9,8 +9,9 @@ import msgspec
 
 from data.reviews import Feedback
 from models.decision import Decision
+from models.request import Activity, Id, Text
 from serving.problems import Problem
-from serving.schemas import Activity, Id, Text, instant
+from serving.schemas import instant
 
 __all__ = [
     "Activities",

@@ -19,12 +19,13 @@ from pydantic.json_schema import models_json_schema
 from data.errors import TamizError
 from data.store import PolicyUnknown, RowRefused
 from models.decision import Decision
+from models.request import ScoreRequest
 from serving import audit_schemas, lead_schemas, problems, work_schemas
 from serving.limits import TooManyRequests
 from serving.pages import MOST
 from serving.policy_schemas import PolicyAnswer, PolicyHistory, PreviewAnswer, PreviewRequest, PublishRequest, RollbackRequest
 from serving.problems import Problem
-from serving.schemas import BatchAnswer, BatchRequest, ModelAnswer, ScoreRequest
+from serving.schemas import BatchAnswer, BatchRequest, ModelAnswer
 
 __all__ = ["describe", "operation", "operation_id"]
 

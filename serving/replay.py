@@ -23,9 +23,10 @@ from data.store import Store
 from models.bundle import Bundle, read_manifest
 from models.decision import Decision, Outcome
 from models.qualification import Policy
+from models.request import ScoreRequest
 from models.scoring import score_requests
 from serving.decider import REASONS, request_of, week_of
-from serving.schemas import ScoreRequest, decode, microseconds
+from serving.schemas import decode, microseconds
 
 __all__ = ["BundleGone", "DecisionUnknown", "Replay", "replay"]
 

@@ -1,27 +1,25 @@
-"""What callers send to be scored, as msgspec structs: decoded and validated in one pass over the body's bytes.
+"""What callers send to be scored (`models/request.py`), read from a body's bytes and held to its bounds; and batches of it.
 
-Times are RFC 3339; one without an offset is UTC. Null and absent are the same. An unknown key of the envelope or of an
-activity is refused by name; inside `lead` anything goes, and what no signal reads is listed in the answer's `missing`.
+Raises problems that say where a body is wrong, and what would have been right.
 """
 
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Any, TypeVar
 
 import msgspec
 
 from models.decision import Decision
+from models.request import TEXT, Activity, ScoreRequest
 from serving.problems import MalformedJson, NotFinite, Problem, Unprocessable
 
 __all__ = [
     "EPOCH",
-    "Activity",
     "BatchAnswer",
     "BatchItem",
     "BatchRequest",
     "ModelAnswer",
-    "ScoreRequest",
     "decode",
     "instant",
     "microseconds",
@@ -35,46 +33,8 @@ EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _T = TypeVar("_T")
 _TICK = timedelta(microseconds=1)
 
-FIELDS, TEXT, DEPTH, ACTIVITIES = 300, 10_000, 8, 10_000
-"""What a lead to score may bring: fields, characters of a text, levels of what no signal reads, activities."""
-
-Text = Annotated[str, msgspec.Meta(max_length=TEXT)]
-Id = Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
-
-
-class Activity(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True, gc=False):
-    """Something a lead did, or that was done to it, at an instant."""
-
-    type: Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
-    occurred_at: datetime
-    activity_id: Annotated[str, msgspec.Meta(max_length=200)] | None = None
-    recorded_at: datetime | None = None
-    """When it became known; absent, when it occurred."""
-    channel: Text | None = None
-    url: Text | None = None
-    content: Text | None = None
-    campaign: Text | None = None
-    duration_seconds: float | None = None
-    value: Text | float | None = None
-    automated: bool | None = None
-    """Whether a machine did it; absent, Tamiz judges."""
-    user_agent: Text | None = None
-    """What the browser or mail program said of itself: it helps to judge that."""
-    lead_id: Id | None = None
-    """Whose it is: only within `account_activities`."""
-
-
-class ScoreRequest(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
-    """One lead to score: its attributes, what it did, and the instant at which to look."""
-
-    lead: dict[str, Any]
-    activities: list[Activity] = []
-    account_activities: list[Activity] | None = None
-    """What colleagues at the same company did; absent, nothing is known of them."""
-    as_of: datetime | None = None
-    """Default: when the request was received, to the microsecond."""
-    explain: Literal["path", "shap", "none"] = "path"
-    """How reasons are found: along the trees' paths, by exact TreeSHAP (slow), or not at all."""
+FIELDS, DEPTH, ACTIVITIES = 300, 8, 10_000
+"""What a lead to score may bring: fields, levels of what no signal reads, activities."""
 
 
 class BatchRequest(msgspec.Struct, forbid_unknown_fields=True):

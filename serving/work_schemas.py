@@ -12,7 +12,8 @@ from data.hooks import Hook, Received, ReceivedState
 from data.jobs import Job, JobKind, JobState
 from data.outbox import Endpoint, Message, MessageState
 from models.decision import Grade, Outcome
-from serving.schemas import Text, instant
+from models.request import Text
+from serving.schemas import instant
 
 __all__ = [
     "JobAnswer",

@@ -15,12 +15,13 @@ from starlette.responses import Response
 from data.errors import TamizError
 from data.store import now
 from models.decision import Decision
+from models.request import ScoreRequest
 from serving.body import json_answer, read_body
 from serving.examples import LEAD
 from serving.once import asked_once, once
 from serving.openapi import operation
 from serving.problems import BatchTooLong, problem_of
-from serving.schemas import BatchAnswer, BatchItem, ScoreRequest, read_batch, read_item, read_score
+from serving.schemas import BatchAnswer, BatchItem, read_batch, read_item, read_score
 from serving.service import Service, admit
 
 __all__ = ["router"]

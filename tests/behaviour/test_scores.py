@@ -19,8 +19,9 @@ from models.decision import Decision
 from models.encoder import Encoder
 from models.inputs import InputSpec
 from models.qualification import Policy
+from models.request import Activity, ScoreRequest
 from models.scorecard import declared_scorecard
-from models.scoring import LeadActivity, LeadRequest, Scored, _Batch, score_columns, score_requests
+from models.scoring import Scored, _Batch, score_columns, score_requests
 from training.candidates import SINGLES, Recipe, refit
 
 AS_OF = datetime(2026, 3, 31, 12, tzinfo=UTC)
@@ -41,7 +42,7 @@ TYPES = (
     "answer",
 )
 activities = st.builds(
-    lambda kind, hours, page, late, channel: LeadActivity(
+    lambda kind, hours, page, late, channel: Activity(
         type=kind,
         occurred_at=AS_OF - timedelta(hours=hours),
         recorded_at=AS_OF - timedelta(hours=hours) + timedelta(hours=late) if late else None,
@@ -69,7 +70,7 @@ leads = st.fixed_dictionaries(
     },
 )
 requests = st.builds(
-    LeadRequest, leads, st.lists(activities, max_size=25), st.one_of(st.none(), st.lists(activities, max_size=6)), st.just(AS_OF)
+    ScoreRequest, leads, st.lists(activities, max_size=25), st.one_of(st.none(), st.lists(activities, max_size=6)), st.just(AS_OF)
 )
 
 
@@ -119,7 +120,7 @@ def made(kind: str, folder: Any) -> Bundle:
     )
 
 
-def scored(bundle: Bundle, *given: LeadRequest) -> Scored:
+def scored(bundle: Bundle, *given: ScoreRequest) -> Scored:
     """With margins, which the answers do not show."""
     batch = _Batch(bundle.scorer)
     for request in given:
@@ -128,7 +129,7 @@ def scored(bundle: Bundle, *given: LeadRequest) -> Scored:
     return score_columns(bundle, table, log, observations, colleagues)
 
 
-def answer(bundle: Bundle, request: LeadRequest, **options: Any) -> Decision:
+def answer(bundle: Bundle, request: ScoreRequest, **options: Any) -> Decision:
     (found,) = score_requests(bundle, [request], bundle.policy, **options)
     assert isinstance(found, Decision), found
     return found
@@ -138,10 +139,10 @@ def figures(found: Decision) -> tuple[Any, ...]:
     return (found.probability, found.probability_low, found.probability_high, found.score, found.grade, found.reasons, found.bant)
 
 
-def raised(request: LeadRequest, field: str, value: str) -> LeadRequest:
+def raised(request: ScoreRequest, field: str, value: str) -> ScoreRequest:
     """The same lead, who has also answered a question an hour ago."""
-    said = LeadActivity(type="answer", occurred_at=AS_OF - timedelta(hours=1), content=field, value=value)
-    return LeadRequest(request.lead, [*request.activities, said], request.account_activities, AS_OF)
+    said = Activity(type="answer", occurred_at=AS_OF - timedelta(hours=1), content=field, value=value)
+    return ScoreRequest(request.lead, [*request.activities, said], request.account_activities, AS_OF)
 
 
 @settings(max_examples=60, deadline=None)
@@ -162,9 +163,9 @@ def test_more_bant_evidence_never_lowers_the_margin(bundle: Bundle, values: list
 
 @settings(max_examples=40, deadline=None)
 @given(request=requests, seed=st.integers(0, 99))
-def test_the_order_of_rows_does_not_matter(bundle: Bundle, request: LeadRequest, seed: int) -> None:
+def test_the_order_of_rows_does_not_matter(bundle: Bundle, request: ScoreRequest, seed: int) -> None:
     rng = np.random.default_rng(seed)
-    shuffled = LeadRequest(
+    shuffled = ScoreRequest(
         dict(reversed(request.lead.items())),
         [request.activities[i] for i in rng.permutation(len(request.activities))],
         None if request.account_activities is None else request.account_activities[::-1],
@@ -176,42 +177,42 @@ def test_the_order_of_rows_does_not_matter(bundle: Bundle, request: LeadRequest,
 @settings(max_examples=40, deadline=None)
 @given(request=requests, later=st.lists(st.tuples(activities, st.integers(0, 500)), min_size=1, max_size=5))
 def test_what_happens_at_as_of_or_later_changes_nothing_but_a_count(
-    bundle: Bundle, request: LeadRequest, later: list[tuple[LeadActivity, int]]
+    bundle: Bundle, request: ScoreRequest, later: list[tuple[Activity, int]]
 ) -> None:
-    before = answer(bundle, LeadRequest(request.lead, [], request.account_activities, AS_OF))
+    before = answer(bundle, ScoreRequest(request.lead, [], request.account_activities, AS_OF))
     future = [
-        LeadActivity(type=one.type, occurred_at=AS_OF + timedelta(hours=hours), url=one.url, content=one.content, value=one.value)
+        Activity(type=one.type, occurred_at=AS_OF + timedelta(hours=hours), url=one.url, content=one.content, value=one.value)
         for one, hours in later
     ]
-    after = answer(bundle, LeadRequest(request.lead, future, request.account_activities, AS_OF))
+    after = answer(bundle, ScoreRequest(request.lead, future, request.account_activities, AS_OF))
     assert figures(after) == figures(before)
     assert [note for note in after.missing if note not in before.missing] == [f"{len(future)} activities from as_of or later were ignored"]
 
 
 @settings(max_examples=40, deadline=None)
 @given(request=requests)
-def test_what_was_recorded_later_was_not_known(bundle: Bundle, request: LeadRequest) -> None:
-    unknown = LeadActivity(type="demo_request", occurred_at=AS_OF - timedelta(days=2), recorded_at=AS_OF + timedelta(seconds=1))
-    after = LeadRequest(request.lead, [*request.activities, unknown], request.account_activities, AS_OF)
+def test_what_was_recorded_later_was_not_known(bundle: Bundle, request: ScoreRequest) -> None:
+    unknown = Activity(type="demo_request", occurred_at=AS_OF - timedelta(days=2), recorded_at=AS_OF + timedelta(seconds=1))
+    after = ScoreRequest(request.lead, [*request.activities, unknown], request.account_activities, AS_OF)
     assert figures(answer(bundle, after)) == figures(answer(bundle, request))
 
 
 @settings(max_examples=40, deadline=None)
 @given(request=requests, seed=st.integers(0, 99))
-def test_an_activity_told_twice_happened_once(bundle: Bundle, request: LeadRequest, seed: int) -> None:
+def test_an_activity_told_twice_happened_once(bundle: Bundle, request: ScoreRequest, seed: int) -> None:
     named = [
-        LeadActivity(**{name: getattr(one, name) for name in one.__struct_fields__} | {"activity_id": f"a{i}"})
+        Activity(**{name: getattr(one, name) for name in one.__struct_fields__} | {"activity_id": f"a{i}"})
         for i, one in enumerate(request.activities)
     ]
     twice = [*named, *named[::-1]]
     rng = np.random.default_rng(seed)
-    again = LeadRequest(request.lead, [twice[i] for i in rng.permutation(len(twice))], request.account_activities, AS_OF)
-    assert figures(answer(bundle, again)) == figures(answer(bundle, LeadRequest(request.lead, named, request.account_activities, AS_OF)))
+    again = ScoreRequest(request.lead, [twice[i] for i in rng.permutation(len(twice))], request.account_activities, AS_OF)
+    assert figures(answer(bundle, again)) == figures(answer(bundle, ScoreRequest(request.lead, named, request.account_activities, AS_OF)))
 
 
 @settings(max_examples=25, deadline=None)
 @given(group=st.lists(requests, min_size=2, max_size=6))
-def test_a_batch_is_its_members_bit_for_bit(bundle: Bundle, group: list[LeadRequest]) -> None:
+def test_a_batch_is_its_members_bit_for_bit(bundle: Bundle, group: list[ScoreRequest]) -> None:
     together = scored(bundle, *group)
     alone = [scored(bundle, one) for one in group]
     for name in ("margin", "probability", "low", "high", "score"):
@@ -222,7 +223,7 @@ def test_a_batch_is_its_members_bit_for_bit(bundle: Bundle, group: list[LeadRequ
 
 @settings(max_examples=40, deadline=None)
 @given(request=requests)
-def test_any_lead_has_a_probability_inside_its_interval(bundle: Bundle, request: LeadRequest) -> None:
+def test_any_lead_has_a_probability_inside_its_interval(bundle: Bundle, request: ScoreRequest) -> None:
     found = answer(bundle, request)
     assert 0 <= found.probability_low <= found.probability <= found.probability_high <= 1
     assert found.score is not None
@@ -232,24 +233,24 @@ def test_any_lead_has_a_probability_inside_its_interval(bundle: Bundle, request:
 
 def test_rows_of_one_id_that_differ_give_one_answer_in_any_order(bundle: Bundle) -> None:
     """Two systems tell of one activity differently: the one that was recorded first counts, else the first by its row."""
-    one = LeadActivity(type="page_view", occurred_at=AS_OF - timedelta(days=1), activity_id="x", url="/pricing")
-    other = LeadActivity(type="demo_request", occurred_at=AS_OF - timedelta(days=1), activity_id="x")
-    first, second = (answer(bundle, LeadRequest({}, rows, as_of=AS_OF)) for rows in ([one, other], [other, one]))
+    one = Activity(type="page_view", occurred_at=AS_OF - timedelta(days=1), activity_id="x", url="/pricing")
+    other = Activity(type="demo_request", occurred_at=AS_OF - timedelta(days=1), activity_id="x")
+    first, second = (answer(bundle, ScoreRequest({}, rows, as_of=AS_OF)) for rows in ([one, other], [other, one]))
     assert figures(first) == figures(second)
 
 
 def test_a_lead_is_not_its_own_colleague(bundle: Bundle) -> None:
     """A CRM may send all that the company did, the lead's own rows among it."""
-    own = LeadActivity(type="demo_request", occurred_at=AS_OF - timedelta(days=1), lead_id="ana")
-    eva = LeadActivity(type="page_view", occurred_at=AS_OF - timedelta(days=2), lead_id="eva")
-    with_own, without = (answer(bundle, LeadRequest({"lead_id": "ana"}, [own], around, AS_OF)) for around in ([own, eva], [eva]))
+    own = Activity(type="demo_request", occurred_at=AS_OF - timedelta(days=1), lead_id="ana")
+    eva = Activity(type="page_view", occurred_at=AS_OF - timedelta(days=2), lead_id="eva")
+    with_own, without = (answer(bundle, ScoreRequest({"lead_id": "ana"}, [own], around, AS_OF)) for around in ([own, eva], [eva]))
     assert figures(with_own) == figures(without)
 
 
 def test_an_answer_that_says_yes_is_evidence(bundle: Bundle) -> None:
     """From the answer to the dimension: met, with the fact behind it; and where it was silent, the question to ask."""
-    silent = answer(bundle, LeadRequest({}, as_of=AS_OF))
-    said = answer(bundle, raised(LeadRequest({}, as_of=AS_OF), "budget", "approved"))
+    silent = answer(bundle, ScoreRequest({}, as_of=AS_OF))
+    said = answer(bundle, raised(ScoreRequest({}, as_of=AS_OF), "budget", "approved"))
     assert (silent.bant.budget.status, silent.bant.budget.question is not None) == ("unknown", True)
     assert said.bant.budget.status == "met"
     assert said.bant.budget.evidence[0].source == "answer"
@@ -261,11 +262,11 @@ def test_the_time_zone_of_an_instant_is_no_matter(bundle: Bundle) -> None:
 
     elsewhere = timezone(timedelta(hours=-7))
     visit = AS_OF - timedelta(hours=5)
-    here = LeadRequest({}, [LeadActivity(type="page_view", occurred_at=visit, url="/pricing")], as_of=AS_OF)
-    there = LeadRequest(
-        {}, [LeadActivity(type="page_view", occurred_at=visit.astimezone(elsewhere), url="/pricing")], as_of=AS_OF.astimezone(elsewhere)
+    here = ScoreRequest({}, [Activity(type="page_view", occurred_at=visit, url="/pricing")], as_of=AS_OF)
+    there = ScoreRequest(
+        {}, [Activity(type="page_view", occurred_at=visit.astimezone(elsewhere), url="/pricing")], as_of=AS_OF.astimezone(elsewhere)
     )
-    naive = LeadRequest(
-        {}, [LeadActivity(type="page_view", occurred_at=visit.replace(tzinfo=None), url="/pricing")], as_of=AS_OF.replace(tzinfo=None)
+    naive = ScoreRequest(
+        {}, [Activity(type="page_view", occurred_at=visit.replace(tzinfo=None), url="/pricing")], as_of=AS_OF.replace(tzinfo=None)
     )
     assert figures(answer(bundle, here)) == figures(answer(bundle, there)) == figures(answer(bundle, naive))

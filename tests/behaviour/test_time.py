@@ -30,8 +30,9 @@ from models.decision import Decision
 from models.encoder import Encoder
 from models.inputs import InputSpec
 from models.qualification import Policy
+from models.request import Activity, ScoreRequest
 from models.score_file import score_file
-from models.scoring import LeadActivity, LeadRequest, score_columns, score_requests
+from models.scoring import score_columns, score_requests
 from tests.behaviour.told import (
     FEATURES,
     FIELDS,
@@ -239,11 +240,11 @@ def _shown_once(when: datetime, zone: str) -> bool:
     return local.replace(fold=0).utcoffset() == local.replace(fold=1).utcoffset()
 
 
-def request(crm: Crm, who: str = "ana", as_of: datetime = NOW) -> LeadRequest:
+def request(crm: Crm, who: str = "ana", as_of: datetime = NOW) -> ScoreRequest:
     """What a CRM sends that keeps no field history: the lead as it is, all that it and its colleagues did."""
 
-    def sent(one: Did) -> LeadActivity:
-        return LeadActivity(
+    def sent(one: Did) -> Activity:
+        return Activity(
             type=one.type,
             occurred_at=one.occurred,
             activity_id=one.id or None,
@@ -256,10 +257,10 @@ def request(crm: Crm, who: str = "ana", as_of: datetime = NOW) -> LeadRequest:
 
     own, others = of_one(crm, who)
     lead = {"lead_id": who, "created_at": "2025-01-01T00:00:00Z", "job_title": "CTO", "employees": 40, "plan": "pro", "vip": True}
-    return LeadRequest(lead, [sent(one) for one in own], [sent(one) for one in others], as_of)
+    return ScoreRequest(lead, [sent(one) for one in own], [sent(one) for one in others], as_of)
 
 
-def decided(bundle: Bundle, one: LeadRequest) -> Decision:
+def decided(bundle: Bundle, one: ScoreRequest) -> Decision:
     (answer,) = score_requests(bundle, [one], bundle.policy)
     assert isinstance(answer, Decision)
     return structs.replace(answer, missing=[])  # which counts what was ignored

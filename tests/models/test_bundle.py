@@ -19,7 +19,8 @@ import pytest
 from models.bundle import FORMAT, Bundle, BundleDamaged, GoldenDiffers, write_bundle
 from models.calibration import ScoreScale, fit_calibration
 from models.qualification import PolicyInvalid
-from models.scoring import LeadRequest, score_requests
+from models.request import ScoreRequest
+from models.scoring import score_requests
 from tests.trained import copied
 
 ROOT = Path(__file__).parents[2]
@@ -158,7 +159,7 @@ class TestDamage:
 class TestWriting:
     def test_what_is_read_back_scores_alike(self, flat_bundle: Bundle, tmp_path: Path) -> None:
         again = write_bundle(tmp_path / "again", **parts(flat_bundle))
-        requests = [LeadRequest({"visits": n, "origin": "web", "size": n * 3.7}, as_of=None) for n in range(9)]
+        requests = [ScoreRequest({"visits": n, "origin": "web", "size": n * 3.7}, as_of=None) for n in range(9)]
         from datetime import UTC, datetime
 
         for request in requests:

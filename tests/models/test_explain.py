@@ -17,8 +17,9 @@ from data.home import Home
 from models.bundle import Bundle
 from models.decision import Reason
 from models.explain import CannotScore, NoSuchLead, as_text, explain_lead
+from models.request import Activity, ScoreRequest
 from models.score_file import NeedsActivities, score_file
-from models.scoring import LeadActivity, LeadRequest, score_requests
+from models.scoring import score_requests
 from tests.trained import environment, flat_table, train_flat
 from training.dataset import FlatOptions
 
@@ -74,7 +75,7 @@ def test_the_figures_are_those_of_the_whole_file_and_of_a_request(answered: tupl
         assert (found.probability, found.low, found.high) == (row["probability"], row["probability_low"], row["probability_high"])
         assert (found.score, found.grade, found.decision) == (row["score"], row["grade"], row["decision"])
         body = {name: value for name, value in table[lead_id].items() if value}
-        (asked,) = score_requests(bundle, [LeadRequest(body, as_of=AS_OF)], bundle.policy)
+        (asked,) = score_requests(bundle, [ScoreRequest(body, as_of=AS_OF)], bundle.policy)
         assert not isinstance(asked, Exception)
         assert (asked.probability, asked.bant) == (found.probability, found.bant)
 
@@ -82,8 +83,8 @@ def test_the_figures_are_those_of_the_whole_file_and_of_a_request(answered: tupl
 def test_activities_of_a_request_move_nothing_that_was_learnt_without_any(answered: tuple[Bundle, Path]) -> None:
     bundle, leads = answered
     body = {name: value for name, value in flat_rows(leads)["00003"].items() if value}
-    said = LeadActivity("answer", datetime(2025, 1, 9, tzinfo=UTC), content="budget", value="approved")
-    alone, with_them = score_requests(bundle, [LeadRequest(body, as_of=AS_OF), LeadRequest(body, [said], as_of=AS_OF)], bundle.policy)
+    said = Activity("answer", datetime(2025, 1, 9, tzinfo=UTC), content="budget", value="approved")
+    alone, with_them = score_requests(bundle, [ScoreRequest(body, as_of=AS_OF), ScoreRequest(body, [said], as_of=AS_OF)], bundle.policy)
     assert not isinstance(alone, Exception)
     assert not isinstance(with_them, Exception)
     assert (alone.probability, alone.bant) == (with_them.probability, with_them.bant)

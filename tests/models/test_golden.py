@@ -14,10 +14,11 @@ from models.bundle import Bundle
 from models.encoder import Encoder
 from models.golden import invent, read_golden
 from models.inputs import InputSpec
-from models.scoring import LeadRequest, Scorer, _Batch, score_columns
+from models.request import ScoreRequest
+from models.scoring import Scorer, _Batch, score_columns
 
 
-def matrix(bundle: Bundle, requests: list[LeadRequest]) -> np.ndarray[tuple[int, int], np.dtype[np.float64]]:
+def matrix(bundle: Bundle, requests: list[ScoreRequest]) -> np.ndarray[tuple[int, int], np.dtype[np.float64]]:
     batch = _Batch(bundle.scorer)
     for request in requests:
         batch.add(request)

@@ -15,7 +15,8 @@ from models.bundle import Bundle
 from models.encoder import Encoder
 from models.inputs import InputSpec
 from models.reasons import Reasons
-from models.scoring import LeadActivity, LeadRequest, score_requests
+from models.request import Activity, ScoreRequest
+from models.scoring import score_requests
 
 AS_OF = datetime(2026, 1, 1, tzinfo=UTC)
 SIGNALS = tuple(catalogue().values())
@@ -119,22 +120,22 @@ class TestOfABundle:
         assert np.array_equal(margin, event_bundle.model.margin(X))
 
     def test_exact_reasons_on_request_leave_the_probability_alone(self, event_bundle: Bundle) -> None:
-        request = LeadRequest(
-            {"source": "web"}, [LeadActivity(type="page_view", occurred_at=AS_OF - timedelta(days=1), url="/pricing")], as_of=AS_OF
+        request = ScoreRequest(
+            {"source": "web"}, [Activity(type="page_view", occurred_at=AS_OF - timedelta(days=1), url="/pricing")], as_of=AS_OF
         )
         path, exact = (score_requests(event_bundle, [request], event_bundle.policy, explain=how)[0] for how in ("path", "shap"))
         assert path.probability == exact.probability
 
     def test_reasons_come_strongest_first(self, flat_bundle: Bundle) -> None:
         (answer,) = score_requests(
-            flat_bundle, [LeadRequest({"visits": 9, "origin": "web", "size": 900.0}, as_of=AS_OF)], flat_bundle.policy
+            flat_bundle, [ScoreRequest({"visits": 9, "origin": "web", "size": 900.0}, as_of=AS_OF)], flat_bundle.policy
         )
         strengths = [abs(reason.contribution) for reason in answer.reasons]
         assert strengths == sorted(strengths, reverse=True)
         assert answer.reasons[0].sentence == "visits is 9."
 
     def test_fit_and_engagement_are_sums_of_their_families(self, event_bundle: Bundle) -> None:
-        (answer,) = score_requests(event_bundle, [LeadRequest({"job_title": "CTO"}, as_of=AS_OF)], event_bundle.policy, reasons=200)
+        (answer,) = score_requests(event_bundle, [ScoreRequest({"job_title": "CTO"}, as_of=AS_OF)], event_bundle.policy, reasons=200)
         assert answer.fit is not None
         assert answer.engagement is not None
         assert {reason.family for reason in answer.reasons} <= set(event_bundle.families)

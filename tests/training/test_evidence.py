@@ -16,7 +16,8 @@ from data.project import BadProject
 from features.engine import evaluate
 from models.bundle import Bundle
 from models.explain import explain_lead
-from models.scoring import LeadActivity, LeadRequest, _Batch, score_requests
+from models.request import Activity, ScoreRequest
+from models.scoring import _Batch, score_requests
 from tests.trained import flat_table, train_events, write_events
 from training.dataset import Dataset, FlatOptions, from_flat, from_project
 
@@ -81,7 +82,7 @@ def test_training_a_file_and_a_request_read_the_same_evidence_to_the_last_bit(
     compared = 0
     for row in range(0, len(data), 97):
         lead_id, as_of = data.lead_ids[data.lead[row]], datetime.fromtimestamp(int(data.as_of[row]) / 1e6, UTC)
-        request = LeadRequest(body(leads[lead_id]), activities_of(project, lead_id), as_of=as_of)
+        request = ScoreRequest(body(leads[lead_id]), activities_of(project, lead_id), as_of=as_of)
         batch = _Batch(bundle.scorer)
         batch.add(request)
         table = evaluate(bundle.scorer.plan, *batch.columns())
@@ -93,17 +94,17 @@ def test_training_a_file_and_a_request_read_the_same_evidence_to_the_last_bit(
     for lead_id in list(leads)[:5]:
         by_file = explain_lead(bundle, bundle.policy, project.with_name("leads.csv"), lead_id, **files)
         (by_body,) = score_requests(
-            bundle, [LeadRequest(body(leads[lead_id]), activities_of(project, lead_id), as_of=AS_OF)], bundle.policy
+            bundle, [ScoreRequest(body(leads[lead_id]), activities_of(project, lead_id), as_of=AS_OF)], bundle.policy
         )
         assert not isinstance(by_body, Exception)
         assert by_body.bant == by_file.bant
 
 
 def test_an_answer_nobody_knows_is_no_error_but_is_named(event_bundle: Bundle) -> None:
-    asked = [LeadActivity("answer", datetime(2025, 2, 1, tzinfo=UTC), content=name, value="42") for name in ("shoe size", "budget", "")]
+    asked = [Activity("answer", datetime(2025, 2, 1, tzinfo=UTC), content=name, value="42") for name in ("shoe size", "budget", "")]
     one, other = score_requests(
         event_bundle,
-        [LeadRequest({"lead_id": "a"}, asked, as_of=AS_OF), LeadRequest({"lead_id": "b"}, asked[1:2], as_of=AS_OF)],
+        [ScoreRequest({"lead_id": "a"}, asked, as_of=AS_OF), ScoreRequest({"lead_id": "b"}, asked[1:2], as_of=AS_OF)],
         event_bundle.policy,
     )
     assert not isinstance(one, Exception)
@@ -138,11 +139,11 @@ def body(row: dict[str, str]) -> dict[str, Any]:
     return {name: value for name, value in row.items() if value}
 
 
-def activities_of(project: Path, lead_id: str) -> list[LeadActivity]:
+def activities_of(project: Path, lead_id: str) -> list[Activity]:
     found = []
     for row in rows(project.with_name("activities.csv")):
         if row["lead_id"] == lead_id:
             times = {name: datetime.fromisoformat(row[name]) for name in ("occurred_at", "recorded_at")}
             texts = {name: row[name] or None for name in ("activity_id", "url", "content", "value")}
-            found.append(LeadActivity(row["type"], **times, **texts))  # type: ignore[arg-type]  # as the columns hold them
+            found.append(Activity(row["type"], **times, **texts))  # type: ignore[arg-type]  # as the columns hold them
     return found

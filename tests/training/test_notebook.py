@@ -92,13 +92,14 @@ class TestTheSteps:
     def test_scores_are_those_of_the_service(self, event_bundle: Bundle, crm: Crm) -> None:
         from datetime import UTC, datetime
 
-        from models.scoring import LeadRequest, score_requests
+        from models.request import ScoreRequest
+        from models.scoring import score_requests
 
         lead = crm.leads.iloc[[11]]
         scored = event_bundle.score(lead, crm.activities.iloc[:0], as_of="2025-04-30")
         given = {str(name): value for name, value in lead.iloc[0].items() if pd.notna(value)}
         given |= {"created_at": given["created_at"].isoformat(), "employees": float(given["employees"])}
-        request = LeadRequest(given, account_activities=[], as_of=datetime(2025, 4, 30, tzinfo=UTC))
+        request = ScoreRequest(given, account_activities=[], as_of=datetime(2025, 4, 30, tzinfo=UTC))
         (answer,) = score_requests(event_bundle, [request], event_bundle.policy)
         assert not isinstance(answer, Exception)
         assert scored["probability"].tolist() == [answer.probability]
