@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-import secrets as random
 from collections.abc import Callable, Collection
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from data.schema import erasures, secrets
+from data.own_secrets import secret_within
+from data.schema import erasures
 
 __all__ = ["TOMBSTONE", "digester", "erased_at"]
 
@@ -36,9 +36,5 @@ def erased_at(connection: Connection, lead_ids: Collection[str]) -> dict[str, in
 
 def digester(connection: Connection) -> Callable[[str], str]:
     """What makes of a lead's id the name that its tombstone bears. The secret is drawn when the first lead is erased."""
-    key = connection.execute(sa.select(secrets.c.value).where(secrets.c.name == _NAME)).scalar()
-    if key is None:
-        key = random.token_hex(32)
-        connection.execute(secrets.insert().values(name=_NAME, value=key))
-    secret = bytes.fromhex(key)
+    secret = secret_within(connection, _NAME)
     return lambda lead_id: hmac.new(secret, lead_id.encode(), hashlib.sha256).hexdigest()

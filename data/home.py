@@ -43,7 +43,7 @@ class Setting:
     meaning: str
     choices: tuple[str, ...] = ()
     secret: bool = False
-    """Whether the value may hold a password, so that it is masked wherever it is shown."""
+    """Whether the value is or may hold a password, so that it is masked wherever it is shown."""
     in_file: bool = True
     """Whether `tamiz.toml` may set it too; what other programs read as well comes from the environment alone."""
 
@@ -58,8 +58,10 @@ class InForce:
 
     @property
     def shown(self) -> str:
-        """The value with the password of an address masked."""
-        return re.sub(r"(://[^:/@]*):[^@]*@", r"\1:***@", self.value) if self.setting.secret else self.value
+        """The value; of a secret that is an address all but its password, of any other nothing."""
+        if not self.setting.secret or not self.value:
+            return self.value
+        return re.sub(r"(://[^:/@]*):[^@]*@", r"\1:***@", self.value) if "://" in self.value else "***"
 
 
 SETTINGS = (
@@ -97,6 +99,23 @@ SETTINGS = (
         "",
         "host names, by commas, that webhooks may go to although they are on a private network or without TLS",
     ),
+    Setting(
+        "secret",
+        "TAMIZ_SECRET",
+        "",
+        "what sessions of the console are signed with, 32 characters or more; by default one that the installation draws itself",
+        secret=True,
+        in_file=False,
+    ),
+    Setting(
+        "proxy_password",
+        "TAMIZ_PROXY_PASSWORD",
+        "",
+        "password of a proxy that signs people in for the console; by default none is believed",
+        secret=True,
+        in_file=False,
+    ),
+    Setting("proxy_rights", "TAMIZ_PROXY_RIGHTS", "*=read", "what those may do, such as `*=read ana@acme.example=read+policy`"),
     Setting(
         "tracking",
         "MLFLOW_TRACKING_URI",

@@ -19,7 +19,7 @@ __all__ = ["Limits", "TooManyRequests"]
 
 
 class TooManyRequests(BadUsage, status=429):
-    """This API key may ask {rate:,} times a minute, and has: come again in {seconds} seconds, as `Retry-After` says."""
+    """{who} may ask {rate:,} times a minute, and has: come again in {seconds} seconds, as `Retry-After` says."""
 
     @property
     def headers(self) -> dict[str, str]:
@@ -33,7 +33,7 @@ class Limits:
         self._window: MovingWindowRateLimiter | None = None
         self._rates: dict[int, Any] = {}
 
-    def take(self, prefix: str, rate: int) -> None:
+    def take(self, prefix: str, rate: int, who: str = "This API key") -> None:
         """Counts a request; raises TooManyRequests where it is one too many."""
         from limits import RateLimitItemPerMinute  # a tenth of a second, once, and only where a key has a rate
         from limits.storage import MemoryStorage
@@ -46,4 +46,4 @@ class Limits:
             item = self._rates[rate] = RateLimitItemPerMinute(rate)
         if not self._window.hit(item, prefix):
             free = self._window.get_window_stats(item, prefix).reset_time - time.time()
-            raise TooManyRequests(rate=rate, seconds=max(1, math.floor(free) + 1))
+            raise TooManyRequests(who=who, rate=rate, seconds=max(1, math.floor(free) + 1))

@@ -29,6 +29,8 @@ from serving.schemas import BatchAnswer, BatchRequest, ModelAnswer
 
 __all__ = ["describe", "operation", "operation_id"]
 
+_TOO_MANY = TooManyRequests(who="This API key", rate=600, seconds=3)
+
 _KEPT = tuple(getattr(module, name) for module in (lead_schemas, work_schemas, audit_schemas) for name in module.__all__)
 _STRUCTS: tuple[type, ...] = (ScoreRequest, Decision, BatchRequest, BatchAnswer, ModelAnswer, Problem, *_KEPT)
 _MODELS: tuple[type[BaseModel], ...] = (PublishRequest, RollbackRequest, PreviewRequest, PolicyAnswer, PolicyHistory, PreviewAnswer)
@@ -47,7 +49,10 @@ _WHEN: dict[int, tuple[str, TamizError | None]] = {
         problems.Unprocessable("Expected `str`, got `int` - at `$.as_of`"),
     ),
     428: ("`If-Match` is missing.", problems.PreconditionRequired()),
-    429: ("The key has asked as often as it may in a minute; `Retry-After` says when to come again.", TooManyRequests(rate=600, seconds=3)),
+    429: (
+        "The key has asked as often as it may in a minute; `Retry-After` says when to come again.",
+        _TOO_MANY,
+    ),
     500: ("Something went wrong inside.", None),
     503: ("No model serves yet, or the ledger cannot be written: nothing was kept, send it again.", problems.ModelNotReady()),
 }

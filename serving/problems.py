@@ -32,6 +32,7 @@ __all__ = [
     "Problem",
     "ProblemResponse",
     "ScopeMissing",
+    "TokenMissing",
     "Unprocessable",
     "problem_of",
     "problem_response",
@@ -97,6 +98,10 @@ class KeyWrong(BadUsage, status=401):
 
 class ScopeMissing(BadUsage, status=403):
     """The API key may not do this: it lacks the scope `{scope}`. `tamiz keys create --scope {scope}` makes one that may."""
+
+
+class TokenMissing(BadUsage, status=403):
+    """This call came from a browser without the token of its page (`X-CSRF-Token`): load the page again. A program sends a key instead."""
 
 
 class HostRefused(BadUsage, status=403):

@@ -13,9 +13,11 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 from data.crm import Crm
+from data.own_secrets import secret
 from data.store import Store
 from serving.decider import Decider, note_runtime
 from serving.forgetting import forget_erased
+from serving.identity import ByKey, ByProxy, Seal
 from serving.ledger import Ledger
 from serving.metrics import Metrics
 from serving.model_store import ModelStore
@@ -42,8 +44,14 @@ async def running(settings: Settings) -> AsyncIterator[Service]:
     policies = Policies(store, quick)
     doorkeeper = Doorkeeper(settings.auth, quick)
     metrics = Metrics(models, ledger)
+    seal = Seal(lambda: settings.secret.encode() or secret(store, "sessions"))
+    sessions = ByKey(doorkeeper, seal)
+    by_proxy = (ByProxy(settings.proxy_password, settings.proxy_rights, seal),) if settings.proxy_password else ()
     decider = Decider(models, policies, ledger, note_runtime(store))
-    service = Service(settings, store, Crm(store), doorkeeper, models, policies, ledger, decider, metrics, Previews(), _file_of(store))
+    service = Service(
+        settings, store, Crm(store), doorkeeper, models, policies, ledger, decider, metrics, Previews(), seal, sessions,
+        (sessions, *by_proxy), _file_of(store),
+    )  # fmt: skip
     models.refresh()
     if models.loaded is None and models.last_failure is None:  # a refusal has said so itself
         _log.warning("no model serves yet: run `tamiz promote`, then `tamiz pull`")

@@ -14,6 +14,7 @@ import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import TYPE_CHECKING
 
 from starlette.datastructures import Headers
 
@@ -22,9 +23,11 @@ from data.quick import Quick
 from data.store import ApiKey, now
 from serving.limits import Limits
 from serving.problems import KeyMissing, KeyWrong, ScopeMissing
-from serving.settings import Auth
 
-__all__ = ["SCOPES", "Caller", "Doorkeeper", "UnknownScope", "is_loopback", "names_this_machine", "new_key"]
+if TYPE_CHECKING:
+    from serving.settings import Auth
+
+__all__ = ["LOCAL", "SCOPES", "Caller", "Doorkeeper", "UnknownScope", "is_loopback", "names_this_machine", "new_key"]
 
 SCOPES = ("score", "ingest", "read", "policy", "admin")
 _NOBODY = hashlib.sha256(b"").hexdigest()
@@ -46,7 +49,8 @@ class Caller:
         return "admin" in self.scopes or not self.scopes.isdisjoint(scopes)
 
 
-_LOCAL = Caller("local", frozenset({"admin"}))
+LOCAL = Caller("local", frozenset({"admin"}))
+"""Whoever sits at this machine, with TAMIZ_AUTH=dev."""
 
 
 class Doorkeeper:
@@ -63,9 +67,10 @@ class Doorkeeper:
         given = headers.get("authorization")
         if given is None:
             if self._open:
-                return _LOCAL
+                return LOCAL
             raise KeyMissing(scope=scopes[0])
-        caller = self._holder(given)
+        kind, _, key = given.partition(" ")
+        caller = self.holder(key.strip() if kind.lower() == "bearer" else "")
         if not caller.may(*scopes):
             raise ScopeMissing(scope=scopes[0])
         return caller
@@ -75,16 +80,28 @@ class Doorkeeper:
         used, self._used = self._used, {}
         return used
 
-    def _holder(self, given: str) -> Caller:
-        kind, _, key = given.partition(" ")
-        prefix, _, secret = key.strip().partition(".")
+    def holder(self, key: str) -> Caller:
+        """Who holds this key; KeyWrong where it is not in force."""
+        prefix, _, secret = key.partition(".")
         digest = hashlib.sha256(secret.encode()).hexdigest()
-        row = self._quick.key(prefix) if kind.lower() == "bearer" else None
-        sha256, scopes, expires, revoked, rate = row or (_NOBODY, "", None, 0, None)
-        at = now()
-        valid = hmac.compare_digest(digest, sha256) and row is not None
-        if not valid or revoked is not None or (expires is not None and expires <= at):
+        row = self._quick.key(prefix) if prefix else None
+        valid = hmac.compare_digest(digest, row[0] if row else _NOBODY)
+        caller = self._in_force(prefix, row) if valid else None
+        if caller is None:
             raise KeyWrong
+        return caller
+
+    def still_in_force(self, prefix: str) -> Caller | None:
+        """Who holds the key of this prefix, as long as it is in force: for whoever has shown the whole key before."""
+        return self._in_force(prefix, self._quick.key(prefix))
+
+    def _in_force(self, prefix: str, row: tuple[str, str, int | None, int | None, int | None] | None) -> Caller | None:
+        if row is None:
+            return None
+        _, scopes, expires, revoked, rate = row
+        at = now()
+        if revoked is not None or (expires is not None and expires <= at):
+            return None
         self._used[prefix] = at
         if rate is not None:
             self._limits.take(prefix, rate)

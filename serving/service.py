@@ -13,17 +13,19 @@ from starlette.requests import Request
 from data.crm import Crm
 from data.store import Store
 from serving.decider import Decider
+from serving.identity import ByKey, Identity, Seal, Visitor, admit_visitor, visitor_of
 from serving.ledger import Ledger
 from serving.metrics import Metrics
 from serving.model_store import ModelStore
 from serving.policies import Policies
+from serving.problems import ScopeMissing
 from serving.security import Caller, Doorkeeper
 from serving.settings import Settings
 
 if TYPE_CHECKING:
     from serving.previews import Previews
 
-__all__ = ["Service", "admit", "service_of"]
+__all__ = ["Service", "admit", "service_of", "visitor_at"]
 
 
 @dataclass(frozen=True)
@@ -40,6 +42,10 @@ class Service:
     decider: Decider
     metrics: Metrics
     previews: Previews
+    seal: Seal
+    sessions: ByKey
+    identities: tuple[Identity, ...]
+    """The ways of telling who sits at a browser."""
     store_file: int = -1
     """Which file the SQLite store was when it was opened: its inode."""
     tasks: set[asyncio.Task[None]] = field(default_factory=set)
@@ -68,6 +74,20 @@ def service_of(request: Request) -> Service:
 
 
 def admit(request: Request, *scopes: str) -> tuple[Service, Caller]:
-    """The service, and the caller if it may do this."""
+    """The service, and the caller if it may do this: the holder of the key that was sent, else whoever sits at the browser."""
     service = service_of(request)
+    given = request.headers.get("authorization")
+    if given is None or given[:6].lower() == "basic ":
+        visitor = visitor_at(request)
+        if visitor is not None:
+            caller = admit_visitor(request, visitor)
+            if not caller.may(*scopes):
+                raise ScopeMissing(scope=scopes[0])
+            return service, caller
     return service, service.doorkeeper.admit(request.headers, *scopes)
+
+
+def visitor_at(request: Request) -> Visitor | None:
+    """Who sits at the browser, where people have to sign in."""
+    service = service_of(request)
+    return None if service.settings.auth == "dev" else visitor_of(request, service.identities)

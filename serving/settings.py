@@ -7,19 +7,21 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import time
 from pathlib import Path
 from typing import Literal, cast
 
-from data.home import BadSetting, Home, resolve
+from data.home import BadSetting, Home, InForce, resolve
 from serving.logs import Form
+from serving.security import SCOPES
 
 __all__ = ["Auth", "Logged", "Settings", "Where", "time_of_day"]
 
 Auth = Literal["required", "dev"]
 Where = Literal["inside", "beside"]
 Logged = Literal["slow", "all"]
+SHORTEST_SECRET = 32
 
 
 @dataclass(frozen=True)
@@ -47,6 +49,12 @@ class Settings:
     """Which requests are in it: those that failed or took longer than a second, or all."""
     webhook_allow: tuple[str, ...] = ()
     """Hosts that a webhook may go to although their addresses are private, and without TLS."""
+    secret: str = field(default="", repr=False)
+    """What sessions are signed with; empty: the installation draws its own."""
+    proxy_password: str = field(default="", repr=False)
+    """What a proxy that has signed people in says to be believed; empty: none is."""
+    proxy_rights: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    """What each of them may do; `*`: everybody else."""
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] | None = None) -> Settings:
@@ -60,8 +68,28 @@ class Settings:
         form = cast("Form", resolve("log", environment).value)  # one of its choices
         home = Home.from_environment(environment)
         return cls(
-            home.root, home.database, auth, worker=worker, nightly=nightly.value, log=form, log_requests=logged, webhook_allow=allowed
-        )
+            home.root, home.database, auth, worker=worker, nightly=nightly.value, log=form, log_requests=logged, webhook_allow=allowed,
+            secret=_long_enough(resolve("secret", environment)), proxy_password=_long_enough(resolve("proxy_password", environment)),
+            proxy_rights=_rights(resolve("proxy_rights", environment)),
+        )  # fmt: skip
+
+
+def _long_enough(setting: InForce) -> str:
+    if 0 < len(setting.value) < SHORTEST_SECRET:
+        raise BadSetting(name=setting.setting.key, origin=setting.origin, value="…", expected=f"at least {SHORTEST_SECRET} characters")
+    return setting.value
+
+
+def _rights(setting: InForce) -> dict[str, frozenset[str]]:
+    """`*=read ana@acme.example=read+policy` → who may do what."""
+    found: dict[str, frozenset[str]] = {}
+    for one in setting.value.split():
+        name, _, scopes = one.rpartition("=")
+        found[name] = frozenset(scopes.split("+"))
+        if not name or not found[name] <= frozenset(SCOPES):
+            expected = f"names with scopes ({', '.join(SCOPES)}), such as *=read ana@acme.example=read+policy"
+            raise BadSetting(name=setting.setting.key, origin=setting.origin, value=setting.value, expected=expected)
+    return found
 
 
 def time_of_day(text: str) -> time | None:

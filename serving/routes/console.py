@@ -1,6 +1,6 @@
 """The pages of the console (`/`, `/queue`, `/leads/{lead_id}`) and the files that they load.
 
-The pages themselves hold no data and need no key; what they show they ask of the API, with the key that their user gives them.
+The pages themselves hold no data; what they show they ask of the API, in the name of whoever has signed in.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _STATIC = Path(__file__).resolve().parents[1] / "console" / "static"
 @router.get("/")
 async def thresholds(request: Request) -> Response:
     """What each threshold would do, and publishing it."""
-    return await page(request, "thresholds", scope="policy")
+    return await page(request, "thresholds", scope="read policy")
 
 
 @router.get("/queue")

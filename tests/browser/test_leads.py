@@ -46,6 +46,11 @@ def feed(address: str, leads: int, key: str | None = None) -> None:
         time.sleep(0.1)
 
 
+def sign_in(page: Any, key: str) -> None:
+    page.locator("#key").fill(key)
+    page.get_by_role("button", name="Sign in").click()
+
+
 def rows(page: Any) -> Any:
     return page.locator("#rows > tr")
 
@@ -160,17 +165,22 @@ def test_one_key_opens_every_page_and_one_without_the_scope_is_refused(serve: Se
     store.add_key(feed_with[1])
     feed(address, 2, feed_with[0])
     page = visit(f"{address}/queue")
-    page.locator("#key").fill(blind[0])
-    page.get_by_role("button", name="Sign in").click()
+    sign_in(page, blind[0])
     page.get_by_text("lacks the scope read").wait_for()
-    page.locator("#key").fill(seeing[0])
-    page.get_by_role("button", name="Sign in").click()
+    page.get_by_role("button", name="Sign out").click()
+    sign_in(page, seeing[0])
+    page.get_by_role("link", name="Queue").click()
     everyone(page)
     rows(page).first.locator("a").click()
     page.wait_for_selector("#decisions > li")
     page.get_by_role("link", name="Thresholds").click()
-    page.wait_for_selector("#publish")
     page.wait_for_selector("#work:not([hidden])")
+    page.get_by_text("To publish them, sign in with a key that has the scope policy.").wait_for()
+    page.locator("#mql-slider").fill("0.01")
+    assert page.locator("#publish-button").is_disabled()
+    rest = page.locator("#mql-figures").inner_text()
+    page.locator("#reset").click()
+    assert page.locator("#mql-figures").inner_text() != rest
 
 
 @pytest.mark.parametrize(("width", "scheme"), [(390, "dark"), (1280, "light")])

@@ -99,7 +99,9 @@ def test_two_marketers_at_once_do_not_overwrite_each_other(serve: Callable[[str]
     bea.get_by_text("Published as version 2.").wait_for()
 
 
-def test_where_keys_are_required_the_page_asks_for_one(serve: Callable[[str], str], visit: Callable[..., Any], home: Path) -> None:
+def test_where_keys_are_required_one_is_asked_for_and_then_publishes(
+    serve: Callable[[str], str], visit: Callable[..., Any], home: Path
+) -> None:
     address = serve("required")
     page = visit(address)
     page.locator("#key").fill("tmz_wrong.key")
@@ -110,6 +112,11 @@ def test_where_keys_are_required_the_page_asks_for_one(serve: Callable[[str], st
     page.locator("#key").fill(key)
     page.get_by_role("button", name="Sign in").click()
     page.wait_for_selector("#work:not([hidden])")
+    page.locator("#mql-slider").fill("0.01")
+    page.locator("#publish-button").click()
+    page.get_by_text("Published as version 1.").wait_for()
+    page.reload()
+    page.get_by_text(f"{key.partition('.')[0]},").first.wait_for()
 
 
 def test_the_line_of_the_chart_says_at_the_handle_what_the_tile_says(serve: Callable[[str], str], visit: Callable[..., Any]) -> None:

@@ -50,7 +50,10 @@ export const since = (time) => element("time", { datetime: time, title: when(tim
 
 // ------------------------------------------------------------------------------------------------ the API
 
-const KEY = "tamiz-key";
+const { token, rights } = document.body.dataset;
+
+/** Whether whoever sits here may do this; the API says so again. */
+export const may = (scope) => rights.split(" ").includes(scope);
 
 export class Refused extends Error {
   constructor(status, problem) {
@@ -60,57 +63,39 @@ export class Refused extends Error {
 }
 
 export async function call(path, { method = "GET", body, headers = {} } = {}) {
-  const key = sessionStorage.getItem(KEY);
   let response;
   try {
     response = await fetch(path, {
       method,
-      headers: { ...headers, ...(key ? { Authorization: `Bearer ${key}` } : {}), ...(body ? { "Content-Type": "application/json" } : {}) },
+      headers: { ...headers, ...(method === "GET" ? {} : { "X-CSRF-Token": token }), ...(body ? { "Content-Type": "application/json" } : {}) },
       body: body ? JSON.stringify(body) : undefined,
     });
   } catch {
     throw new Refused(0, { detail: _("The service does not answer. Is it still running?") });
   }
   const answer = await response.json().catch(() => null);
+  if (response.status === 401) location.assign(`/sign-in?next=${encodeURIComponent(location.pathname + location.search)}`);
   if (!response.ok) throw new Refused(response.status, answer);
   return { answer, etag: response.headers.get("ETag") };
 }
 
 // ------------------------------------------------------------------------------------------------ how a page begins
 
-/** Asks for a key; `wrong` when the one that was given will not do. */
-export function signIn(wrong) {
-  $("work").hidden = $("loading").hidden = true;
-  $("sign-in").hidden = false;
-  $("notice").hidden = !wrong;
-  if (wrong) $("notice").textContent = _("This key is not valid here: it is unknown, expired, revoked, or lacks the scope {scope}.", { scope: document.body.dataset.scope });
-  $("key").value = "";
-  $("key").focus();
-}
-
-/** Runs `load` once there is a key, and shows what it has made; `titles` says what an answer's status means on this page. */
+/** Runs `load` and shows what it has made; `titles` says what an answer's status means on this page. */
 export function begin(load, titles = {}) {
   const start = async () => {
-    $("notice").hidden = $("sign-in").hidden = true;
-    if (document.body.dataset.asksForKey === "yes" && !sessionStorage.getItem(KEY)) return signIn(false);
+    $("notice").hidden = true;
     $("loading").hidden = false;
     try {
       await load();
     } catch (error) {
       if (!(error instanceof Refused)) throw error;
       $("work").hidden = true;
-      if (error.status === 401) sessionStorage.removeItem(KEY);
-      if (error.status === 401 || error.status === 403) return signIn(true);
       complain(titles[error.status] ?? _("That did not work"), error.message, start);
     } finally {
       $("loading").hidden = true;
     }
   };
-  $("sign-in").addEventListener("submit", (event) => {
-    event.preventDefault();
-    sessionStorage.setItem(KEY, $("key").value.trim());
-    start();
-  });
   start();
   return start;
 }

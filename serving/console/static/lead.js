@@ -1,6 +1,6 @@
 // One lead: what was decided and why, what is known of it and what to ask, what it did, and every decision with its receipt.
 
-import { $, _, begin, call, clock, day, element, locale, percent, Refused, since, tenth, when, whole } from "./console.js";
+import { $, _, begin, call, clock, day, element, locale, may, percent, Refused, since, tenth, when, whole } from "./console.js";
 import * as names from "./names.js";
 import { between, dimensions, interval, limit, sentence, tag, who } from "./leads.js";
 import { verdict } from "./verdict.js";
@@ -132,6 +132,7 @@ function entry(one) {
     element("details", {}, element("summary", {}, _("Receipt")), element("dl", { class: "receipt" }, lines.map(([name, value]) => element("div", {}, element("dt", {}, name), element("dd", {}, value ?? "–"))))));
 }
 
+$("again").disabled = !may("score");
 $("more").addEventListener("click", async () => timeline((await call(`${path}?limit=${ALL}`)).answer));
 $("again").addEventListener("click", async () => {
   $("again").disabled = true;
@@ -143,7 +144,7 @@ $("again").addEventListener("click", async () => {
     if (!(error instanceof Refused)) throw error;
     $("outcome").textContent = `${_("That did not work")}: ${error.message}`;
   } finally {
-    $("again").disabled = false;
+    $("again").disabled = !may("score");
   }
 });
 begin(load, { 404: _("There is no such lead"), 503: _("No model serves yet") });

@@ -1,6 +1,6 @@
 // The thresholds page: curves come once, and every move of a slider is answered from them here; publishing goes to the API.
 
-import { $, _, begin, call, element, locale, percent, Refused, signIn, tenth, when, whole } from "./console.js";
+import { $, _, begin, call, element, locale, may, percent, Refused, tenth, when, whole } from "./console.js";
 
 const queues = ["mql", "sql"];
 
@@ -109,7 +109,8 @@ function changes() {
     after: percent.format(state.draft[queue][edge]),
   }));
   $("changes").replaceChildren(...(lines.length ? lines : [_("Nothing differs from what is published.")]).map((line) => element("li", {}, line)));
-  $("publish-button").disabled = $("reset").disabled = found.length === 0;
+  $("reset").disabled = found.length === 0;
+  $("publish-button").disabled = found.length === 0 || !may("policy");
 }
 
 // ------------------------------------------------------------------------------------------------ the chart
@@ -206,7 +207,6 @@ async function change(act) {
     bad = true;
     const meanwhile = error.problem?.published;
     said = error.status === 412 && meanwhile ? _("Version {version} was published by {author} meanwhile. It is shown as the one in force now; your thresholds are kept. Publish again if you still want them.", { version: meanwhile.version, author: meanwhile.author ?? "–" }) : `${_("That did not work")}: ${error.message}`;
-    if (error.status === 401) return signIn(true);
   }
   await readPolicy(bad);
   $("outcome").classList.toggle("bad", bad);
@@ -236,7 +236,7 @@ function list(versions) {
       element("span", { class: "what" }, `${one.version} · MQL ${percent.format(mql.enter)} · SQL ${percent.format(sql.enter)}`),
       element("span", { class: "who" }, `${one.author}, ${when(one.published_at)}`),
       element("span", { class: "why" }, one.note || _("no note")),
-      place === 0 ? element("span", { class: "now" }, _("In force")) : again());
+      place === 0 ? element("span", { class: "now" }, _("In force")) : may("policy") && again());
   }));
 }
 

@@ -3,6 +3,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 from typing import Any, get_args
+from urllib.parse import quote
 
 import pytest
 
@@ -20,10 +21,10 @@ PAGES = ["/", "/queue", "/leads/L-1"]
 
 
 @pytest.mark.parametrize("address", PAGES)
-def test_a_page_holds_no_data_and_so_needs_no_key(guarded: Any, address: str) -> None:
-    answer = guarded.get(address)
-    assert answer.status_code == 200
-    assert 'data-asks-for-key="yes"' in answer.text
+def test_who_has_not_signed_in_is_shown_to_the_door_and_brought_back_afterwards(guarded: Any, address: str) -> None:
+    answer = guarded.get(f"{address}?lang=es", follow_redirects=False)
+    assert answer.status_code == 303
+    assert answer.headers["location"] == f"/sign-in?next={quote(address + '?lang=es', safe='')}"
 
 
 @pytest.mark.parametrize(
