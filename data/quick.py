@@ -1,37 +1,55 @@
 """The few statements of the scoring path, compiled once and run on the driver's own connection: microseconds each.
 
-In and out: plain values. Not for two threads at once. Raises StoreUnavailable, RowRefused; after a failure of the
-connection the next statement opens a new one.
+In and out: plain values. Not for two threads at once. Raises StoreUnavailable, RowRefused, Overtaken; after a failure of the
+connection the next statement opens a new one. Each connection keeps what it has read until another one writes, so what reads
+and writes for the same requests shares one.
 """
 
 from __future__ import annotations
 
 import contextlib
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from itertools import chain
 from typing import Any
+from zlib import crc32
 
 import msgspec
 import sqlalchemy as sa
 
+from data.errors import DependencyFailed
 from data.schema import api_keys, decisions, policies
 from data.store import RowRefused, Store, StoreUnavailable, cause_of, refused
 
-__all__ = ["COLUMNS", "Quick"]
+__all__ = ["COLUMNS", "Overtaken", "Quick", "StoreBusy"]
 
 _LATER = ("sequence", "erased_at")
 COLUMNS: tuple[str, ...] = tuple(one.name for one in decisions.columns if one.name not in _LATER)
 """Of a row that enters the ledger, in order."""
-_ID, _DECISION, _BEFORE, _ORIGIN = (COLUMNS.index(name) for name in ("decision_id", "decision", "previous_decision", "origin"))
+_ID, _LEAD, _DECISION, _BEFORE, _ORIGIN = (
+    COLUMNS.index(name) for name in ("decision_id", "lead_id", "decision", "previous_decision", "origin")
+)
+_LEDGER_LOCK = 7_264_903
+"""First half of PostgreSQL's advisory locks that whoever enters decisions on leads holds; the second is one of so many parts."""
+_PARTS = 256
+
+
+class Overtaken(DependencyFailed, status=409):
+    """Another process keeps deciding on the same lead at the same moment: send it again."""
+
+
+class StoreBusy(StoreUnavailable):
+    """The store at {place} is being written to by somebody else ({cause}): nothing of this was kept. Try again."""
 
 
 class Quick:
     """A connection of the scoring path."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, *, waits: bool = True) -> None:
         self.place = store.place
+        self.is_sqlite = store.is_sqlite
         self._store = store
+        self._waits = waits
         dialect = store.engine.dialect
 
         def sql(statement: sa.ClauseElement) -> str:
@@ -40,8 +58,9 @@ class Quick:
         key = sa.select(api_keys.c.sha256, api_keys.c.scopes, api_keys.c.expires_at, api_keys.c.revoked_at, api_keys.c.rate)
         self._key = sql(key.where(api_keys.c.prefix == sa.bindparam("prefix")))
         self._policy = sql(sa.select(sa.func.max(policies.c.version)))
-        latest = sa.select(decisions.c.decision).where(decisions.c.lead_id == sa.bindparam("lead_id"))
-        self._latest = sql(latest.order_by(decisions.c.sequence.desc())) + " LIMIT 1"
+        listed = "json_each(?) AS one" if store.is_sqlite else "json_array_elements_text(CAST(%s AS json)) AS one(value)"
+        latest = "SELECT decision FROM decisions WHERE lead_id = one.value ORDER BY sequence DESC LIMIT 1"
+        self._latest = f"SELECT one.value, ({latest}) FROM {listed}"
         entered = sa.or_(decisions.c.previous_decision.is_(None), decisions.c.previous_decision != decisions.c.decision)
         of_lead = sa.select(decisions.c.scored_at).where(decisions.c.lead_id == sa.bindparam("lead_id"), entered)
         self._since = sql(of_lead.order_by(decisions.c.sequence.desc())) + " LIMIT 1"
@@ -54,9 +73,7 @@ class Quick:
         values = values.partition(" RETURNING ")[0]
         # Many rows in one statement: each statement gives the interpreter lock away and has to wait to get it back.
         self._inserts = [(size, f"{into} VALUES {', '.join([values] * size)}") for size in (64, 16, 4, 1)]
-        self._sqlite = store.is_sqlite
-        listed = "json_each(?)" if self._sqlite else "json_array_elements_text(CAST(%s AS json)) AS one(value)"
-        self._announce = f"INSERT INTO announcements (decision_id) SELECT value FROM {listed}"
+        self._announce = f"INSERT INTO announcements (decision_id) SELECT one.value FROM {listed}"
         self._connection: Any = None
         self._connect()
 
@@ -74,10 +91,10 @@ class Quick:
         row = self._one(self._policy)
         return row[0] if row else None
 
-    def latest_decision(self, lead_id: str) -> str | None:
-        """What was decided last about a lead."""
-        row = self._one(self._latest, lead_id)
-        return row[0] if row else None
+    def latest_decisions(self, lead_ids: Collection[str]) -> dict[str, str]:
+        """What was decided last about each of these leads that was ever decided about."""
+        rows = self._asked(self._latest, _listed(lead_ids)).fetchall()
+        return {lead_id: decision for lead_id, decision in rows if decision is not None}
 
     def decided_since(self, lead_id: str) -> int | None:
         """Since when the latest decision about a lead has stood."""
@@ -98,22 +115,26 @@ class Quick:
     def append(self, rows: Sequence[tuple[Any, ...]]) -> None:
         """Enters decisions (values in the order of `COLUMNS`) in one durable transaction: all of them or none.
 
-        What a lead of the store crossed to is announced in the same transaction, for `data/outbox.py` to pass on.
+        Each was made on top of what had been decided before; where another process has decided since, it is Overtaken. What a
+        lead of the store crossed to is announced in the same transaction, for `data/outbox.py` to pass on.
         """
+        crossed = [row[_ID] for row in rows if row[_ORIGIN] is not None and row[_DECISION] != row[_BEFORE]]
+        before: dict[str, str | None] = {}
+        for row in rows:
+            before.setdefault(row[_LEAD], row[_BEFORE])
         try:
-            crossed = [row[_ID] for row in rows if row[_ORIGIN] is not None and row[_DECISION] != row[_BEFORE]]
-            if len(rows) == 1 and not crossed:  # a statement by itself is a transaction
-                self._run(self._inserts[-1][1], rows[0])
-                return
-            self._run("BEGIN IMMEDIATE" if self._sqlite else "BEGIN", ())
+            self._begin(before)
             try:
+                found = dict(self._run(self._latest, (_listed(before),)).fetchall())
+                if found != before:
+                    raise Overtaken
                 place = 0
                 for size, insert in self._inserts:
                     while len(rows) - place >= size:
                         self._run(insert, list(chain.from_iterable(rows[place : place + size])))
                         place += size
                 if crossed:
-                    self._run(self._announce, (msgspec.json.encode(crossed).decode(),))
+                    self._run(self._announce, (_listed(crossed),))
                 self._run("COMMIT", ())
             except Exception:
                 self._undo()
@@ -134,10 +155,10 @@ class Quick:
         """Queries that see one state of the database, whoever writes meanwhile."""
         for last in (False, True):
             try:
-                self._run("BEGIN" if self._sqlite else "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY", ())
+                self._run("BEGIN" if self.is_sqlite else "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY", ())
                 break
             except Exception as error:
-                if last or self._sqlite or not self._is_lost(error):
+                if last or self.is_sqlite or not self._is_lost(error):
                     raise self._told(error) from error
                 self.close()  # a server that was restarted meanwhile: the next statement connects anew
         try:
@@ -152,25 +173,39 @@ class Quick:
                 connection.close()
 
     def _undo(self) -> None:
-        if self._sqlite and not self._connection.in_transaction:
+        if self.is_sqlite and not self._connection.in_transaction:
             return
         with contextlib.suppress(Exception):  # a lost connection has undone it already
             self._run("ROLLBACK", ())
 
+    def _begin(self, leads: Collection[str]) -> None:
+        """A transaction within which nobody else decides on these leads."""
+        if self.is_sqlite:
+            self._run("BEGIN IMMEDIATE", ())
+            return
+        parts = sorted(
+            {crc32(lead_id.encode("utf-8", "surrogatepass")) % _PARTS for lead_id in leads}
+        )  # in one order, or two would wait for each other
+        locks = ", ".join(f"pg_advisory_xact_lock({_LEDGER_LOCK}, {part})" for part in parts)
+        self._run(f"BEGIN; SELECT {locks}", ())
+
     def _one(self, statement: str, *values: object) -> Any:  # noqa: ANN401 - each caller knows what its statement selects
+        return self._asked(statement, *values).fetchone()
+
+    def _asked(self, statement: str, *values: object) -> Any:  # noqa: ANN401 - the driver's cursor
         try:
-            return self._run(statement, values).fetchone()
+            return self._run(statement, values)
         except Exception as error:
-            if self._sqlite or (self._connection is not None and not self._is_lost(error)):
+            if self.is_sqlite or (self._connection is not None and not self._is_lost(error)):
                 raise self._told(error) from error
         try:  # a server that was restarted meanwhile: what only reads may be asked again
             self._connect()
-            return self._run(statement, values).fetchone()
+            return self._run(statement, values)
         except Exception as error:
             raise self._told(error) from error
 
     def _run(self, statement: str, values: Sequence[object]) -> Any:  # noqa: ANN401 - the driver's cursor
-        if self._sqlite:
+        if self.is_sqlite:
             return self._connection.execute(statement, values)
         if self._connection is None:
             self._connect()
@@ -185,7 +220,9 @@ class Quick:
             pooled = self._store.engine.raw_connection()
             self._connection = pooled.driver_connection
             pooled.detach()
-        if not self._sqlite:
+        if self.is_sqlite and not self._waits:
+            self._connection.execute("PRAGMA busy_timeout = 0")
+        if not self.is_sqlite:
             self._connection.rollback()  # the pool has looked whether it lives
             self._connection.autocommit = True
 
@@ -196,12 +233,18 @@ class Quick:
 
     def _told(self, error: BaseException) -> Exception:
         """The error in our own terms."""
-        if isinstance(error, (StoreUnavailable, RowRefused)):
+        if isinstance(error, (StoreUnavailable, RowRefused, Overtaken)):
             return error
         if isinstance(error, sqlite3.IntegrityError) or refused(error):
             return RowRefused(cause=cause_of(error))
-        if isinstance(error, sqlite3.ProgrammingError) or (not isinstance(error, (sqlite3.Error, OSError)) and self._sqlite):
+        if isinstance(error, sqlite3.ProgrammingError) or (not isinstance(error, (sqlite3.Error, OSError)) and self.is_sqlite):
             raise error
-        if not self._sqlite and self._is_lost(error):
+        if not self.is_sqlite and self._is_lost(error):
             self.close()
-        return StoreUnavailable(place=self.place, cause=cause_of(error))
+        busy = getattr(error, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_BUSY
+        return (StoreBusy if busy else StoreUnavailable)(place=self.place, cause=cause_of(error))
+
+
+def _listed(values: Collection[str]) -> str:
+    """As one parameter of a statement."""
+    return msgspec.json.encode([*values]).decode()

@@ -316,11 +316,11 @@ class Store:
             rows = connection.execute(wanted.order_by(decisions.c.sequence.desc()).limit(limit))
             return [(row.sequence, bytes(row.answer)) for row in rows]
 
-    def quick(self) -> Quick:
-        """A connection of its own for the scoring path; close it when done."""
+    def quick(self, *, waits: bool = True) -> Quick:
+        """A connection of its own for the scoring path; close it when done. One that does not wait is StoreBusy while another writes."""
         from data.quick import Quick
 
-        quick = Quick(self)
+        quick = Quick(self, waits=waits)
         self._quick.append(quick)
         return quick
 

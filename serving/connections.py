@@ -1,12 +1,14 @@
 """A connection that waits for a caller only so long: ten seconds for a request's head, a minute for its body.
 
 In: what uvicorn's own protocol takes. Out: the same, but who sends a byte a second is answered 408 and let go, and what is
-no HTTP is answered in the one shape of errors. A whole request in one piece, as nearly all are, costs no timer.
+no HTTP is answered in the one shape of errors. A whole request in one piece, as nearly all are, costs no timer, and an
+answer's head leaves together with the first of its body: each write is a system call that wakes the caller.
 """
 
 from __future__ import annotations
 
 import asyncio
+from typing import Any, cast
 
 import msgspec
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
@@ -31,6 +33,7 @@ class Connection(HttpToolsProtocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn's own
         super().connection_made(transport)
+        self.transport = cast("asyncio.Transport", _InOnePiece(transport, self))
         self._wait_for("head")
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -90,3 +93,32 @@ class Connection(HttpToolsProtocol):
         head = f"HTTP/1.1 {answer.status_code} {msgspec.json.decode(body)['title']}\r\ncontent-type: {MEDIA_TYPE}\r\n"
         self.transport.write(f"{head}content-length: {len(body)}\r\nconnection: close\r\n\r\n".encode() + body)
         self.transport.close()
+
+
+class _InOnePiece:
+    """A transport that keeps an answer's head until its body begins, which uvicorn always says, even of an empty one."""
+
+    def __init__(self, transport: asyncio.Transport, connection: Connection) -> None:
+        self._transport = transport
+        self._connection = connection
+        self._begun: object = None
+        """The last exchange whose head has been written."""
+        self._head = b""
+
+    def write(self, data: bytes) -> None:
+        cycle = self._connection.cycle
+        if self._head:
+            data, self._head = self._head + data, b""
+        elif cycle is not self._begun and getattr(cycle, "response_started", False):  # there is none before the first request
+            self._begun, self._head = cycle, data
+            return
+        self._transport.write(data)
+
+    def close(self) -> None:
+        if self._head:
+            self._transport.write(self._head)
+            self._head = b""
+        self._transport.close()
+
+    def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - whatever else a transport has
+        return getattr(self._transport, name)

@@ -8,22 +8,25 @@ ledger, which is waited for.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import hashlib
 import os
 import platform
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib.metadata import PackageNotFoundError, version
 from itertools import groupby
 from random import Random
-from typing import cast
+from time import perf_counter
+from typing import TypeVar, cast
 
 import msgspec
 
 from data.crm import ActivityRow, Held, Override
 from data.errors import BadData, TamizError
+from data.quick import Overtaken
 from data.store import Store, now
 from models.decision import Decision, Outcome, Overridden
 from models.qualification import Policy
@@ -39,10 +42,15 @@ __all__ = ["Decider", "LeadIdMissing", "Stood", "overrule", "request_of", "runti
 REASONS = 3
 TOGETHER = 64
 """Requests that are scored in one go: more would make the first of them wait."""
+PATIENCE = 100e-6
+"""For how many seconds without a newcomer more are waited for: what is scored together costs a fraction, but not worth more waiting."""
+TRIES = 5
+"""How often a decision is made anew because another process has decided on the lead meanwhile."""
 _DAY = 86_400_000_000
 _WEEK = 7 * _DAY
 _THURSDAY = 3 * _DAY
 """1 January 1970 was a Thursday, three days after a Monday."""
+_T = TypeVar("_T")
 _encoder = msgspec.json.Encoder()
 _canonical = msgspec.json.Encoder(order="deterministic")
 
@@ -62,7 +70,9 @@ class _Waiting:
     request: ScoreRequest
     received: int
     idempotency: tuple[str, str] | None
-    scored: asyncio.Future[tuple[bytes, Decision, asyncio.Future[None]]]
+    durable: asyncio.Future[None]
+    answer: bytes = b""
+    decision: Decision | None = None
 
 
 @dataclass(frozen=True)
@@ -83,6 +93,8 @@ class Decider:
         self._ledger = ledger
         self._runtime = runtime
         self._waiting: list[_Waiting] = []
+        self._company = 0
+        """How many were scored together last."""
         # Not os.urandom for each: a system call that gives the interpreter lock away costs more than the rest of the id.
         self._random = Random(os.urandom(32))
 
@@ -92,20 +104,38 @@ class Decider:
         Requests that the event loop reads in one go are scored in one go: signals of sixteen leads cost hardly more
         than those of one, and a lead gets the same bits in any company.
         """
+        return await _not_overtaken(lambda: self._one(request, received, idempotency))
+
+    async def _one(self, request: ScoreRequest, received: int, idempotency: tuple[str, str] | None) -> tuple[bytes, Decision]:
         loop = asyncio.get_running_loop()
         waiting = _Waiting(request, received, idempotency, loop.create_future())
         self._waiting.append(waiting)
         if len(self._waiting) == 1:
-            loop.call_soon(self._score_waiting)
-        answer, decision, durable = await waiting.scored
-        await durable
-        return answer, decision
+            loop.call_soon(self._gather, 0, 0.0)
+        await waiting.durable
+        assert waiting.decision is not None
+        return waiting.answer, waiting.decision
+
+    def _gather(self, before: int, since: float) -> None:
+        """Scores what waits once no more of it comes: looks once where the last request was alone, for a moment where it had company.
+
+        Callers who are answered together come back together, but one after the other: without the moment they would fall into
+        ever smaller groups.
+        """
+        waiting, at = len(self._waiting), perf_counter()
+        if waiting > before:
+            since = at
+        if waiting < TOGETHER and (waiting > before or (self._company > 1 and at - since < PATIENCE)):
+            asyncio.get_running_loop().call_soon(self._gather, waiting, since)
+        else:
+            self._company = waiting
+            self._score_waiting()
 
     def _score_waiting(self) -> None:
         """Scores everything that waits and hands it to the ledger, before anything else can ask for these leads."""
         everyone, self._waiting = self._waiting, []
         for start in range(0, len(everyone), TOGETHER):
-            self._score_group([one for one in everyone[start : start + TOGETHER] if not one.scored.done()])
+            self._score_group([one for one in everyone[start : start + TOGETHER] if not one.durable.done()])
 
     def _score_group(self, group: list[_Waiting]) -> None:
         try:
@@ -117,22 +147,33 @@ class Decider:
                     self._score_group([one])
                 return
             for one in group:
-                one.scored.set_exception(error)
+                one.durable.set_exception(error)
             return
         for one, decision in zip(group, scored, strict=True):
             try:
                 if isinstance(decision, TamizError):
                     raise decision
-                answer = _encoder.encode(decision)
-                row = self._row(one.request, decision, answer, one.received, one.idempotency)
-                durable = self._ledger.enter((row,), {decision.lead_id: decision.decision})
+                one.answer, one.decision = _encoder.encode(decision), decision
+                row = self._row(one.request, decision, one.answer, one.received, one.idempotency)
+                self._ledger.enter((row,), {decision.lead_id: decision.decision}, one.durable)
             except Exception as error:  # noqa: BLE001 - likewise, each to its own
-                one.scored.set_exception(error)
-            else:
-                one.scored.set_result((answer, decision, durable))
+                one.durable.set_exception(error)
 
     async def many(self, requests: Sequence[ScoreRequest], received: int) -> list[Decision | TamizError]:
         """The decisions on several leads, durable together; one that cannot be made is answered by its error."""
+        return await _not_overtaken(lambda: self._many(requests, received))
+
+    async def of_store(
+        self, leads: Sequence[Held], received: int, *, always: bool = False, idempotency: tuple[str, str] | None = None
+    ) -> list[Stood | TamizError]:
+        """Scores leads from what the store held of them at `received`, and enters what was decided into the ledger.
+
+        A decision that is the one before again is entered only with `always`; the lead's figures are new all the same.
+        `idempotency` goes with a single lead.
+        """
+        return await _not_overtaken(lambda: self._of_store(leads, received, always, idempotency))
+
+    async def _many(self, requests: Sequence[ScoreRequest], received: int) -> list[Decision | TamizError]:
         loaded = self._models.current()
         scored = self._score(requests, [received] * len(requests), loaded)
         latest = {decision.lead_id: decision.decision for decision in scored if isinstance(decision, Decision)}
@@ -145,14 +186,9 @@ class Decider:
             await self._ledger.enter(rows, latest)
         return scored
 
-    async def of_store(
-        self, leads: Sequence[Held], received: int, *, always: bool = False, idempotency: tuple[str, str] | None = None
+    async def _of_store(
+        self, leads: Sequence[Held], received: int, always: bool, idempotency: tuple[str, str] | None
     ) -> list[Stood | TamizError]:
-        """Scores leads from what the store held of them at `received`, and enters what was decided into the ledger.
-
-        A decision that is the one before again is entered only with `always`; the lead's figures are new all the same.
-        `idempotency` goes with a single lead.
-        """
         loaded = self._models.current()
         requests = [request_of(one, received) for one in leads]
         scored = self._score(requests, [received] * len(requests), loaded)
@@ -185,11 +221,7 @@ class Decider:
             raise self._models.absence()
         answers: list[Decision | TamizError | None] = [_flaw(request, at) for request, at in zip(requests, received, strict=True)]
         sound = [place for place, flaw in enumerate(answers) if flaw is None]
-        latest: dict[str, Outcome] = {}
-        for place in sound:
-            lead_id = requests[place].lead["lead_id"]
-            if lead_id not in latest and (before := self._ledger.latest(lead_id)) is not None:
-                latest[lead_id] = before
+        latest = self._ledger.latest({requests[place].lead["lead_id"] for place in sound})
         policy = in_force.policy
         room = self._places(policy, min(received, default=0))
         since = self._since(policy, latest, received)
@@ -328,6 +360,14 @@ def runtime_versions() -> dict[str, str]:
         except PackageNotFoundError:
             found[package] = "unknown"
     return found
+
+
+async def _not_overtaken(attempt: Callable[[], Awaitable[_T]]) -> _T:
+    """What comes of it, on top of whatever other processes have decided meanwhile."""
+    for _ in range(TRIES - 1):
+        with contextlib.suppress(Overtaken):
+            return await attempt()
+    return await attempt()
 
 
 def _flaw(request: ScoreRequest, received: int) -> TamizError | None:

@@ -2,7 +2,11 @@
 
 In: ledger rows in the order of `data.quick.COLUMNS`. Out: a future that resolves once they are durable, or fails with the
 problem that kept them out; what failed left nothing behind. Requests that wait at the same time share one transaction
-(group commit): one writer thread drains a queue, writes, and wakes the event loop once per group.
+(group commit).
+
+SQLite is written where requests are answered, on the event loop: waiting there for the disk takes less than waking a thread and
+being woken by it. While somebody else writes, and with PostgreSQL, whose answer takes longer, a thread waits instead: it drains
+a queue, writes, and wakes the event loop once per group.
 
 A decision that was made on top of another one still on its way (the same lead twice at once) fails with it.
 """
@@ -13,11 +17,11 @@ import asyncio
 import logging
 import queue
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, cast
 
 from data.errors import DependencyFailed
-from data.quick import COLUMNS, Quick
+from data.quick import COLUMNS, Overtaken, Quick, StoreBusy
 from data.store import RowRefused, Store, StoreUnavailable
 from models.decision import Outcome
 
@@ -56,9 +60,14 @@ class Ledger:
     """One installation's decisions, as this process writes them."""
 
     def __init__(self, store: Store) -> None:
-        self.writer: Quick = store.quick()
-        self._reader: Quick = store.quick()
-        self._queue: queue.SimpleQueue[Entry | None] = queue.SimpleQueue()
+        self.here = store.quick(waits=False)
+        """The event loop's connection: it reads for scores, and writes where it need not wait for others."""
+        self.writer = store.quick()
+        """The thread's."""
+        self.connections = (self.here, self.writer)
+        self._coming: list[Entry] = []
+        self._queue: queue.SimpleQueue[list[Entry] | None] = queue.SimpleQueue()
+        self._queued = 0
         self._underway: dict[str, Entry] = {}
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread = threading.Thread(target=self._write, name="ledger", daemon=True)
@@ -76,15 +85,18 @@ class Ledger:
     def columns(self) -> tuple[str, ...]:
         return COLUMNS
 
-    def latest(self, lead_id: str) -> Outcome | None:
-        """What was decided last about a lead, decisions on their way to the disk included."""
-        entry = self._underway.get(lead_id)
+    def latest(self, lead_ids: Collection[str]) -> dict[str, Outcome]:
+        """What was decided last about each of these leads that was decided about, decisions on their way to the disk included."""
+        underway = self._underway
         # The column holds nothing but decisions.
-        return entry.latest[lead_id] if entry is not None else cast("Outcome | None", self._reader.latest_decision(lead_id))
+        found = cast("dict[str, Outcome]", self.here.latest_decisions(lead_ids))
+        if underway:
+            found |= {lead_id: underway[lead_id].latest[lead_id] for lead_id in lead_ids if lead_id in underway}
+        return found
 
     def stands_since(self, lead_id: str) -> int | None:
         """Since when the latest decision about a lead has stood; None for one that is only just being entered."""
-        return None if lead_id in self._underway else self._reader.decided_since(lead_id)
+        return None if lead_id in self._underway else self.here.decided_since(lead_id)
 
     def entered_since(self, queue: str, since: int) -> int:
         """How many leads have entered a queue since an instant, those on their way to the disk included.
@@ -93,68 +105,91 @@ class Ledger:
         """
         underway = {id(entry): entry for entry in self._underway.values()}
         coming: int = sum(row[_DECISION] == queue != row[_PREVIOUS] for entry in underway.values() for row in entry.rows)
-        return int(self._reader.entered(queue, since) + coming)
+        return int(self.here.entered(queue, since) + coming)
 
     def answered(self, idempotency_key: str) -> tuple[str, bytes] | None:
         """What this key was answered before."""
-        return self._reader.answered(idempotency_key)
+        return self.here.answered(idempotency_key)
 
-    def enter(self, rows: Sequence[Row], latest: Mapping[str, Outcome]) -> asyncio.Future[None]:
-        """Hands rows to the writer; `latest` holds each lead's newest decision among them."""
+    def enter(
+        self, rows: Sequence[Row], latest: Mapping[str, Outcome], durable: asyncio.Future[None] | None = None
+    ) -> asyncio.Future[None]:
+        """Takes rows to be written; `latest` holds each lead's newest decision among them. `durable` resolves then, if it is given."""
         if self._closing or self._loop is None:
             raise LedgerClosed
-        entry = Entry(rows, latest, self._loop.create_future())
+        entry = Entry(rows, latest, durable or self._loop.create_future())
         underway = self._underway
         for lead_id in latest:
             before = underway.get(lead_id)
             if before is not None:
                 entry.after.append(before)
             underway[lead_id] = entry
-        self._queue.put(entry)
+        self._coming.append(entry)
+        if len(self._coming) == 1:
+            self._loop.call_soon(self._hand_over)
         return entry.future
 
     async def close(self) -> None:
         """Writes what is still queued, then ends."""
         self._closing = True
+        self._hand_over()
         if self._thread.is_alive():
             self._queue.put(None)
             await asyncio.to_thread(self._thread.join, 10.0)
-        self.writer.close()
-        self._reader.close()
+        for connection in self.connections:
+            connection.close()
+
+    def _hand_over(self) -> None:
+        """Writes what has come, at once if that is possible and nothing is before it."""
+        group, self._coming = self._coming, []
+        if self._queued or not self.here.is_sqlite or not self._at_once(group):
+            self._queued += len(group)
+            self._queue.put(group)
+
+    def _at_once(self, group: list[Entry]) -> bool:
+        try:
+            self._enter_group(group, self.here)
+        except StoreBusy:
+            return False
+        self._settle(group)
+        return True
 
     def _write(self) -> None:
+        """The thread's work."""
         while True:
-            first = self._queue.get()
+            taken = self._queue.get()
             group: list[Entry] = []
-            while first is not None:
-                group.append(first)
+            while taken is not None:
+                group += taken
                 if len(group) >= GROUP:
                     break
                 try:
-                    first = self._queue.get_nowait()
+                    taken = self._queue.get_nowait()
                 except queue.Empty:
                     break
             if group:
-                self._enter_group(group)
+                self._enter_group(group, self.writer)
                 loop = self._loop
                 assert loop is not None
                 try:
-                    loop.call_soon_threadsafe(self._settle, group)
+                    loop.call_soon_threadsafe(self._settle_queued, group)
                 except RuntimeError:  # the loop is gone: nobody waits any more
                     return
-            if first is None:
+            if taken is None:
                 return
 
-    def _enter_group(self, group: list[Entry]) -> None:
+    def _enter_group(self, group: list[Entry], connection: Quick) -> None:
         """One transaction for all; if one row is refused, each on its own, so that only its entry fails."""
         sound = [entry for entry in group if not self._inherits_failure(entry)]
         try:
             if sound:
-                self.writer.append([row for entry in sound for row in entry.rows])
-        except RowRefused:
+                connection.append([row for entry in sound for row in entry.rows])
+        except (RowRefused, Overtaken):
             for entry in sound:
-                self._enter_alone(entry)
+                self._enter_alone(entry, connection)
         except StoreUnavailable as error:
+            if isinstance(error, StoreBusy) and connection is self.here:
+                raise
             _log.error("the ledger was not written: %s", error)
             for entry in sound:
                 entry.error = error
@@ -163,11 +198,11 @@ class Ledger:
             for entry in sound:
                 entry.error = error
 
-    def _enter_alone(self, entry: Entry) -> None:
+    def _enter_alone(self, entry: Entry, connection: Quick) -> None:
         if self._inherits_failure(entry):
             return
         try:
-            self.writer.append(entry.rows)
+            connection.append(entry.rows)
         except RowRefused:
             entry.error = AlreadyAnswered()
         except Exception as error:  # noqa: BLE001 - whatever it was, its caller has to hear of it
@@ -180,6 +215,10 @@ class Ledger:
                 entry.error = before.error
                 break
         return entry.error is not None
+
+    def _settle_queued(self, group: list[Entry]) -> None:
+        self._queued -= len(group)
+        self._settle(group)
 
     def _settle(self, group: list[Entry]) -> None:
         """On the event loop: wakes those who wait."""

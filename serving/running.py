@@ -37,12 +37,11 @@ _log = logging.getLogger("tamiz.service")
 async def running(settings: Settings) -> AsyncIterator[Service]:
     """Everything that scores; it follows the champion."""
     store = Store.open(settings.home, settings.database)
-    quick = store.quick()
     ledger = Ledger(store)
     ledger.start()
     models = ModelStore(settings.home / "bundles", warm=warm)
-    policies = Policies(store, quick)
-    doorkeeper = Doorkeeper(settings.auth, quick)
+    policies = Policies(store, ledger.here)
+    doorkeeper = Doorkeeper(settings.auth, ledger.here)
     metrics = Metrics(models, ledger)
     seal = Seal(lambda: settings.secret.encode() or secret(store, "sessions"))
     sessions = ByKey(doorkeeper, seal)
@@ -65,7 +64,6 @@ async def running(settings: Settings) -> AsyncIterator[Service]:
         await ledger.close()
         # What still runs in a thread, whoever waited for it, has to be done with the store before it is closed.
         await asyncio.get_running_loop().shutdown_default_executor()
-        quick.close()
         store.close()
 
 

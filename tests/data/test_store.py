@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -15,6 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from data.migrations.upgrade import configuration, upgrade
+from data.quick import Overtaken, StoreBusy
 from data.schema import SCHEMA_VERSION, metadata
 from data.store import (
     ApiKey,
@@ -41,14 +43,16 @@ def store(tmp_path: Path, database: str) -> Iterator[Store]:
         yield store
 
 
-def row(number: int, lead_id: str = "ana", decision: str = "mql", key: str | None = None) -> tuple[object, ...]:
+def row(
+    number: int, lead_id: str = "ana", decision: str = "mql", key: str | None = None, previous: str | None = None
+) -> tuple[object, ...]:
     return (
         f"d{number}",
         lead_id,
         2,
         1,
         decision,
-        None,
+        previous,
         0.3,
         "m1",
         "1",
@@ -303,10 +307,43 @@ class TestLedgerRows:
 
     def test_the_latest_decision_is_the_one_entered_last(self, store: Store) -> None:
         quick = store.quick()
-        assert quick.latest_decision("ana") is None
+        assert quick.latest_decisions(["ana"]) == {}
         quick.append([row(1, decision="nurture"), row(2, "bea", "mql"), row(3, decision="sql")])
-        assert quick.latest_decision("ana") == "sql"
-        assert quick.latest_decision("bea") == "mql"
+        assert quick.latest_decisions(["ana", "bea", "cleo"]) == {"ana": "sql", "bea": "mql"}
+
+    def test_a_decision_on_top_of_what_another_process_has_replaced_is_not_entered(self, store: Store) -> None:
+        one, other = store.quick(), store.quick()
+        one.append([row(1, decision="nurture")])
+        with pytest.raises(Overtaken):
+            other.append([row(2), row(3, "bea")])
+        assert one.latest_decisions(["ana", "bea"]) == {"ana": "nurture"}
+        other.append([row(2, previous="nurture"), row(3, "bea")])
+        assert one.latest_decisions(["ana", "bea"]) == {"ana": "mql", "bea": "mql"}
+
+    def test_many_who_decide_on_one_lead_at_the_same_moment_build_on_each_other(self, store: Store) -> None:
+        def decide(who: int) -> None:
+            quick = store.quick()
+            for turn in range(10):
+                while True:
+                    previous = quick.latest_decisions(["ana"]).get("ana")
+                    with suppress(Overtaken):
+                        quick.append([row(100 * who + turn, decision="sql" if previous == "mql" else "mql", previous=previous)])
+                        break
+
+        with ThreadPoolExecutor(4) as pool:
+            list(pool.map(decide, range(4)))
+        with store.reading() as connection:
+            rows = connection.exec_driver_sql("SELECT previous_decision, decision FROM decisions ORDER BY sequence").fetchall()
+        assert [before for before, _ in rows] == [None, *(decision for _, decision in rows[:-1])]
+        assert len(rows) == 40
+
+    def test_who_does_not_wait_is_told_that_somebody_writes(self, tmp_path: Path) -> None:
+        with closing(Store.open(tmp_path)) as store:
+            store.note_runtime("r1", {})
+            hurried = store.quick(waits=False)
+            with store.writing(), pytest.raises(StoreBusy):
+                hurried.append([row(1)])
+            hurried.append([row(1)])
 
     def test_a_server_that_was_restarted_is_asked_again(self, store: Store) -> None:
         if store.is_sqlite:
@@ -315,14 +352,14 @@ class TestLedgerRows:
         quick.append([row(1)])
         with store.writing() as connection:
             connection.exec_driver_sql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid()")
-        assert quick.latest_decision("ana") == "mql"
-        quick.append([row(2)])
+        assert quick.latest_decisions(["ana"]) == {"ana": "mql"}
+        quick.append([row(2, previous="mql")])
         assert store.decision("d2") is not None
 
     def test_the_latest_decision_is_found_without_reading_the_row(self, tmp_path: Path) -> None:
         store = Store.open(tmp_path)
         quick = store.quick()
-        plan = quick.connection.execute("EXPLAIN QUERY PLAN " + quick._latest, ("ana",)).fetchall()
+        plan = quick.connection.execute("EXPLAIN QUERY PLAN " + quick._latest, ('["ana"]',)).fetchall()
         assert "COVERING INDEX" in str(plan)
 
     def test_an_answer_is_found_by_its_key(self, store: Store) -> None:

@@ -31,9 +31,9 @@ ROOM = 30
 
 
 class Disk:
-    """Limits how many pages the database may have: on every connection that is opened, and on the one the ledger keeps open.
+    """Limits how many pages the database may have: on every connection that is opened, and on those the ledger keeps open.
 
-    Only that one, between requests: a connection that another thread may be using at this moment must not be touched.
+    Only those, between requests: a connection that another thread may be using at this moment must not be touched.
     """
 
     def __init__(self) -> None:
@@ -53,7 +53,8 @@ class Disk:
 
     def _limit(self, client: TestClient, pages: int) -> None:
         self.pages = pages
-        client.app.state.service.ledger.writer.connection.execute(f"PRAGMA max_page_count = {pages}")
+        for one in client.app.state.service.ledger.connections:
+            one.connection.execute(f"PRAGMA max_page_count = {pages}")
 
 
 @pytest.fixture

@@ -12,14 +12,14 @@ from data.store import Store, StoreUnavailable
 from serving.ledger import AlreadyAnswered, Ledger, LedgerClosed, Row
 
 
-def row(number: int, lead_id: str = "ana", decision: str = "mql", key: str | None = None) -> Row:
+def row(number: int, lead_id: str = "ana", decision: str = "mql", key: str | None = None, previous: str | None = None) -> Row:
     return (
         f"d{number}",
         lead_id,
         2,
         1,
         decision,
-        None,
+        previous,
         0.3,
         "m1",
         "1",
@@ -51,20 +51,25 @@ def run(tmp_path: Path, story: Callable[[Ledger, Store], Awaitable[None]]) -> No
 
 
 def fill(ledger: Ledger) -> None:
-    pages = ledger.writer.connection.execute("PRAGMA page_count").fetchone()[0]
-    ledger.writer.connection.execute(f"PRAGMA max_page_count = {pages}")
+    pages = ledger.here.connection.execute("PRAGMA page_count").fetchone()[0]
+    limit(ledger, pages)
+
+
+def limit(ledger: Ledger, pages: int = 1_000_000) -> None:
+    for one in ledger.connections:
+        one.connection.execute(f"PRAGMA max_page_count = {pages}")
 
 
 def test_a_full_disk_fails_the_requests_leaves_nothing_and_later_ones_recover(tmp_path: Path) -> None:
     async def story(ledger: Ledger, store: Store) -> None:
         fill(ledger)
-        rows = [ledger.enter([row(number)], {"ana": "mql"}) for number in range(50)]
-        answers = await asyncio.gather(*rows, return_exceptions=True)
+        entered = [ledger.enter([row(number, f"l{number}")], {f"l{number}": "mql"}) for number in range(50)]
+        answers = await asyncio.gather(*entered, return_exceptions=True)
         refused = [number for number, answer in enumerate(answers) if isinstance(answer, StoreUnavailable)]
         assert refused, "fifty rows of two kilobytes fit into no free page"
         assert all(store.decision(f"d{number}") is None for number in refused)
         assert all(store.decision(f"d{number}") is not None for number in set(range(50)) - set(refused))
-        ledger.writer.connection.execute("PRAGMA max_page_count = 1000000")
+        limit(ledger)
         await ledger.enter([row(99)], {"ana": "mql"})
         assert store.decision("d99") is not None
 
@@ -77,7 +82,7 @@ def test_a_full_disk_is_a_503_and_the_next_request_is_answered(client: Any, lead
     answers = [client.post("/v1/score", json=lead | {"lead": {"lead_id": f"l{n}"}}) for n in range(40)]
     refused = [answer for answer in answers if answer.status_code != 200]
     assert {(answer.status_code, answer.json()["code"]) for answer in refused} == {(503, "store-unavailable")}
-    ledger.writer.connection.execute("PRAGMA max_page_count = 1000000")
+    limit(ledger)
     assert client.post("/v1/score", json=lead).status_code == 200
     assert f"tamiz_ledger_failures_total {float(len(refused))}" in client.get("/metrics").text
 
@@ -85,7 +90,7 @@ def test_a_full_disk_is_a_503_and_the_next_request_is_answered(client: Any, lead
 def test_what_was_decided_on_top_of_a_failed_decision_fails_with_it(tmp_path: Path) -> None:
     async def story(ledger: Ledger, store: Store) -> None:
         first = ledger.enter([row(1), row(1)], {"ana": "mql"})
-        second = ledger.enter([row(2)], {"ana": "sql"})
+        second = ledger.enter([row(2, decision="sql", previous="mql")], {"ana": "sql"})
         other = ledger.enter([row(3, "bea")], {"bea": "mql"})
         answers = await asyncio.gather(first, second, other, return_exceptions=True)
         assert isinstance(answers[0], AlreadyAnswered)
@@ -93,7 +98,7 @@ def test_what_was_decided_on_top_of_a_failed_decision_fails_with_it(tmp_path: Pa
         assert answers[2] is None
         assert store.decision("d2") is None
         assert store.decision("d3") is not None
-        assert ledger.latest("ana") is None
+        assert ledger.latest(["ana"]) == {}
 
     run(tmp_path, story)
 
@@ -101,10 +106,10 @@ def test_what_was_decided_on_top_of_a_failed_decision_fails_with_it(tmp_path: Pa
 def test_a_decision_on_its_way_is_already_the_latest(tmp_path: Path) -> None:
     async def story(ledger: Ledger, _: Store) -> None:
         await ledger.enter([row(1, decision="mql")], {"ana": "mql"})
-        underway = ledger.enter([row(2, decision="sql")], {"ana": "sql"})
-        assert ledger.latest("ana") == "sql"
+        underway = ledger.enter([row(2, decision="sql", previous="mql")], {"ana": "sql"})
+        assert ledger.latest(["ana", "bea"]) == {"ana": "sql"}
         await underway
-        assert ledger.latest("ana") == "sql"
+        assert ledger.latest(["ana", "bea"]) == {"ana": "sql"}
         assert ledger._underway == {}
 
     run(tmp_path, story)
@@ -114,7 +119,7 @@ def test_an_idempotency_key_is_entered_once_even_by_two_processes(tmp_path: Path
     async def story(ledger: Ledger, store: Store) -> None:
         other = Ledger(store)
         other.start()
-        entered = [one.enter([row(n, key="local:k")], {}) for n, one in enumerate((ledger, other))]
+        entered = [one.enter([row(n, f"l{n}", key="local:k")], {}) for n, one in enumerate((ledger, other))]
         answers = await asyncio.gather(*entered, return_exceptions=True)
         assert sorted(type(answer).__name__ for answer in answers) == ["AlreadyAnswered", "NoneType"]
         await other.close()
@@ -124,7 +129,7 @@ def test_an_idempotency_key_is_entered_once_even_by_two_processes(tmp_path: Path
 
 def test_requests_that_wait_together_share_a_transaction(tmp_path: Path) -> None:
     async def story(ledger: Ledger, _: Store) -> None:
-        await asyncio.gather(*(ledger.enter([row(number)], {"ana": "mql"}) for number in range(200)))
+        await asyncio.gather(*(ledger.enter([row(number, f"l{number}")], {}) for number in range(200)))
         assert ledger.entered == 200
         assert ledger.groups < 100
 
@@ -146,7 +151,7 @@ def test_a_lock_held_by_another_is_waited_for(tmp_path: Path) -> None:
 
 def test_stopping_writes_what_is_queued_and_takes_no_more(tmp_path: Path) -> None:
     async def story(ledger: Ledger, store: Store) -> None:
-        waiting = [ledger.enter([row(number)], {"ana": "mql"}) for number in range(20)]
+        waiting = [ledger.enter([row(number, f"l{number}")], {}) for number in range(20)]
         await ledger.close()
         assert [await one for one in waiting] == [None] * 20
         with pytest.raises(LedgerClosed):

@@ -177,12 +177,15 @@ def test_a_bug_that_one_lead_meets_is_not_the_others(home: Path, monkeypatch: py
 def test_a_full_disk_fails_all_that_waited_and_half_writes_none(home: Path) -> None:
     async def story(client: httpx.AsyncClient) -> None:
         transport: Any = client._transport
-        connection = transport.app.state.service.ledger.writer.connection
+        ledger = transport.app.state.service.ledger
+        connection = ledger.here.connection
         bodies = crowd(40)
-        connection.execute(f"PRAGMA max_page_count = {connection.execute('PRAGMA page_count').fetchone()[0]}")
+        for one in ledger.connections:
+            one.connection.execute(f"PRAGMA max_page_count = {connection.execute('PRAGMA page_count').fetchone()[0]}")
         refused = [answer for answer in await together(client, bodies) if answer.status_code != 200]
         assert {(answer.status_code, answer.json()["code"]) for answer in refused} == {(503, "store-unavailable")}
-        connection.execute("PRAGMA max_page_count = 1000000")
+        for one in ledger.connections:
+            one.connection.execute("PRAGMA max_page_count = 1000000")
         kept = connection.execute("SELECT lead_id FROM decisions").fetchall()
         assert len(kept) == 40 - len(refused)
         again = [answer.json() for answer in await together(client, bodies)]
