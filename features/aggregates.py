@@ -1,27 +1,28 @@
 """Counts, decayed sums, recencies, days, sessions and returns of activities: all of a plan's aggregates in one pass.
 
 In: activities with their age before `as_of`, in time order within segments (one segment an observation). Out: one
-float64 column an aggregate.
+float64 row an aggregate.
 
 Every activity falls into one *cell* (the finest distinction that any selector makes between types, topics, channels and
-machines) and one *bucket* of age. One pass counts activities by (bucket, segment, cell); a 0/1 projection makes counts of
+machines) and one *bucket* of age. One pass counts activities by (cell, bucket, segment); a 0/1 projection makes counts of
 selectors out of cells, and running sums over the buckets make windows. Decayed sums go the same way with weights in fixed
 point (integers of 2^-30), so all sums are sums of integers below 2^53: exact, whatever the order, the block or the BLAS.
 That is why one lead alone and the same lead in a batch agree to the last bit, and why ties and row order cannot matter.
-(Past eight million fresh activities of one lead the sum of its weights would leave that range.)
+(Past eight million fresh activities of one lead the sum of its weights would leave that range; counts, which are multiplied in
+single precision, past sixteen million.)
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from features.history import DAY, ActivityLog, Need, Selector, select
 from features.outreach import CALL, CALL_ATTEMPT, OUTREACH, is_ours, not_reached
-from features.segments import Rows
+from features.segments import Rows, adjoining
 from features.topics import About, about
 
 __all__ = ["Aggregator", "selector_of"]
@@ -34,9 +35,11 @@ _SESSION_PAUSE = 30 * 60 * 1_000_000
 _SILENCE = 30 * DAY
 _ENCODED_ROWS = 16_384
 _SMALL_PRODUCT = 200_000
-"""Multiplications (rows × height × width) that OpenBLAS still does on one thread; its limit is 262,144."""
-_ORDER = ("count", "people", "days", "sessions", "returns", "reactions", "topics", "decayed", "last", "delay")
-"""In which order the columns stand, so that each kind is a slice."""
+"""Multiplications (columns × height × width) that OpenBLAS still does on one thread; its limit is 262,144."""
+_SMALL_VECTOR = 8_000
+"""The same for a product with one column, which goes by another routine; its limit is 9,216."""
+_ORDER = ("count", "people", "days", "sessions", "returns", "reactions", "topics", "delay", "decayed", "last")
+"""In which order the rows stand, so that each kind is a slice; those that may be NaN stand last."""
 _REACTION = 3 * DAY
 """A person's deed later than this after we last sought contact is no reaction to it."""
 _CONTACT = select(OUTREACH, None, None, None, False)
@@ -61,7 +64,7 @@ class _Reaction(NamedTuple):
     mark: int | None
     """Where they are counted."""
     delays: list[int]
-    """The columns of delays added up, and the bucket of each."""
+    """The rows of delays added up, and the bucket of each."""
     buckets: list[int]
 
 
@@ -77,27 +80,29 @@ class _Tables(NamedTuple):
 
 
 class Projection:
-    """A matrix that tables of integers are multiplied with, in products so small that BLAS computes them on this thread.
+    """A matrix times tables of numbers, in products so small that BLAS computes them on this thread.
 
-    BLAS's own threads wait for each other by spinning, which made a busy machine five times slower. A product of one
-    row would go by another routine, whose limit is lower still: so there are always two.
+    BLAS's own threads wait for each other by spinning, which made a busy machine five times slower.
     """
 
-    def __init__(self, matrix: Floats) -> None:
+    def __init__(self, matrix: NDArray[Any]) -> None:
         self._matrix = matrix
-        self._height, self._width = matrix.shape
-        self._rows = max(2, _SMALL_PRODUCT // max(matrix.size, 1))
+        self._columns = max(2, _SMALL_PRODUCT // max(matrix.size, 1))
 
-    def padded(self, n: int) -> int:
-        """How many rows `of` wants for n segments."""
-        return max(2, n) if n <= self._rows else -(-n // self._rows) * self._rows
-
-    def of(self, table: Floats, n: int) -> Floats:
-        """The first n rows of `table`, which holds `padded(n)`, times the matrix."""
-        if n <= self._rows:
-            product = table.reshape(-1, self._height) @ self._matrix
-            return product[:n]
-        return (table.reshape(-1, self._rows, self._height) @ self._matrix).reshape(-1, self._width)[:n]
+    def of(self, table: NDArray[Any]) -> NDArray[Any]:
+        """The matrix times the table."""
+        matrix, n = self._matrix, table.shape[1]
+        product: NDArray[Any]
+        if n == 1 and matrix.size > _SMALL_VECTOR:
+            product = (matrix @ table.repeat(2, axis=1))[:, :1]
+        elif n <= self._columns:
+            product = matrix @ table
+        else:
+            product = np.empty((len(matrix), n), dtype=table.dtype)
+            for start in range(0, n, self._columns):
+                part = slice(start, start + self._columns)
+                np.matmul(matrix, table[:, part], out=product[:, part])
+        return product
 
 
 class Aggregator:
@@ -106,9 +111,9 @@ class Aggregator:
     def __init__(self, needs: Sequence[Need], topics_by: About | None = None) -> None:
         self._about = topics_by or about()
         self.needs = tuple(sorted(needs, key=lambda need: _ORDER.index(need[0])))
-        """In the order of the columns."""
+        """In the order of the rows."""
         self.position = {need: i for i, need in enumerate(self.needs)}
-        self._columns: dict[tuple[Need, ...], Ints | None] = {}
+        self._rows: dict[tuple[Need, ...], Rows | None] = {}
         selectors = list(dict.fromkeys(part for need in self.needs for part in self._parts(need))) or [select((), None, None, False, False)]
         named = {name for one in selectors for name in one.types}
         # An answer, a call that nobody took and what we do are told from "any other" type even where no signal names them.
@@ -140,17 +145,17 @@ class Aggregator:
         kinds = [need[0] for need in self.needs]
         start = {kind: sum(_ORDER.index(one) < at for one in kinds) for at, kind in enumerate(_ORDER)}
         self._days_from, self._returns_from, self._topics_from = start["days"], start["returns"], start["topics"]
-        self._decayed_from, self._last_from, self._delay_from = start["decayed"], start["last"], start["delay"]
+        self._delay_from, self._decayed_from, self._last_from = start["delay"], start["decayed"], start["last"]
         self._compile_counts(member, bucket_of)
 
         decayed = [need for need in self.needs if need[0] == "decayed"]
         half_lives = sorted({need[2] for need in decayed if need[2] is not None})
         self._decay_rates = (np.log(0.5) / (np.array(half_lives, dtype=np.float64) * DAY))[:, None]
         self._decay_cells = (np.arange(len(half_lives)) * self.n_cells)[:, None]
-        projection = np.zeros((len(half_lives), self.n_cells, len(decayed)))
+        projection = np.zeros((len(decayed), len(half_lives), self.n_cells))
         for i, need in enumerate(decayed):
-            projection[half_lives.index(need[2] or 0.0), member[selector_of(need)], i] = 1.0
-        self._decay_projection = Projection(projection.reshape(len(half_lives) * self.n_cells, len(decayed)) / _FIXED)
+            projection[i, half_lives.index(need[2] or 0.0), member[selector_of(need)]] = 1.0
+        self._decay_projection = Projection(projection.reshape(len(decayed), len(half_lives) * self.n_cells) / _FIXED)
 
         members = [np.flatnonzero(member[selector_of(need)]) for need in self.needs if need[0] == "last"]
         self._last_cells = np.concatenate([*members, np.zeros(0, dtype=np.int64)]).astype(np.int64)
@@ -160,7 +165,7 @@ class Aggregator:
         """What is counted: activities of selectors, and the marks of runs, each kind of which is a cell of its own."""
         runs = list(dict.fromkeys((selector_of(need), need[0]) for need in self.needs[self._days_from : self._topics_from]))
         mark = {run: self.n_cells + i for i, run in enumerate(runs)}
-        self._width = self.n_cells + len(runs)
+        self._height = self.n_cells + len(runs)
         self._runs = [
             (member[selector], [(kind, mark[one, kind]) for one, kind in runs if one is selector and kind != "reactions"])
             for selector in dict.fromkeys(selector for selector, kind in runs if kind != "reactions")
@@ -171,19 +176,18 @@ class Aggregator:
             buckets = [bucket_of[self.needs[i][2]] - 1 for i in delays]
             role = np.where(member[selector], 2, member[_CONTACT]).astype(np.int8)
             self._reactions.append(_Reaction(role, mark.get((selector, "reactions")), delays, buckets))
-        # The columns that are wanted, each (selector or run, window): counts, then marks, then the topics of each breadth.
+        # The rows that are wanted, each (selector or run, window): counts, then marks, then the topics of each breadth.
         asked: list[tuple[Selector | tuple[Selector, str], float | None]] = []
         asked += [(selector_of(need), need[2]) for need in self.needs[: self._returns_from]]
         asked += [((selector_of(need), need[0]), need[2]) for need in self.needs[self._days_from : self._topics_from]]
         asked += [(part, need[2]) for need in self.needs if need[0] == "topics" for part in self._parts(need)]
         counted = list(dict.fromkeys(one for one, _ in asked))
-        projection = np.zeros((self._width, len(counted)))
+        projection = np.zeros((len(counted), self._height), dtype=np.float32)
         for i, one in enumerate(counted):
-            projection[mark[one] if isinstance(one, tuple) else member[one].nonzero(), i] = 1.0
-        self._count_projection, self._n_counted = Projection(projection), len(counted)
-        column = {one: i for i, one in enumerate(counted)}
-        places = [(bucket_of[window] - 1, column[one]) for one, window in asked]
-        self._asked = tuple(np.array(places, dtype=np.int64).reshape(-1, 2).T)
+            projection[i, mark[one] if isinstance(one, tuple) else member[one].nonzero()] = 1.0
+        self._count_projection = Projection(projection)
+        row = {one: i * self.n_buckets for i, one in enumerate(counted)}
+        self._asked = np.array([row[one] + bucket_of[window] - 1 for one, window in asked], dtype=np.int64)
 
     def _parts(self, need: Need) -> list[Selector]:
         """The selectors whose counts a need is made of: breadth over topics asks for each topic, a reaction for what it is to."""
@@ -206,12 +210,12 @@ class Aggregator:
             {"type", "value", "url", *(["content"] if self._topic_place else []), *(["channel"] if self._channel_place else [])}
         )
 
-    def columns_of(self, needs: tuple[Need, ...]) -> Ints | None:
+    def rows_of(self, needs: tuple[Need, ...]) -> Rows | None:
         """Where several needs stand; None when one of them is not computed here."""
-        if needs not in self._columns:
+        if needs not in self._rows:
             found = [self.position.get(need) for need in needs]
-            self._columns[needs] = None if None in found else np.array(found, dtype=np.int64)
-        return self._columns[needs]
+            self._rows[needs] = None if None in found else adjoining(np.array(found, dtype=np.int64))
+        return self._rows[needs]
 
     def cells(self, log: ActivityLog, machine: NDArray[np.bool_], rows: Rows | None = None) -> Ints:
         """The cell of each activity (of `rows`, or of all): what the selectors can tell of it."""
@@ -255,65 +259,63 @@ class Aggregator:
         return self._cell_of[place]
 
     def aggregate(self, cell: Ints, age: Ints, occurred: Ints, segment: Ints, n: int) -> Floats:
-        """(n, len(needs)) over rows in time order within segments; `age` is microseconds before `as_of`, positive."""
-        out = np.empty((n, len(self.needs)), dtype=np.float64)
-        n_cells = self.n_cells
+        """(len(needs), n) over rows in time order within segments; `age` is microseconds before `as_of`, positive."""
+        out = np.empty((len(self.needs), n))
         self._fill_counts(out, cell, age, occurred, segment, n)
-        place = cell if n == 1 else segment * n_cells + cell
-        half_lives = len(self._decay_rates)
         if self._last_from > self._decayed_from:
             weights = np.exp(self._decay_rates * age)
             weights *= _FIXED
             np.rint(weights, out=weights)
-            rows = self._decay_projection.padded(n)
-            by_rate = place if n == 1 else place + segment * (n_cells * (half_lives - 1))
-            key = self._decay_cells + by_rate
-            sums = np.bincount(key.ravel(), weights=weights.ravel(), minlength=rows * half_lives * n_cells).astype(np.float64, copy=False)
-            out[:, self._decayed_from : self._last_from] = self._decay_projection.of(sums, n)
+            key = self._decay_cells + cell
+            if n > 1:
+                key *= n
+                key += segment
+            sums = np.bincount(key.ravel(), weights.ravel(), len(self._decay_rates) * self.n_cells * n)
+            sums = sums.astype(np.float64, copy=False)  # of no rows NumPy makes integers
+            out[self._decayed_from : self._last_from] = self._decay_projection.of(sums.reshape(-1, n))
         if len(self._last_starts):
-            youngest = np.full(n * n_cells, np.inf)
-            youngest[place] = age  # rows are in time order and the last write stays: the youngest
-            of_cells = youngest.reshape(n, n_cells).take(self._last_cells, axis=1)
-            last = np.minimum.reduceat(of_cells, self._last_starts, axis=1)
-            last[last == np.inf] = np.nan
+            youngest = np.empty((self.n_cells, n))
+            youngest.fill(np.nan)
+            youngest.reshape(-1)[cell if n == 1 else cell * n + segment] = age  # in time order the last write stays: the youngest
+            last = out[self._last_from :]
+            np.fmin.reduceat(youngest.take(self._last_cells, axis=0), self._last_starts, axis=0, out=last)
             last /= DAY
-            out[:, self._last_from : self._delay_from] = last
         return out
 
     def _fill_counts(self, out: Floats, cell: Ints, age: Ints, occurred: Ints, segment: Ints, n: int) -> None:
-        """Writes all columns that are counts, or made of counts."""
+        """Writes all rows that are counts, or made of counts."""
         when = self._bucket(age)
         if n > 1:
             when = when * n + segment
-        key = when * self._width
-        key += cell
+        width = self.n_buckets * n
+        key = cell * width
+        key += when
         if self._runs or self._reactions:
-            of_runs = self._marks(cell, when, occurred, segment, n)
-            key = np.concatenate([key, *of_runs, *self._reacted(out, cell, when, occurred, segment, n)])
-        rows = self.n_buckets * n
-        table = np.bincount(key, minlength=self._count_projection.padded(rows) * self._width)
-        counts = self._count_projection.of(table.astype(np.float64), rows).reshape(self.n_buckets, n, self._n_counted)
+            marks = [*self._marks(cell, when, occurred, segment, n), *self._reacted(out, cell, when, occurred, segment, n)]
+            if marks:
+                key = np.concatenate([key, *marks])
+        table = np.bincount(key, minlength=self._height * width).astype(np.float32)
+        counts = self._count_projection.of(table.reshape(-1, width)).reshape(-1, self.n_buckets, n)
         if n == 1:
-            np.add.accumulate(counts, axis=0, out=counts)
+            np.add.accumulate(counts, axis=1, out=counts)
         else:
             for bucket in range(1, self.n_buckets):
-                counts[bucket] += counts[bucket - 1]  # NumPy's own running sum takes 30 times as long over many leads
-        windows, columns = self._asked
-        found = counts[windows, :, columns]
+                counts[:, bucket] += counts[:, bucket - 1]  # NumPy's own running sum takes 30 times as long over many leads
+        found = counts.reshape(-1, n).take(self._asked, axis=0)
         days, returns, topics = self._days_from, self._returns_from, self._topics_from
-        out[:, :returns] = found[:returns].T
+        out[:returns] = found[:returns]
         if topics > days:
-            marks = found[returns : returns + topics - days].T
-            out[:, days:returns] -= marks[:, : returns - days]
-            out[:, returns:topics] = marks[:, returns - days :]
-        if self._decayed_from > topics:
+            marked = found[returns : returns + topics - days]
+            out[days:returns] -= marked[: returns - days]
+            out[returns:topics] = marked[returns - days :]
+        if self._delay_from > topics:
             breadths = found[returns + topics - days :] > 0
-            out[:, topics : self._decayed_from] = np.add.reduce(breadths.reshape(-1, len(self._about.names), n), axis=1).T
+            np.add.reduce(breadths.reshape(-1, len(self._about.names), n), axis=1, out=out[topics : self._delay_from])
 
     def _bucket(self, age: Ints) -> Ints:
         if self._bucket_of_day is not None:
             day = age // DAY
-            return self._bucket_of_day[np.minimum(day, self._last_day, out=day)]
+            return self._bucket_of_day.take(np.minimum(day, self._last_day, out=day))
         return np.searchsorted(self._edges, age, side="right")
 
     def _marks(self, cell: Ints, when: Ints, occurred: Ints, segment: Ints, n: int) -> Iterator[Ints]:
@@ -321,25 +323,27 @@ class Aggregator:
 
         So each run counts where its last activity stands, and a return where the first one after the silence does.
         """
+        width = self.n_buckets * n
         for member, wanted in self._runs:
-            chosen = member[cell]
             bucket, at, whose = when, occurred, segment
-            (rows,) = chosen.nonzero()
+            (rows,) = member.take(cell).nonzero()
             if len(rows) < len(cell):
-                bucket, at, whose = when[rows], occurred[rows], segment[rows]
+                if len(rows) < 2:
+                    continue
+                bucket, at, whose = when.take(rows), occurred.take(rows), segment.take(rows)
             gap = at[1:] - at[:-1]
-            other = whose[1:] != whose[:-1] if n > 1 else None
+            same = whose[1:] == whose[:-1] if n > 1 else None
             for kind, mark in wanted:
                 if kind == "returns":
-                    found, first = gap >= _SILENCE, 1
+                    found, counted = gap >= _SILENCE, bucket[1:]
                 elif kind == "sessions":
-                    found, first = gap < _SESSION_PAUSE, 0
+                    found, counted = gap < _SESSION_PAUSE, bucket[:-1]
                 else:
                     day = at // DAY
-                    found, first = day[1:] == day[:-1], 0
-                if other is not None:
-                    found &= ~other
-                yield bucket[first : len(bucket) - 1 + first][found] * self._width + mark
+                    found, counted = day[1:] == day[:-1], bucket[:-1]
+                if same is not None:
+                    found &= same
+                yield counted[found] + mark * width
 
     def _reacted(self, out: Floats, cell: Ints, when: Ints, occurred: Ints, segment: Ints, n: int) -> Iterator[Ints]:
         """Where a person's first deed after we sought contact is counted; writes the delays added up, in hours.
@@ -347,28 +351,29 @@ class Aggregator:
         Delays are whole seconds, so that their sums are exact in any order. Of several deeds at one instant one counts,
         and what we did at the same instant came before.
         """
+        width = self.n_buckets * n
         for one in self._reactions:
-            role = one.role[cell]
+            role = one.role.take(cell)
             if _US not in role.tobytes():  # as in most blocks of leads that nobody has written to yet
-                out[:, one.delays] = 0.0
+                out[one.delays] = 0.0
                 continue
             (rows,) = role.nonzero()
-            role, at = role[rows], occurred[rows]
+            role, at = role.take(rows), occurred.take(rows)
             step, gap = role[1:] - role[:-1], at[1:] - at[:-1]
-            if ((gap == 0) & (step < 0)).any():
+            if np.count_nonzero((gap == 0) & (step < 0)):
                 rows = rows[np.lexsort((role, at, segment[rows]))]
                 role, at = one.role[cell[rows]], occurred[rows]
                 step, gap = role[1:] - role[:-1], at[1:] - at[:-1]
             found = (step > 0) & (gap < _REACTION)
             if n > 1:
-                whose = segment[rows]
+                whose = segment.take(rows)
                 found &= whose[1:] == whose[:-1]
-            bucket = when[rows[1:][found]]
+            bucket = when.take(rows[1:][found])
             if one.delays:
-                seconds = np.bincount(bucket, gap[found] // 1_000_000, self.n_buckets * n).reshape(-1, n).cumsum(axis=0)
-                out[:, one.delays] = seconds[one.buckets].T / 3600.0
+                seconds = np.bincount(bucket, gap[found] // 1_000_000, width).reshape(-1, n).cumsum(axis=0)
+                out[one.delays] = seconds[one.buckets] / 3600.0
             if one.mark is not None:
-                yield bucket * self._width + one.mark
+                yield bucket + one.mark * width
 
 
 def _membership(selectors: Sequence[Selector], types: list[str], topics: list[str], channels: list[str]) -> NDArray[np.bool_]:

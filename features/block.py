@@ -19,6 +19,7 @@ from features.answers import Answers
 from features.colleagues import Colleagues
 from features.declarations import Declarations
 from features.history import DAY, NEVER, ActivityLog, Answered, Column, FieldHistory, History, Leads, Need, Observations, TextColumn
+from features.rehearsal import Reading
 from features.segments import visible, visible_ends
 from features.topics import about
 
@@ -75,27 +76,27 @@ class Block:
     def fetch(self, need: Need) -> Column:
         at = self._plan.own.position.get(need)
         if at is not None:
-            return self.own_aggregates[:, at]
+            return _row(self.own_aggregates, at)
         at = self._plan.colleagues.position.get(need)
         if at is not None:
-            return self.colleague_aggregates[:, at]
+            return _row(self.colleague_aggregates, at)
         return self._unplanned(need)
 
     def together(self, needs: tuple[Need, ...]) -> Column:
-        columns = self._plan.own.columns_of(needs)
-        if columns is None:
+        rows = self._plan.own.rows_of(needs)
+        if rows is None:
             return np.array([self.fetch(need) for need in needs])
-        return self.own_aggregates.take(columns, axis=1).T
+        return self.own_aggregates[rows] if isinstance(rows, slice) else self.own_aggregates.take(rows, axis=0)
 
     def _unplanned(self, need: Need) -> Column:
         """An aggregate outside the plan: a signal tried on its own, as in a test or a notebook."""
         topics = self.declared.topics
         known, aggregator = self._known, Aggregator([need], about(topics.patterns, topics.defaults))
         if not selector_of(need).colleagues:
-            return self._of_own(aggregator, None)[:, 0]
+            return _row(self._of_own(aggregator, None), 0)
         if known.colleagues is None or known.machine_of_colleagues is None:
             return np.full(self.size, np.nan)
-        return self._of_colleagues(aggregator, aggregator.cells(known.colleagues.log, known.machine_of_colleagues))[:, 0]
+        return _row(self._of_colleagues(aggregator, aggregator.cells(known.colleagues.log, known.machine_of_colleagues)), 0)
 
     @property
     def own_aggregates(self) -> NDArray[np.float64]:
@@ -115,13 +116,13 @@ class Block:
         occurred = log.occurred[rows]
         cell = aggregator.cells(log, self._known.machine, rows) if cells is None else cells[rows]
         out = aggregator.aggregate(cell, when - occurred, occurred, segment, self.size)
-        out.flags.writeable = False  # signals share these columns
+        out.flags.writeable = False  # signals share these rows
         return out
 
     def _of_colleagues(self, aggregator: Aggregator, cells: Ints | None) -> NDArray[np.float64]:
         account = self._known.leads.account
         if cells is None or self._known.colleagues is None or account is None:
-            return np.full((self.size, len(aggregator.needs)), np.nan)
+            return np.full((len(aggregator.needs), self.size), np.nan)
         out = self._known.colleagues.aggregate(aggregator, cells, account[self._rows], self._observations)
         out.flags.writeable = False
         return out
@@ -168,13 +169,13 @@ class Block:
         ends = visible_ends(history.starts, history.changed, lead, self._observations.as_of)
         return ends - 1, ends > history.starts[lead]
 
-    def readings(self, columns: Sequence[str], widths: Ints) -> Column:
-        """(readings, observations) of these text columns, in the order of the plan."""
+    def readings(self, readings: Sequence[Reading], widths: Ints) -> Column:
+        """(readings, observations), in the order of the plan."""
         table, missing = self._known.readings
-        codes = np.array([self.text(column).codes for column in columns])
+        codes = np.array([self.text(one.column).codes for one in readings])
         codes += 1
-        readings: Column = table[codes * widths + missing]
-        return readings
+        found: Column = table[codes * widths + missing]
+        return found
 
     def age_of(self, column: str) -> Column:
         times = self._known.leads.times.get(column)
@@ -221,3 +222,8 @@ class Block:
     def row(self, compute: Callable[[History], Column], place: int) -> Column:
         row: Column = self.memo(compute)[place]
         return row
+
+
+def _row(table: Column, at: int) -> Column:
+    row: Column = table[at]
+    return row

@@ -15,9 +15,8 @@ from features.aggregates import selector_of
 from features.bant import Attributed, Done, Fact, Recorded, Stated, facts_of
 from features.catalogue import catalogue
 from features.declarations import NOTHING, Declarations
-from features.history import Need, Selector
+from features.history import Selector
 from features.rehearsal import Needs, needs_of, rehearse
-from features.shares import Shares
 from features.signal import FAMILIES, Family, Signal
 
 __all__ = ["Entry", "Reads", "as_json", "as_markdown", "as_text", "entries", "reads_of", "sentence_of"]
@@ -96,7 +95,7 @@ def reads_of(signal: Signal, declared: Declarations = NOTHING) -> Reads:
     needs = needs_of(signal, declared)
     facts = _facts(signal, needs, declared)
     if not facts:
-        selectors = dict.fromkeys(selector_of(need) for need in _aggregates(needs))
+        selectors = dict.fromkeys(selector_of(need) for need in needs.aggregates)
         mine, theirs = (tuple(one for one in selectors if one.colleagues is whose) for whose in (False, True))
         return Reads(tuple(sorted(needs.columns)), mine, needs.answers, theirs)
     done = dict.fromkeys(selector_of(need) for one in facts if isinstance(one, Done) for need in one.needs("count", None))
@@ -188,19 +187,12 @@ def _facts(signal: Signal, needs: Needs, declared: Declarations = NOTHING) -> li
     return mine if needs.aggregates or needs.columns else [fact for fact in mine if isinstance(fact, Stated)]
 
 
-def _aggregates(needs: Needs) -> tuple[Need, ...]:
-    """Those that count for this very signal: shares are computed together."""
-    if needs.row is not None and isinstance(needs.row[0], Shares):
-        return needs.row[0].reads(needs.row[1])
-    return needs.aggregates
-
-
 def _window(signal: Signal, needs: Needs) -> str:
     facts = _facts(signal, needs)
-    if needs.answers and not _aggregates(needs):
+    if needs.answers and not needs.aggregates:
         return "latest"
-    windows = sorted({need[2] for need in _aggregates(needs) if need[0] not in ("decayed", "last") and need[2] is not None})
-    half_lives = {need[2] for need in _aggregates(needs) if need[0] == "decayed" and need[2] is not None}
+    windows = sorted({need[2] for need in needs.aggregates if need[0] not in ("decayed", "last") and need[2] is not None})
+    half_lives = {need[2] for need in needs.aggregates if need[0] == "decayed" and need[2] is not None}
     if facts:
         half_lives = half_lives if any(isinstance(one, Done) for one in facts) else set()
         half_lives |= {one.half_life for one in facts if isinstance(one, Stated)}
@@ -208,7 +200,7 @@ def _window(signal: Signal, needs: Needs) -> str:
         return ", ".join(_days(one) for one in windows)
     if half_lives:
         return "half-life " + ", ".join(_days(one) for one in sorted(half_lives))
-    return "ever" if _aggregates(needs) else "now"
+    return "ever" if needs.aggregates else "now"
 
 
 def _days(days: float) -> str:

@@ -47,14 +47,14 @@ class Colleagues:
         return cls(log, starts, members.astype(np.int64), own=True)
 
     def aggregate(self, aggregator: Aggregator, cell: Ints, account: Ints, observations: Observations) -> NDArray[np.float64]:
-        """(observation, need): what the colleagues of each observation's lead did, from the cells of their activities.
+        """(need, observation): what the colleagues of each observation's lead did, from the cells of their activities.
 
         Colleagues are taken in chunks, so that a large account costs time but no memory. What is added up are integers,
         or decayed sums (multiples of 2^-30 below 2^23): exact in any order.
         """
         n = len(observations)
-        out = np.zeros((n, len(aggregator.needs)))
-        youngest = np.full((n, len(aggregator.needs)), np.inf)
+        out = np.zeros((len(aggregator.needs), n))
+        youngest = np.full((len(aggregator.needs), n), np.inf)
         observation, member = self._pairs(account, observations.lead)
         as_of = observations.as_of[observation]
         log = self.log
@@ -66,14 +66,14 @@ class Colleagues:
             whose = observation[part]
             for i, (kind, _, _) in enumerate(aggregator.needs):
                 if kind == "last":
-                    np.minimum.at(youngest[:, i], whose, np.where(np.isnan(each[:, i]), np.inf, each[:, i]))
+                    np.minimum.at(youngest[i], whose, np.where(np.isnan(each[i]), np.inf, each[i]))
                 else:
-                    value = (each[:, i] > 0).astype(np.float64) if kind == "people" else each[:, i]
-                    out[:, i] += np.bincount(whose, weights=value, minlength=n)
+                    value = (each[i] > 0).astype(np.float64) if kind == "people" else each[i]
+                    out[i] += np.bincount(whose, weights=value, minlength=n)
         for i, (kind, _, _) in enumerate(aggregator.needs):
             if kind == "last":
-                out[:, i] = np.where(np.isinf(youngest[:, i]), np.nan, youngest[:, i])
-        out[account < 0] = np.nan
+                out[i] = np.where(np.isinf(youngest[i]), np.nan, youngest[i])
+        out[:, account < 0] = np.nan
         return out
 
     def _pairs(self, account: Ints, lead: Ints) -> tuple[Ints, Ints]:

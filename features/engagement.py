@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from features.history import Column, History
+from features.forms import added, ratio
+from features.history import Column, History, select
 from features.outreach import CALL_ATTEMPT, OUTREACH
-from features.shares import Shares, number_of
 from features.signal import signal
 
 __all__: list[str] = []  # signals are found by `features.catalogue`, not imported by name
@@ -25,28 +25,7 @@ _CHANNELS = {
     "events": ("webinar_attended", "event_attended"),
 }
 """The ways in which a lead can deal with us, by the types of activity that go over them."""
-_ON_CHANNEL = {name: number_of(*types, within=90.0) for name, types in _CHANNELS.items()}
-
 _MAILED = OUTREACH[: OUTREACH.index(CALL_ATTEMPT)]
-_MAILS = number_of(*_MAILED, machine=None, within=90.0, what="sessions")
-"""A mail that is both sent and delivered is one."""
-
-_SHARES = Shares(
-    {
-        "email_response_90d": (
-            [number_of(*_ANSWERED_MAIL, within=90.0)],
-            [_MAILS],
-        ),
-        "call_connect_90d": ([number_of("call", within=90.0)], [number_of("call", CALL_ATTEMPT, machine=None, within=90.0)]),
-        "reaction_share_90d": (
-            [number_of(within=90.0, what="reactions")],
-            [_MAILS, number_of(CALL_ATTEMPT, machine=None, within=90.0)],
-        ),
-        "web_share_90d": ([_ON_CHANNEL["web"]], [*_ON_CHANNEL.values()]),
-        "mail_share_90d": ([_ON_CHANNEL["mail"]], [*_ON_CHANNEL.values()]),
-        "spoken_share_90d": ([_ON_CHANNEL[name] for name in ("phone", "meetings", "chat")], [*_ON_CHANNEL.values()]),
-    }
-)
 
 
 @signal(family="engagement", unit="activities", within="1d", fill=0.0)
@@ -170,13 +149,19 @@ def email_response_90d(history: History) -> Column:
     Not known while no mail was delivered. A mail that is both sent and delivered counts once; several clicks in one mail
     make no more than all of them.
     """
-    return _SHARES.of(history, "email_response_90d")
+    quarter = history.within(90)
+    return ratio(quarter.activities(*_ANSWERED_MAIL).count(), _mails(quarter), at_most=1.0)
+
+
+def _mails(history: History) -> Column:
+    """How many mails there were: one that is both sent and delivered is one."""
+    return history.activities(*_MAILED, machine=None).sessions()
 
 
 @signal(family="engagement", unit="contacts", within="30d", fill=0.0)
 def contacts_30d(history: History) -> Column:
     """We sought contact {value:.0f} times in the last 30 days, by mail or calls that nobody took."""
-    return history.activities(*_MAILED, machine=None).sessions() + history.activities(CALL_ATTEMPT, machine=None).count()
+    return _mails(history) + history.activities(CALL_ATTEMPT, machine=None).count()
 
 
 @signal(family="engagement", unit="share")
@@ -185,15 +170,15 @@ def reaction_share_90d(history: History) -> Column:
 
     A reaction is whatever the person did first: opened, clicked, visited, took the next call.
     """
-    return _SHARES.of(history, "reaction_share_90d")
+    quarter = history.within(90)
+    sought = _mails(quarter) + quarter.activities(CALL_ATTEMPT, machine=None).count()
+    return ratio(quarter.activities().reactions(), sought, at_most=1.0)
 
 
 @signal(family="engagement", unit="hours", within="90d")
 def reaction_hours_90d(history: History) -> Column:
     """Reacted to our mails and attempted calls after {value:.1f} hours on average, where within three days."""
-    hours, reactions = history.activities().delay(), history.activities().reactions()
-    mean: Column = np.divide(hours, reactions, out=np.full(hours.shape, np.nan), where=reactions > 0.0)
-    return mean
+    return ratio(history.activities().delay(), history.activities().reactions())
 
 
 @signal(family="engagement", unit="calls", within="30d", fill=0.0)
@@ -208,18 +193,28 @@ def call_connect_90d(history: History) -> Column:
 
     Not known while we did not call. What a call's `value` says ("no answer", "voicemail") tells; without it, it was taken.
     """
-    return _SHARES.of(history, "call_connect_90d")
+    quarter = history.within(90)
+    return ratio(quarter.activities("call").count(), quarter.activities("call", CALL_ATTEMPT, machine=None).count(), at_most=1.0)
 
 
 @signal(family="engagement", unit="channels", fill=0.0)
 def channels_90d(history: History) -> Column:
     """Dealt with us in {value:.0f} of 6 ways in the last 90 days (web, mail, phone, meetings, chat, events)."""
-    return history.row(_channels, 0)
+    used: Column = np.add.reduce(history.together(_ON_CHANNELS) > 0.0, axis=0, dtype=np.float64)
+    return used
 
 
-def _channels(history: History) -> Column:
-    used: Column = np.add.reduce(history.together(tuple(_ON_CHANNEL.values())) > 0.0, axis=0, dtype=np.float64)
-    return used[None]
+_ON_CHANNELS = tuple(("count", select(types, None, None, False, False), 90.0) for types in _CHANNELS.values())
+
+
+def _channel_share(history: History, *names: str) -> Column:
+    """How much of what they did with us in 90 days went over these channels."""
+    quarter = history.within(90)
+    return ratio(
+        added(quarter.activities(*_CHANNELS[name]).count() for name in names),
+        added(quarter.activities(*types).count() for types in _CHANNELS.values()),
+        at_most=1.0,
+    )
 
 
 @signal(family="engagement", unit="share")
@@ -228,19 +223,19 @@ def web_share_90d(history: History) -> Column:
 
     Not known while nothing was done, as with mail and conversations.
     """
-    return _SHARES.of(history, "web_share_90d")
+    return _channel_share(history, "web")
 
 
 @signal(family="engagement", unit="share")
 def mail_share_90d(history: History) -> Column:
     """{value:.0%} of what they did with us in the last 90 days was in mails."""
-    return _SHARES.of(history, "mail_share_90d")
+    return _channel_share(history, "mail")
 
 
 @signal(family="engagement", unit="share")
 def spoken_share_90d(history: History) -> Column:
     """{value:.0%} of what they did with us in the last 90 days was by phone, in meetings or in chats."""
-    return _SHARES.of(history, "spoken_share_90d")
+    return _channel_share(history, "phone", "meetings", "chat")
 
 
 @signal(family="engagement", unit="mails", within="90d", fill=0.0)
@@ -305,9 +300,7 @@ def trend_7_28(history: History) -> Column:
     """
     week = history.within(7).activities().count()
     both = history.within(35).activities().count()
-    trend: Column = (week + 1.0) / ((both - week) / 4.0 + 1.0)
-    trend[both == 0] = np.nan
-    return trend
+    return ratio(week + 1.0, (both - week) / 4.0 + 1.0, known=both)
 
 
 @signal(family="engagement", unit="days")

@@ -10,10 +10,10 @@ some hundred observations (`features/block.py`) keep the work in the cache; no r
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import sys
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
-from operator import itemgetter
 from typing import Any
 
 import numpy as np
@@ -24,10 +24,11 @@ from features.answers import Answers
 from features.block import Block, Known
 from features.colleagues import Colleagues
 from features.declarations import Declarations
+from features.forms import Forms, Linear, Ratio
 from features.history import ActivityLog, Column, History, Leads, Observations, TextColumn
 from features.machines import machine_activity
 from features.own_types import own_signals
-from features.rehearsal import Needs, Reading, needs_of, rehearse
+from features.rehearsal import Needs, Reading, height_of, needs_of, rehearse
 from features.segments import runs
 from features.signal import Attribute, FeatureSet, Signal
 from features.topics import about
@@ -73,21 +74,21 @@ def evaluate(
     `progress` is told how many are done; `also` is given each block's history with the position of its first observation.
     """
     n = len(observations)
-    numbers = np.empty((n, len(plan.names)), dtype=np.float64)
+    numbers = np.empty((len(plan.names), n))
     known = plan.prepare(leads, log, colleagues)
     categories = [one.name for one in plan.feature_set.attributes if one.kind == "category"]
     block: Block | None = None
     for start, stop in runs(log.starts, observations.lead, _BLOCK_ROWS, _BLOCK_OBSERVATIONS):
         part = observations if stop - start == n else Observations(observations.lead[start:stop], observations.as_of[start:stop])
         block = Block(plan, known, part)
-        plan.fill(numbers[start:stop], block)
+        numbers[:, start:stop] = plan.compute(block)
         if also is not None:
             also(History(block), start)
         if progress is not None:
             progress(stop)
     if block is None or block.size < n:
         block = Block(plan, known, observations)
-    return SignalTable(plan.names, numbers, {name: block.text(name) for name in categories})
+    return SignalTable(plan.names, numbers.T, {name: block.text(name) for name in categories})
 
 
 @dataclass(frozen=True)
@@ -112,18 +113,17 @@ class Plan:
     """The fields whose answers some signal reads."""
     reads: frozenset[str] = field(init=False)
     """The text columns of an activity log that make a difference; others may be left out."""
-    _direct: tuple[Ints, Ints] = field(init=False)
-    _direct_colleagues: tuple[Ints, Ints] = field(init=False)
-    _rows: tuple[tuple[Callable[[History], Column], Ints | int], ...] = field(init=False)
-    """Memos, and which of their rows are output columns: so many from the first on, or these."""
+    _memos: tuple[Callable[[History], Column], ...] = field(init=False)
+    """What signals are rows of, sums and ratios of aggregates last."""
     _readings: tuple[Reading, ...] = field(init=False)
     """What is read out of text columns, all looked up in one table."""
     _widths: Ints = field(init=False)
     """How many numbers stand for each text in each reading."""
-    _told: Ints = field(init=False)
-    """Output columns of the memos' rows, then of the readings."""
+    _called: tuple[Signal, ...] = field(init=False)
+    """Signals that only their functions know."""
+    _order: Ints = field(init=False)
+    """Where each output column stands among everything computed: aggregates, memos, readings, called signals, attributes."""
     _fills: Column = field(init=False)
-    _called: tuple[tuple[int, Signal], ...] = field(init=False)
 
     def __post_init__(self) -> None:
         put = object.__setattr__  # a frozen dataclass derives its fields once, here
@@ -148,17 +148,41 @@ class Plan:
         put(self, "asked", tuple(dict.fromkeys(field for one in asked for field in one.answers)))
         put(self, "answers", bool(self.asked))
         put(self, "reads", own.reads | colleagues.reads | ({"content", "value"} if self.asked else frozenset()))
-        put(self, "_direct", _direct(needs, own))
-        put(self, "_direct_colleagues", _direct(needs, colleagues))
-        put(self, "_called", tuple((i, one) for i, (one, need) in enumerate(zip(signals, needs, strict=True)) if need.computes))
-        # What is read together stands together, so that each text is read once.
-        read = [(i, need.reading) for i, need in enumerate(needs) if need.reading is not None]
-        rows = tuple(_memo_rows(needs))
-        put(self, "_readings", tuple(reading for _, reading in read))
-        put(self, "_widths", np.array([[reading.of or 1] for _, reading in read], dtype=np.int64))
-        put(self, "_told", np.array([*(i for _, targets, _ in rows for i in targets), *(i for i, _ in read)], dtype=np.int64))
-        put(self, "_rows", tuple((compute, _first_or_these(sources)) for compute, _, sources in rows))
-        put(self, "_fills", np.array([one.fill for one in signals], dtype=np.float64))
+        self._lay_out(needs)
+
+    def _lay_out(self, needs: Sequence[Needs]) -> None:
+        """Settles in which order everything is computed, and where each output column is then."""
+        put = object.__setattr__
+        readings = [need.reading for need in needs if need.reading is not None]
+        sums = [need.form for need in needs if isinstance(need.form, Linear) and need.direct is None]
+        ratios = [need.form for need in needs if isinstance(need.form, Ratio)]
+        memos: list[Callable[[History], Column]] = list(dict.fromkeys(need.row[0] for need in needs if need.row is not None))
+        begins, begin = list[int](), len(self.own.needs) + len(self.colleagues.needs)
+        memos.append(Forms(sums, ratios))
+        for compute in memos:
+            begins.append(begin)
+            begin += height_of(compute, self.declared)
+        reading, called = iter(range(begin, begin + len(readings))), iter(range(begin + len(readings), sys.maxsize))
+        form = {id(one): begins[-1] + i for i, one in enumerate([*sums, *ratios])}
+        order = []
+        for need in needs:
+            if need.direct in self.own.position:
+                order.append(self.own.position[need.direct])
+            elif need.direct is not None:
+                order.append(len(self.own.needs) + self.colleagues.position[need.direct])
+            elif need.form is not None:
+                order.append(form[id(need.form)])
+            elif need.row is not None:
+                order.append(begins[memos.index(need.row[0])] + need.row[1])
+            else:
+                order.append(next(called if need.reading is None else reading))
+        order += [next(called) for _ in self.numeric]
+        put(self, "_memos", tuple(memos if form else memos[:-1]))
+        put(self, "_readings", tuple(readings))
+        put(self, "_widths", np.array([[reading.of or 1] for reading in readings], dtype=np.int64))
+        put(self, "_called", tuple(one for one, need in zip(self.signals, needs, strict=True) if need.computes))
+        put(self, "_order", np.array(order, dtype=np.int64))
+        put(self, "_fills", np.array([one.fill for one in self.signals])[:, None])
 
     def prepare(self, leads: Leads, log: ActivityLog, colleagues: Colleagues | None = None) -> Known:
         """What is the same for all observations: every activity's cell and the answers."""
@@ -198,52 +222,20 @@ class Plan:
             missing.append(begin + place)
         return np.array(known), np.array(missing, dtype=np.int64)[:, None]
 
-    def fill(self, numbers: NDArray[np.float64], block: Block) -> None:
-        """Writes the block's rows of `numbers`."""
-        targets, sources = self._direct
-        if len(targets):
-            numbers[:, targets] = block.own_aggregates.take(sources, axis=1)
-        targets, sources = self._direct_colleagues
-        if len(targets):
-            numbers[:, targets] = block.colleague_aggregates.take(sources, axis=1)
-        told = [_rows_of(block.memo(compute), sources) for compute, sources in self._rows]
-        if self._readings:
-            told.append(block.readings([one.column for one in self._readings], self._widths))
-        if told:
-            numbers[:, self._told] = np.concatenate(told).T
+    def compute(self, block: Block) -> Column:
+        """(column, observation): everything, of the block's observations."""
         whole = History(block)
-        for i, one in self._called:
-            numbers[:, i] = one.function(whole if one.within is None else whole.within(one.within))
-        width = len(self.signals)
-        part = numbers[:, :width]
-        np.copyto(part, self._fills, where=np.isnan(part))
-        for i, attribute in enumerate(self.numeric, start=width):
-            numbers[:, i] = block.number(attribute.name)
-
-
-def _memo_rows(needs: Sequence[Needs]) -> Iterator[tuple[Callable[[History], Column], Ints, Ints]]:
-    """Each memo of which signals are rows: where they go, and which rows they are."""
-    found: dict[Callable[[History], Column], list[tuple[int, int]]] = {}
-    for i, one in enumerate(needs):
-        if one.row is not None:
-            found.setdefault(one.row[0], []).append((i, one.row[1]))
-    for compute, pairs in found.items():
-        targets, sources = np.array(sorted(pairs, key=itemgetter(1)), dtype=np.int64).T
-        yield compute, targets, sources
-
-
-def _first_or_these(rows: Ints) -> Ints | int:
-    """So many rows where they are the first ones in order."""
-    return len(rows) if bool((rows == np.arange(len(rows))).all()) else rows
-
-
-def _rows_of(memo: Column, rows: Ints | int) -> Column:
-    """The first rows of a memo, most of the time all there are, or these rows of it."""
-    return memo[:rows] if isinstance(rows, int) else memo.take(rows, axis=0)
-
-
-def _direct(needs: Sequence[Needs], aggregator: Aggregator) -> tuple[Ints, Ints]:
-    """Which output columns are plain copies of which aggregates."""
-    pairs = [(i, aggregator.position[one.direct]) for i, one in enumerate(needs) if one.direct in aggregator.position]
-    found = np.array(pairs, dtype=np.int64).reshape(-1, 2)
-    return found[:, 0], found[:, 1]
+        parts = [block.own_aggregates] if self.own.needs else []
+        if self.colleagues.needs:
+            parts.append(block.colleague_aggregates)
+        parts += map(block.memo, self._memos)
+        if self._readings:
+            parts.append(block.readings(self._readings, self._widths))
+        singly = [one.function(whole if one.within is None else whole.within(one.within)) for one in self._called]
+        singly += [block.number(one.name) for one in self.numeric]
+        if singly:
+            parts.append(np.array(singly))
+        columns: Column = np.concatenate(parts).take(self._order, axis=0) if parts else np.empty((0, block.size))
+        signals = columns[: len(self.signals)]
+        np.copyto(signals, self._fills, where=np.isnan(signals))
+        return columns

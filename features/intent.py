@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from features.forms import added, ratio
 from features.history import Column, History
-from features.shares import Shares, number_of
 from features.signal import signal
 
 __all__ = ["HAND_RAISES"]
@@ -12,14 +12,6 @@ HAND_RAISES = ("demo_request", "contact_sales", "trial_start")
 """Activities by which a lead asks for sales."""
 
 _BUYING_PAGES = ("pricing", "demo", "comparison", "trial")
-_SHARES = Shares(
-    {
-        "intent_share_30d": (
-            [number_of("page_view", topic=topic, within=30.0) for topic in _BUYING_PAGES],
-            [number_of("page_view", within=30.0)],
-        )
-    }
-)
 
 
 @signal(family="intent", unit="requests", within="7d", fill=0.0)
@@ -119,4 +111,6 @@ def intent_share_30d(history: History) -> Column:
 
     Not known while no page was viewed.
     """
-    return _SHARES.of(history, "intent_share_30d")
+    month = history.within(30)
+    buying = added(month.activities("page_view", topic=topic).count() for topic in _BUYING_PAGES)
+    return ratio(buying, month.activities("page_view").count(), at_most=1.0)

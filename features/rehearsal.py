@@ -9,10 +9,11 @@ from typing import Any, NamedTuple, TypeVar
 import numpy as np
 
 from features.declarations import NOTHING, Declarations
+from features.forms import Linear, Ratio, Traced
 from features.history import Answered, Column, History, Need, TextColumn
 from features.signal import Signal
 
-__all__ = ["Needs", "needs_of", "rehearse"]
+__all__ = ["Needs", "Reading", "height_of", "needs_of", "rehearse"]
 
 T = TypeVar("T")
 Row = tuple[Callable[[History], Column], int]
@@ -35,17 +36,22 @@ class Needs:
     aggregates: tuple[Need, ...]
     columns: frozenset[str]
     answers: tuple[str, ...]
-    direct: Need | None
-    """The aggregate that the signal returns as it is, if it does nothing else."""
+    form: Linear | Ratio | None
+    """The aggregate, sum of aggregates or ratio of sums that the signal returns, if it does nothing else."""
     row: Row | None
     """Likewise the row of a memo."""
     reading: Reading | None
     """Likewise the reading of a text column."""
 
     @property
+    def direct(self) -> Need | None:
+        """The aggregate that the signal returns as it is."""
+        return self.form.direct if isinstance(self.form, Linear) else None
+
+    @property
     def computes(self) -> bool:
-        """Whether the signal makes something of what it asks for."""
-        return self.direct is None and self.row is None and self.reading is None
+        """Whether the signal makes something of what it asks for that only its function knows."""
+        return self.form is None and self.row is None and self.reading is None
 
     @property
     def activities(self) -> bool:
@@ -61,10 +67,15 @@ def rehearse(function: Callable[[History], object], within: float | None = None,
     """The same for any function of a history."""
     rehearsal = _Rehearsal(declared)
     result = function(History(rehearsal, within))
-    direct = next((need for need, column in rehearsal.columns.items() if column is result), None)
+    form = result.form if isinstance(result, Traced) else None
     row = next((row for row, column in rehearsal.rows.items() if column is result), None)
     reading = next((reading for reading, column in rehearsal.readings.items() if column is result), None)
-    return Needs(tuple(rehearsal.columns), frozenset(rehearsal.attributes), tuple(rehearsal.asked), direct, row, reading)
+    return Needs(tuple(rehearsal.columns), frozenset(rehearsal.attributes), tuple(rehearsal.asked), form, row, reading)
+
+
+def height_of(compute: Callable[[History], Column], declared: Declarations = NOTHING) -> int:
+    """How many rows a memo of several columns has."""
+    return len(compute(History(_Rehearsal(declared))))
 
 
 class _Text(TextColumn):
@@ -97,7 +108,7 @@ class _Rehearsal:
         self.readings: dict[Reading, Column] = {}
 
     def fetch(self, need: Need) -> Column:
-        return self.columns.setdefault(need, np.zeros(0))
+        return self.columns.setdefault(need, Traced.of(Linear({need: 1.0})))
 
     def together(self, needs: tuple[Need, ...]) -> Column:
         for need in needs:
