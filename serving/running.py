@@ -17,6 +17,7 @@ from data.own_secrets import secret
 from data.store import Store
 from serving.decider import Decider, note_runtime
 from serving.forgetting import forget_erased
+from serving.housekeeping import keep_log_short
 from serving.identity import ByKey, ByProxy, Seal
 from serving.ledger import Ledger
 from serving.metrics import Metrics
@@ -54,7 +55,7 @@ async def running(settings: Settings) -> AsyncIterator[Service]:
     models.refresh()
     if models.loaded is None and models.last_failure is None:  # a refusal has said so itself
         _log.warning("no model serves yet: run `tamiz promote`, then `tamiz pull`")
-    following = [asyncio.create_task(one) for one in (models.watch(settings.poll_seconds), forget_erased(service))]
+    following = [asyncio.create_task(one) for one in (models.watch(settings.poll_seconds), forget_erased(service), keep_log_short(store))]
     try:
         yield service
     finally:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, suppress
@@ -367,3 +368,38 @@ class TestLedgerRows:
         quick.append([row(1, key="local:k1")])
         assert quick.answered("local:k1") == ("hash", b'{"n":1}')
         assert quick.answered("local:k2") is None
+
+
+class TestWriteAheadLog:
+    @pytest.fixture
+    def store(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Store]:
+        monkeypatch.setattr("data.quick.LONG_LOG", 20)
+        with closing(Store.open(tmp_path)) as store:
+            store.note_runtime("r1", {})
+            yield store
+
+    def test_somebody_who_writes_is_not_waited_for(self, store: Store) -> None:
+        quick = store.quick(waits=False)
+        quick.append([row(number, f"l{number}") for number in range(200)])
+        with store.writing():
+            begun = time.monotonic()
+            quick.shorten_log()
+        assert time.monotonic() - begun < 4, "busy_timeout is five seconds"
+
+    def test_a_long_one_begins_anew_and_nothing_is_lost(self, store: Store) -> None:
+        quick, reader = store.quick(waits=False), store.quick()
+        for number in range(300):
+            quick.append([row(number, f"l{number}")])
+            if number % 100 == 50:
+                quick.shorten_log()
+        size = Path(f"{store.place}-wal").stat().st_size
+        assert size < 200 * 4_096 * 7, "as if it had never begun anew"
+        assert len(reader.latest_decisions([f"l{number}" for number in range(300)])) == 300
+
+    def test_a_short_one_is_copied_home_all_the_same(self, store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("data.quick.LONG_LOG", 1_000_000)
+        quick = store.quick(waits=False)
+        quick.append([row(1, "somebody-or-other")])
+        assert b"somebody-or-other" not in Path(store.place).read_bytes()
+        quick.shorten_log()
+        assert b"somebody-or-other" in Path(store.place).read_bytes()
