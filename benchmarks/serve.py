@@ -33,11 +33,12 @@ import time
 import urllib.request
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from statistics import median
 from typing import Any
 
+_MILLISECONDS = {"us": 1e-3, "ms": 1.0, "s": 1e3}
 ROOT = Path(__file__).resolve().parents[1]
 EMPTY = """
 from fastapi import FastAPI
@@ -82,6 +83,20 @@ class Target:
         return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
+@dataclass(frozen=True)
+class Round:
+    """What one service did in one round: requests a second, and milliseconds that half and 99 of 100 of them took."""
+
+    rate: float
+    p50: float
+    p99: float
+    cpu: float = 0.0
+    """Seconds of processor a request."""
+
+
+Figures = dict[str, dict[str, list[Round]]]
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=5)
@@ -123,36 +138,40 @@ def main() -> None:
             more |= measure_ingest({"SQLite": targets[1], "PostgreSQL": other}, given.rounds)
             more |= measure_batch(targets[1], body, trees, width, given.rounds)
         if given.save:
-            given.save.write_text(json.dumps({"fsync_us": fsync * 1e6, "figures": figures, "more": more}, indent=1))
+            given.save.write_text(json.dumps({"fsync_us": fsync * 1e6, "figures": figures, "more": more}, indent=1, default=asdict))
 
 
-def measure(targets: list[Target], connections: list[int], rounds: int, seconds: int) -> dict[str, dict[str, list[tuple[float, float]]]]:
-    """Requests a second, and seconds of processor a request, by service and connections, one pair a round."""
+def measure(targets: list[Target], connections: list[int], rounds: int, seconds: int) -> Figures:
+    """By service and connections, in turns."""
     load = by_wrk if shutil.which("wrk") else by_us
-    figures: dict[str, dict[str, list[tuple[float, float]]]] = {target.name: {str(c): [] for c in connections} for target in targets}
+    figures: Figures = {target.name: {str(c): [] for c in connections} for target in targets}
     for target in targets:
         load(target, 1, 1)  # the first second fills caches and the write-ahead log
     for _ in range(rounds):
         for c in connections:
             for target in targets:
-                before, rate = target.cpu_seconds(), load(target, c, seconds)
-                cpu = (target.cpu_seconds() - before) / (rate * seconds)
-                figures[target.name][str(c)].append((rate, cpu))
+                before, found = target.cpu_seconds(), load(target, c, seconds)
+                cpu = (target.cpu_seconds() - before) / (found.rate * seconds)
+                figures[target.name][str(c)].append(replace(found, cpu=cpu))
     return figures
 
 
-def report(figures: dict[str, dict[str, list[tuple[float, float]]]], fsync: float) -> None:
+def report(figures: Figures, fsync: float) -> None:
     limit = figures["empty FastAPI"]
-    print(f"{'':24}{'connections':>12}{'requests/s':>12}{'of empty':>10}{'net of fsync':>14}{'CPU µs/request':>16}{'of empty':>10}")
+    print(
+        f"{'':24}{'connections':>12}{'requests/s':>12}{'of empty':>10}{'net of fsync':>14}{'CPU µs/request':>16}{'of empty':>10}"
+        f"{'p50 ms':>9}{'p99 ms':>9}{'×':>6}"
+    )
     for name, by_connections in figures.items():
         for c, rounds in by_connections.items():
-            rate, cpu = median(one for one, _ in rounds), median(one for _, one in rounds)
-            fastest, least = median(one for one, _ in limit[c]), median(one for _, one in limit[c])
+            rate, cpu = median(one.rate for one in rounds), median(one.cpu for one in rounds)
+            fastest, least = median(one.rate for one in limit[c]), median(one.cpu for one in limit[c])
             net = 1 / max(1 / rate - fsync, 1e-9) / fastest if c == "1" and name.startswith("tamiz") else None
             shares = f"{f'{net:.0%}' if net else '':>14}"
-            if cpu > 1e-6:  # a server of several processes works in its children
-                shares += f"{cpu * 1e6:>16,.0f}{least / cpu:>10.0%}"
-            print(f"{name:24}{c:>12}{rate:>12,.0f}{rate / fastest:>10.0%}{shares}")
+            # A server of several processes works in its children.
+            shares += f"{cpu * 1e6:>16,.0f}{least / cpu:>10.0%}" if cpu > 1e-6 else " " * 26
+            p50, p99 = median(one.p50 for one in rounds), median(one.p99 for one in rounds)
+            print(f"{name:24}{c:>12}{rate:>12,.0f}{rate / fastest:>10.0%}{shares}{p50:>9.2f}{p99:>9.2f}{p99 / p50:>6.1f}")
 
 
 def measure_pairs(pairs: list[tuple[Target, Target]], rounds: int, seconds: int) -> dict[str, float]:
@@ -160,7 +179,7 @@ def measure_pairs(pairs: list[tuple[Target, Target]], rounds: int, seconds: int)
     load = by_wrk if shutil.which("wrk") else by_us
     figures: dict[str, float] = {}
     for by_id, by_body in pairs:
-        taken = [(load(by_id, 1, seconds), load(by_body, 1, seconds)) for _ in range(rounds)]
+        taken = [(load(by_id, 1, seconds).rate, load(by_body, 1, seconds).rate) for _ in range(rounds)]
         one, other = median(a for a, _ in taken), median(b for _, b in taken)
         print(f"{by_id.name}: {one:,.0f} requests/s, by body {other:,.0f}: {other / one:.2f} × the time (aim 2)")
         figures[by_id.name] = other / one
@@ -416,47 +435,59 @@ def process(command: list[str], folder: Path, port: int, path: str, **environmen
         one.wait(20)
 
 
-def by_wrk(target: Target, connections: int, seconds: int) -> float:
+def by_wrk(target: Target, connections: int, seconds: int) -> Round:
     with tempfile.NamedTemporaryFile("w", suffix=".lua") as script:
         if target.body is not None:
             script.write(f'wrk.method = "POST"\nwrk.headers["Content-Type"] = "application/json"\nwrk.body = {lua(target.body)}\n')
         script.flush()
-        command = ["wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "-s", script.name, f"http://127.0.0.1:{target.port}{target.path}"]
+        command = [
+            "wrk",
+            "-t1",
+            f"-c{connections}",
+            f"-d{seconds}s",
+            "--latency",
+            "-s",
+            script.name,
+            f"http://127.0.0.1:{target.port}{target.path}",
+        ]
         said = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     if "Non-2xx" in said or "Socket errors" in said:
         raise SystemExit(f"error: {target.name} failed requests:\n{said}")
     found = re.search(r"Requests/sec:\s+([\d.]+)", said)
     assert found is not None
-    return float(found[1])
+    took = {share: float(number) * _MILLISECONDS[unit] for share, number, unit in re.findall(r"(\d+)%\s+([\d.]+)(us|ms|s)\b", said)}
+    return Round(float(found[1]), took["50"], took["99"])
 
 
-def by_us(target: Target, connections: int, seconds: int) -> float:
-    """Requests a second by as many keep-alive connections, each waiting for its answer."""
+def by_us(target: Target, connections: int, seconds: int) -> Round:
+    """By as many keep-alive connections, each waiting for its answer."""
     return asyncio.run(_load(target, connections, seconds))
 
 
-async def _load(target: Target, connections: int, seconds: int) -> float:
+async def _load(target: Target, connections: int, seconds: int) -> Round:
     body = target.body or b""
     head = f"{'GET' if target.body is None else 'POST'} {target.path} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n"
     request = f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body
     end = time.perf_counter() + seconds
+    took: list[float] = []
 
-    async def one() -> int:
+    async def one() -> None:
         reader, writer = await asyncio.open_connection("127.0.0.1", target.port)
-        answered = 0
-        while time.perf_counter() < end:
+        while (sent := time.perf_counter()) < end:
             writer.write(request)
             answer = await reader.readuntil(b"\r\n\r\n")
             if not answer.startswith(b"HTTP/1.1 200"):
                 raise SystemExit(f"error: {target.name} answered {answer[:40]!r}")
             length = re.search(rb"content-length: (\d+)", answer, re.IGNORECASE)
             await reader.readexactly(int(length[1]) if length else 0)
-            answered += 1
+            took.append(time.perf_counter() - sent)
         writer.close()
-        return answered
 
     begun = time.perf_counter()
-    return sum(await asyncio.gather(*(one() for _ in range(connections)))) / (time.perf_counter() - begun)
+    await asyncio.gather(*(one() for _ in range(connections)))
+    rate = len(took) / (time.perf_counter() - begun)
+    took.sort()
+    return Round(rate, took[len(took) // 2] * 1e3, took[int(len(took) * 0.99)] * 1e3)
 
 
 def median_fsync(folder: Path, repeats: int = 200) -> float:
