@@ -18,8 +18,7 @@ import msgspec
 from features.engine import Colleagues, evaluate
 from features.history import ActivityLog, Leads, Observations
 from models.bundle import Bundle
-from models.request_columns import RequestColumns
-from models.scoring import score_columns, score_requests
+from models.scoring import _Batch, score_columns, score_requests
 from serving.schemas import read_score
 
 
@@ -33,7 +32,7 @@ def main() -> None:
     request = read_score(body)
 
     def make_columns() -> tuple[Leads, ActivityLog, Observations, Colleagues | None]:
-        made = RequestColumns(bundle.scorer)
+        made = _Batch(bundle.scorer)
         made.add(request)
         return made.columns()
 

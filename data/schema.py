@@ -10,6 +10,7 @@ look into. What a CRM sends is kept by its natural key, so that sending it twice
 - `replies`: what calls with an Idempotency-Key were answered; `secrets` of this installation
 - `decisions` (the ledger) and the `runtimes` that made them; `policies`, `api_keys`, `audit`
 - `jobs` and the `job_chunks` of them that are left; the `workers` that do them; `promotions`
+- `reports`: figures that take long to compute, the last of each day
 - `announcements` of decisions, `endpoints` and the `outbox` of webhooks to deliver; `hooks` and the `inbox` of webhooks received
 """
 
@@ -41,6 +42,7 @@ __all__ = [
     "policies",
     "promotions",
     "replies",
+    "reports",
     "runtimes",
     "secrets",
     "stage_changes",
@@ -296,6 +298,8 @@ decisions = sa.Table(
         "ix_decisions_entered",
         "decision",
         "scored_at",
+        # For the funnel, which counts leads: they are read from the index alone.
+        "lead_id",
         sqlite_where=sa.text("previous_decision IS NULL OR previous_decision <> decision"),
         postgresql_where=sa.text("previous_decision IS NULL OR previous_decision <> decision"),
     ),
@@ -401,6 +405,19 @@ workers = sa.Table(
     sa.Column("place", sa.Text, nullable=False),
     sa.Column("started_at", _Instant, nullable=False),
     sa.Column("seen_at", _Instant, nullable=False),
+)
+
+reports = sa.Table(
+    "reports",
+    metadata,
+    sa.Column("name", sa.Text, primary_key=True),
+    # Days since 1970 in UTC: of each day the last report stays.
+    sa.Column("day", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("made_at", _Instant, nullable=False),
+    # How long it took, which says how often it is made.
+    sa.Column("seconds", sa.Double, nullable=False),
+    sa.Column("document", sa.Text, nullable=False),
+    sqlite_with_rowid=False,
 )
 
 announcements = sa.Table(

@@ -32,8 +32,7 @@ from models.horizons import ByDay
 from models.inputs import Floats, InputSpec
 from models.qualification import Policy
 from models.request import ScoreRequest
-from models.scorer import Scorer
-from models.scoring import score_requests
+from models.scoring import Scorer, score_requests
 from models.value import Value
 
 if TYPE_CHECKING:

@@ -27,7 +27,23 @@ from serving import logs
 from serving.edge import METHODS, Edge
 from serving.openapi import describe, operation_id
 from serving.problems import ProblemResponse, problem_of, problem_response
-from serving.routes import audit, console, health, ingest, jobs, leads, model, policy, receivers, records, reviews, score, sign_in, webhooks
+from serving.routes import (
+    audit,
+    console,
+    health,
+    ingest,
+    jobs,
+    leads,
+    model,
+    pipeline,
+    policy,
+    receivers,
+    records,
+    reviews,
+    score,
+    sign_in,
+    webhooks,
+)
 from serving.running import running
 from serving.salesforce import for_salesforce
 from serving.security import Doorkeeper
@@ -56,7 +72,23 @@ def create_app(settings: Settings) -> FastAPI:
     # The same handler twice: FastAPI's route describes it, this one in front serves it without the framework's matching
     # and dependency machinery, which would cost a third of what is left beside the score itself.
     app.router.routes.append(_Direct("/v1/score", score.score, methods=["POST"]))
-    for routes in (score, ingest, leads, records, reviews, jobs, webhooks, receivers, model, policy, audit, health, console, sign_in):
+    for routes in (
+        score,
+        ingest,
+        leads,
+        records,
+        reviews,
+        jobs,
+        webhooks,
+        receivers,
+        model,
+        policy,
+        pipeline,
+        audit,
+        health,
+        console,
+        sign_in,
+    ):
         app.include_router(routes.router)
     app.router.routes.append(Route("/openapi-salesforce.json", _for_salesforce, methods=["GET"], include_in_schema=False))
     app.mount("/static", console.static_files(), name="static")

@@ -23,6 +23,7 @@ from models.request import ScoreRequest
 from serving import audit_schemas, lead_schemas, problems, work_schemas
 from serving.limits import TooManyRequests
 from serving.pages import MOST
+from serving.pipeline_report import ForecastAnswer, PipelineAnswer
 from serving.policy_schemas import PolicyAnswer, PolicyHistory, PreviewAnswer, PreviewRequest, PublishRequest, RollbackRequest
 from serving.problems import Problem
 from serving.schemas import BatchAnswer, BatchRequest, ModelAnswer
@@ -32,7 +33,17 @@ __all__ = ["describe", "operation", "operation_id"]
 _TOO_MANY = TooManyRequests(who="This API key", rate=600, seconds=3)
 
 _KEPT = tuple(getattr(module, name) for module in (lead_schemas, work_schemas, audit_schemas) for name in module.__all__)
-_STRUCTS: tuple[type, ...] = (ScoreRequest, Decision, BatchRequest, BatchAnswer, ModelAnswer, Problem, *_KEPT)
+_STRUCTS: tuple[type, ...] = (
+    ScoreRequest,
+    Decision,
+    BatchRequest,
+    BatchAnswer,
+    ModelAnswer,
+    Problem,
+    PipelineAnswer,
+    ForecastAnswer,
+    *_KEPT,
+)
 _MODELS: tuple[type[BaseModel], ...] = (PublishRequest, RollbackRequest, PreviewRequest, PolicyAnswer, PolicyHistory, PreviewAnswer)
 _WHEN: dict[int, tuple[str, TamizError | None]] = {
     400: ("The body is not JSON.", problems.MalformedJson("trailing characters (byte 41)")),
@@ -70,6 +81,10 @@ _PARAMETERS: dict[str, tuple[str, dict[str, Any]]] = {
     "action": ("One or several, by commas; `key` is all that concerns keys.", {"type": "string", "examples": ["key.revoked,policy"]}),
     "subject": ("A key's prefix, or a version of a policy or model.", {"type": "string"}),
     "import": ("Rows from before: each counts as recorded when it says so.", {"type": "boolean", "default": False}),
+    "days": ("Length of the period, which is compared with the one before it.", {"type": "integer", "default": 90}),
+    "weeks": ("How many weeks ahead.", {"type": "integer", "default": 13}),
+    "format": ("`csv` for a table; so does `Accept: text/csv`.", {"type": "string", "enum": ["json", "csv"], "default": "json"}),
+    "table": ("Which of the answer's tables, in CSV.", {"type": "string"}),
     "job_id": ("The id that creating the job gave.", {"type": "string"}),
     "webhook_id": ("The id that registering the endpoint gave.", {"type": "string"}),
     "receiver_id": ("The id that registering the receiver gave.", {"type": "string"}),
@@ -93,16 +108,20 @@ def operation(
     media: str = "application/json",
     lines: str | None = None,
     tagged: bool = False,
+    csv: bool = False,
 ) -> dict[str, Any]:
     """Keyword arguments of a route: its request and answer by schema name, its errors, and its headers.
 
-    `lines` names the schema of a row where NDJSON will do, too; `tagged`: the answer has an ETag; `media`: it is no JSON.
+    `lines` names the schema of a row where NDJSON will do, too; `tagged`: the answer has an ETag; `media`: it is no JSON; `csv`:
+    it is to be had as a table, too.
     """
     listed = {*errors, 500} | ({429} if 401 in errors else set()) | ({408} if takes else set())
     responses: dict[int | str, dict[str, Any]] = {status: _problem(status) for status in sorted(listed)}
     responses[done] = {"description": _DONE[done]}
     if done != 204:
         responses[done]["content"] = {media: {"schema": _ref(gives) if gives else {}}}
+    if csv:
+        responses[done]["content"]["text/csv"] = {"schema": {"type": "string"}}
     if tagged:
         responses[done]["headers"] = {"ETag": {"description": "For `If-Match`.", "schema": {"type": "string"}}}
     extra: dict[str, Any] = {"security": [{"key": []}] if 401 in errors else []}

@@ -19,6 +19,7 @@ from serving.decider import Decider, note_runtime
 from serving.forgetting import forget_erased
 from serving.housekeeping import keep_log_short
 from serving.identity import ByKey, ByProxy, Seal
+from serving.kept import Kept
 from serving.ledger import Ledger
 from serving.metrics import Metrics
 from serving.model_store import ModelStore
@@ -50,7 +51,7 @@ async def running(settings: Settings) -> AsyncIterator[Service]:
     decider = Decider(models, policies, ledger, note_runtime(store))
     service = Service(
         settings, store, Crm(store), doorkeeper, models, policies, ledger, decider, metrics, Previews(), seal, sessions,
-        (sessions, *by_proxy), _file_of(store),
+        (sessions, *by_proxy), Kept(store), _file_of(store),
     )  # fmt: skip
     models.refresh()
     if models.loaded is None and models.last_failure is None:  # a refusal has said so itself
@@ -62,6 +63,7 @@ async def running(settings: Settings) -> AsyncIterator[Service]:
         for one in following:
             one.cancel()
         await asyncio.gather(*following, return_exceptions=True)
+        await service.kept.close()
         await ledger.close()
         # What still runs in a thread, whoever waited for it, has to be done with the store before it is closed.
         await asyncio.get_running_loop().shutdown_default_executor()

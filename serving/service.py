@@ -14,6 +14,7 @@ from data.crm import Crm
 from data.store import Store
 from serving.decider import Decider
 from serving.identity import ByKey, Identity, Seal, Visitor, admit_visitor, visitor_of
+from serving.kept import Kept
 from serving.ledger import Ledger
 from serving.metrics import Metrics
 from serving.model_store import ModelStore
@@ -46,6 +47,7 @@ class Service:
     sessions: ByKey
     identities: tuple[Identity, ...]
     """The ways of telling who sits at a browser."""
+    kept: Kept
     store_file: int = -1
     """Which file the SQLite store was when it was opened: its inode."""
     tasks: set[asyncio.Task[None]] = field(default_factory=set)

@@ -250,6 +250,16 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("name", name="pk_secrets"),
     )
     op.create_table(
+        "reports",
+        sa.Column("name", sa.Text, nullable=False),
+        sa.Column("day", sa.Integer, autoincrement=False, nullable=False),
+        sa.Column("made_at", sa.BigInteger, nullable=False),
+        sa.Column("seconds", sa.Double, nullable=False),
+        sa.Column("document", sa.Text, nullable=False),
+        sa.PrimaryKeyConstraint("name", "day", name="pk_reports"),
+        sqlite_with_rowid=False,
+    )
+    op.create_table(
         "stage_changes",
         sa.Column("lead_id", sa.Text, nullable=False),
         sa.Column("entered_at", sa.BigInteger, autoincrement=False, nullable=False),
@@ -305,4 +315,6 @@ def upgrade() -> None:
     op.add_column("decisions", sa.Column("propensity", sa.Double))
     op.add_column("decisions", sa.Column("erased_at", sa.BigInteger))
     entered = sa.text("previous_decision IS NULL OR previous_decision <> decision")
-    op.create_index("ix_decisions_entered", "decisions", ["decision", "scored_at"], sqlite_where=entered, postgresql_where=entered)
+    op.create_index(
+        "ix_decisions_entered", "decisions", ["decision", "scored_at", "lead_id"], sqlite_where=entered, postgresql_where=entered
+    )
