@@ -18,7 +18,8 @@ import msgspec
 from features.engine import Colleagues, evaluate
 from features.history import ActivityLog, Leads, Observations
 from models.bundle import Bundle
-from models.scoring import _Batch, score_columns, score_requests
+from models.request_columns import RequestColumns
+from models.scoring import score_columns, score_requests
 from serving.schemas import read_score
 
 
@@ -32,7 +33,7 @@ def main() -> None:
     request = read_score(body)
 
     def make_columns() -> tuple[Leads, ActivityLog, Observations, Colleagues | None]:
-        made = _Batch(bundle.scorer)
+        made = RequestColumns(bundle.scorer)
         made.add(request)
         return made.columns()
 

@@ -48,6 +48,8 @@ NEVER = np.iinfo(np.int64).min
 """The instant that stands for "no time given" (pandas' and NumPy's NaT has the same bits)."""
 T = TypeVar("T")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_FIRST, _NOTHING = np.array([[0], [-1]], dtype=np.int32)
+"""The codes of a column of one row: its only text, or none."""
 
 
 def instant(when: datetime) -> int:
@@ -76,11 +78,13 @@ class TextColumn:
     @classmethod
     def of(cls, texts: Iterable[str | None]) -> TextColumn:
         """Codes in order of first appearance; None is missing."""
-        return cls.many({"": texts})[""]
+        return cls.many({"": [*texts]})[""]
 
     @classmethod
-    def many(cls, columns: Mapping[str, Iterable[str | None]]) -> dict[str, TextColumn]:
+    def many(cls, columns: Mapping[str, Sequence[str | None]]) -> dict[str, TextColumn]:
         """The same for several columns of one length."""
+        if len(next(iter(columns.values()), ())) == 1:  # of one row: nothing meets again
+            return {name: cls(_NOTHING, ()) if text is None else cls(_FIRST, (text,)) for name, (text,) in columns.items()}
         values: list[list[str]] = []
         rows: list[list[int]] = []
         for texts in columns.values():
@@ -248,7 +252,7 @@ class ActivityLog:
         order: NDArray[np.integer] | None = None
         if n_leads == 1:  # nothing to cluster
             starts = np.array([0, n])
-            if n > 1 and (occurred[1:] < occurred[:-1]).any():
+            if n > 1 and np.count_nonzero(occurred[1:] < occurred[:-1]):
                 order = occurred.argsort(kind="stable")
         else:
             starts = np.zeros(n_leads + 1, dtype=np.int64)

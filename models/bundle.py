@@ -32,7 +32,8 @@ from models.horizons import ByDay
 from models.inputs import Floats, InputSpec
 from models.qualification import Policy
 from models.request import ScoreRequest
-from models.scoring import Scorer, score_requests
+from models.scorer import Scorer
+from models.scoring import score_requests
 from models.value import Value
 
 if TYPE_CHECKING:

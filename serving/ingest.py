@@ -16,7 +16,7 @@ import msgspec
 from data.crm import ActivityRow, LeadPut, OutcomeRow, StageRow
 from data.errors import BadUsage, TamizError
 from models.request import Activity
-from models.scoring import text_of
+from models.request_columns import text_of
 from serving.lead_schemas import IngestAnswer, IngestRow, OutcomeIn, StageChange
 from serving.problems import BatchTooLong, Unprocessable, problem_of
 from serving.schemas import decode, microseconds

@@ -20,8 +20,9 @@ from models.encoder import Encoder
 from models.inputs import InputSpec
 from models.qualification import Policy
 from models.request import Activity, ScoreRequest
+from models.request_columns import RequestColumns
 from models.scorecard import declared_scorecard
-from models.scoring import Scored, _Batch, score_columns, score_requests
+from models.scoring import Scored, score_columns, score_requests
 from training.candidates import SINGLES, Recipe, refit
 
 AS_OF = datetime(2026, 3, 31, 12, tzinfo=UTC)
@@ -122,7 +123,7 @@ def made(kind: str, folder: Any) -> Bundle:
 
 def scored(bundle: Bundle, *given: ScoreRequest) -> Scored:
     """With margins, which the answers do not show."""
-    batch = _Batch(bundle.scorer)
+    batch = RequestColumns(bundle.scorer)
     for request in given:
         batch.add(request)
     table, log, observations, colleagues = batch.columns()

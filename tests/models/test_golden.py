@@ -15,11 +15,13 @@ from models.encoder import Encoder
 from models.golden import invent, read_golden
 from models.inputs import InputSpec
 from models.request import ScoreRequest
-from models.scoring import Scorer, _Batch, score_columns
+from models.request_columns import RequestColumns
+from models.scorer import Scorer
+from models.scoring import score_columns
 
 
 def matrix(bundle: Bundle, requests: list[ScoreRequest]) -> np.ndarray[tuple[int, int], np.dtype[np.float64]]:
-    batch = _Batch(bundle.scorer)
+    batch = RequestColumns(bundle.scorer)
     for request in requests:
         batch.add(request)
     leads, log, observations, colleagues = batch.columns()
@@ -39,7 +41,7 @@ def test_they_move_every_declared_signal() -> None:
     """What no golden lead moves could be damaged without anybody noticing."""
     signals = tuple(catalogue().values())
     encoder = Encoder(FeatureSet(signals, ("nps survey",)), ())
-    batch = _Batch(Scorer.of(encoder))
+    batch = RequestColumns(Scorer.of(encoder))
     for request in read_golden(invent(encoder, reads_activities=True)):
         batch.add(request)
     table = evaluate(Scorer.of(encoder).plan, *batch.columns())

@@ -21,8 +21,9 @@ from models.decision import Decision
 from models.inputs import InputSpec
 from models.qualification import Policy, SqlBand
 from models.request import Activity, ScoreRequest
+from models.request_columns import RequestColumns
 from models.score_file import score_file
-from models.scoring import _Batch, score_requests
+from models.scoring import score_requests
 from training.candidates import KINDS, SINGLES, Recipe, refit
 
 AS_OF = datetime(2025, 1, 10, 9, 30, tzinfo=UTC)
@@ -336,7 +337,7 @@ class TestBadActivities:
         (said,) = (one for one in answer.missing if "no signal names" in one)
         assert said.startswith("activity types that no signal names: stand visit·🙂")
         assert len(said) < 160
-        batch = _Batch(event_bundle.scorer)
+        batch = RequestColumns(event_bundle.scorer)
         batch.add(ScoreRequest({"lead_id": "ana"}, [odd], None, AS_OF))
         assert evaluate(event_bundle.scorer.plan, *batch.columns()).column("activities_1d").tolist() == [1.0]
 

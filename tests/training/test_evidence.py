@@ -17,7 +17,8 @@ from features.engine import evaluate
 from models.bundle import Bundle
 from models.explain import explain_lead
 from models.request import Activity, ScoreRequest
-from models.scoring import _Batch, score_requests
+from models.request_columns import RequestColumns
+from models.scoring import score_requests
 from tests.trained import flat_table, train_events, write_events
 from training.dataset import Dataset, FlatOptions, from_flat, from_project
 
@@ -83,7 +84,7 @@ def test_training_a_file_and_a_request_read_the_same_evidence_to_the_last_bit(
     for row in range(0, len(data), 97):
         lead_id, as_of = data.lead_ids[data.lead[row]], datetime.fromtimestamp(int(data.as_of[row]) / 1e6, UTC)
         request = ScoreRequest(body(leads[lead_id]), activities_of(project, lead_id), as_of=as_of)
-        batch = _Batch(bundle.scorer)
+        batch = RequestColumns(bundle.scorer)
         batch.add(request)
         table = evaluate(bundle.scorer.plan, *batch.columns())
         for name in set(names) & set(table.names) & set(data.table.names):
