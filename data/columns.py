@@ -150,7 +150,8 @@ def encode(array: Arrow) -> tuple[npt.NDArray[np.int32], Arrow]:
         encoded = pc.dictionary_encode(array if _is_text(array.type) else as_text(array))
     if isinstance(encoded, pa.ChunkedArray):
         encoded = encoded.unify_dictionaries().combine_chunks()
-    codes = np.asarray(pc.fill_null(encoded.indices, -1).to_numpy(zero_copy_only=False), dtype=np.int32)
+    indices = pc.fill_null(encoded.indices, -1) if encoded.indices.null_count else encoded.indices
+    codes = np.asarray(indices.to_numpy(zero_copy_only=False), dtype=np.int32)
     uniques = encoded.dictionary
     blank = np.asarray(pc.equal(pc.utf8_trim_whitespace(uniques), "").to_numpy(zero_copy_only=False), dtype=bool)
     if blank.any():

@@ -112,15 +112,12 @@ def check_activities(
     """
     check = _Check(TABLES["activities"], table, project, latest)
     kept, lead_row, columns, values = _events("activities", check, _LeadIndex(leads, put_aside), project)
-    if len(kept) == len(lead_row) and bool((kept[1:] > kept[:-1]).all()):  # nothing left out, nothing moved: nothing is copied
-        taken = columns
-    else:
-        taken, lead_row = {name: column[kept] for name, column in columns.items()}, lead_row[kept]
+    taken = _rows({"lead_row": lead_row, **columns}, kept)
     aside = check.frame()
     aside["row"] = rows[aside["row"].to_numpy() - 1]
     kinds = TABLES["activities"].columns
     found = ActivityColumns(
-        lead_row,
+        taken.pop("lead_row"),
         times={name: column for name, column in taken.items() if kinds[name] == "time"},
         numbers={name: column for name, column in taken.items() if kinds[name] in ("number", "boolean")},
         texts={name: (taken[name], values[name]) for name in values},
@@ -312,7 +309,7 @@ class _Check:
     def put_aside(self, mask: Mask, reason: str, quoted: Callable[[int], str] | None = None) -> None:
         import numpy as np
 
-        chosen = np.flatnonzero(mask & self.keep)
+        chosen = np.flatnonzero(mask & self.keep) if mask.any() else np.zeros(0, dtype=np.int64)
         if len(chosen):
             reasons = reason if quoted is None else [f"{reason}: {quoted(int(i))}" for i in chosen]
             self.problems.append(collect(self.contract.name, chosen + 1, self.leads(chosen), reasons))
@@ -345,10 +342,11 @@ class _Check:
         self.notices += parsed.notices(f"{self.contract.name}.{name}", self.project.timezone)
         if parsed.bad.any():
             self.put_aside(parsed.bad, f"no date in {name}", _quoting(array))
-        micros = parsed.micros
+        micros, earliest = parsed.micros, _micros(pd.Timestamp(EARLIEST))
+        if len(micros) and int(micros.min()) >= earliest and int(micros.max()) <= self.latest:
+            return micros  # all there and all plausible
         if required:
             self.put_aside((micros == MISSING) & ~parsed.bad, f"nothing in {name}")
-        earliest = _micros(pd.Timestamp(EARLIEST))
         absurd = (micros != MISSING) & ((micros < earliest) | (micros > self.latest))
         if absurd.any():
             self.put_aside(absurd, f"implausible time in {name}", _instant(micros))
@@ -393,6 +391,8 @@ class _Check:
         drop = np.asarray(pc.is_in(uniques, value_set=words).to_numpy(zero_copy_only=False), dtype=bool)
         order = np.asarray(pc.sort_indices(uniques).to_numpy(zero_copy_only=False), dtype=np.int64)
         order = order[~drop[order]]
+        if np.array_equal(order, np.arange(len(uniques))):
+            return codes, uniques.to_pylist()
         rank = np.full(len(uniques) + 1, -1, dtype=np.int32)
         rank[order] = np.arange(len(order), dtype=np.int32)
         return rank[codes], uniques.take(pa.array(order)).to_pylist()
@@ -517,9 +517,8 @@ def _events(name: str, check: _Check, known: _LeadIndex, project: Project) -> _E
             check.put_aside(strange, "propensity is not between 0 and 1")
     if name == "activities":
         _recorded(check, columns, project)
-    kept = np.flatnonzero(check.keep)
     rest = sorted((key for key in columns if key != main), key=lambda key: key == "activity_id")  # ids are coded in the source's order
-    kept = kept[_canonical_order(lead_row[kept], columns[main][kept], [columns[key][kept] for key in rest])]
+    kept = _canonical_order(np.flatnonzero(check.keep), lead_row, columns[main], [columns[key] for key in rest])
     if "activity_id" in columns:
         kept = _once(check, kept, lead_row, columns)
     return kept, lead_row, columns, values
@@ -611,34 +610,56 @@ def _once(
     return kept[~same]
 
 
-def _canonical_order(lead: npt.NDArray[np.int32], time: npt.NDArray[np.int64], rest: list[npt.NDArray[Any]]) -> npt.NDArray[np.int64]:
-    """By lead, then time, then the rest of the row, which is compared only where lead and time tie."""
+def _canonical_order(
+    rows: npt.NDArray[np.int64], lead: npt.NDArray[np.int32], time: npt.NDArray[np.int64], rest: list[npt.NDArray[Any]]
+) -> npt.NDArray[np.int64]:
+    """`rows` by lead, then time, then the rest of the row, which is compared only where lead and time tie."""
     import numpy as np
 
+    if len(rows) < len(lead):
+        lead, time = lead[rows], time[rows]
     order = _by_lead_and_time(lead, time)
-    tied = (lead[order][1:] == lead[order][:-1]) & (time[order][1:] == time[order][:-1])
-    among = np.zeros(len(order), dtype=bool)
-    among[1:] |= tied
-    among[:-1] |= tied
-    places = np.flatnonzero(among)
-    if len(places):
-        rows = order[places]
-        order[places] = rows[np.lexsort((*(column[rows] for column in reversed(rest)), time[rows], lead[rows]))]
-    return order
+    if order is not None:
+        rows, lead, time = rows[order], lead[order], time[order]
+    tied = np.flatnonzero((lead[1:] == lead[:-1]) & (time[1:] == time[:-1]))
+    if len(tied):
+        places = np.union1d(tied, tied + 1)
+        among = rows[places]
+        rows[places] = among[np.lexsort((*(column[among] for column in reversed(rest)), time[places], lead[places]))]
+    return rows
 
 
-def _by_lead_and_time(lead: npt.NDArray[np.int32], time: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
-    """Where rows are clustered already they stay; where they came in order of time they only have to be clustered."""
+def _by_lead_and_time(lead: npt.NDArray[np.int32], time: npt.NDArray[np.int64]) -> npt.NDArray[np.int64] | None:
+    """Where rows are clustered already they stay (None); where they came in order of time they only have to be clustered."""
     import numpy as np
 
-    order = np.arange(len(lead))
+    order = None
     if (lead[1:] < lead[:-1]).any():
         few = int(lead.min()) >= 0 and int(lead.max()) < 2**16
         order = np.argsort(lead.astype(np.uint16) if few else lead, kind="stable")  # NumPy sorts 16 bits by radix
         lead, time = lead[order], time[order]
     if ((lead[1:] == lead[:-1]) & (time[1:] < time[:-1])).any():
-        order = order[np.lexsort((time, lead))]
+        again = np.lexsort((time, lead))
+        order = again if order is None else order[again]
     return order
+
+
+def _rows(columns: dict[str, npt.NDArray[Any]], kept: npt.NDArray[np.int64]) -> dict[str, npt.NDArray[Any]]:
+    """These rows of columns. Most of the time all rows are kept and few of them moved: only those are copied."""
+    import numpy as np
+
+    if any(len(kept) < len(column) for column in columns.values()):
+        return {name: column[kept] for name, column in columns.items()}
+    (moved,) = (kept != np.arange(len(kept))).nonzero()
+    if not len(moved):
+        return columns
+    if 2 * len(moved) > len(kept):
+        return {name: column[kept] for name, column in columns.items()}
+    found = {}
+    for name, column in columns.items():
+        found[name] = column.copy()
+        found[name][moved] = column[kept[moved]]
+    return found
 
 
 def _outcomes_from_stages(

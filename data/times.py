@@ -64,9 +64,8 @@ def parse_times(array: Arrow, zone: str = "UTC", column: str = "the column") -> 
     if pa.types.is_timestamp(kind) or pa.types.is_date(kind):
         if kind == pa.date64():
             array = array.cast(pa.timestamp("ms"))
-        plain = array.cast(pa.timestamp("us", tz=kind.tz if pa.types.is_timestamp(kind) else None), safe=False)
-        present = ~_flags(pc.is_null(plain))
-        micros = np.where(present, pc.fill_null(plain.cast(pa.int64()), 0).to_numpy(), MISSING)
+        plain = array.cast(pa.timestamp("us", tz=kind.tz if pa.types.is_timestamp(kind) else None), safe=False).cast(pa.int64())
+        micros = (pc.fill_null(plain, MISSING) if plain.null_count else plain).to_numpy()
         if pa.types.is_timestamp(kind) and kind.tz is not None:
             return ParsedTimes(micros, np.zeros(len(micros), bool))
         return _localised(micros, np.zeros(len(micros), bool), zone)

@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import closing
 from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -36,9 +37,9 @@ from features.engine import Plan
 from features.evidence_names import evidence_of
 from features.own_types import declared_types, own_types
 from features.signal import FeatureSet
-from models.partition import Part, Recipe, build_part
+from models.partition import Part, Recipe, build_part, get_ready
 from models.tables import account_codes, changes_of, inputs_of
-from models.workers import mapped
+from models.workers import mapped, processes
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -50,9 +51,9 @@ Progress = Callable[[int, int], None]
 
 _MEGABYTE = 1_000_000
 _BASE, _WORKER = 300 * _MEGABYTE, 150 * _MEGABYTE
-"""What the command itself and each worker take before the first row."""
-_BYTES_A_ROW = 450
-"""What an activity takes in all the columns that are made of it, at the worst moment."""
+"""What the command itself and each process beside it take before the first row."""
+_BYTES_A_ROW, _BYTES_A_VALUE = 60, 35
+"""What an activity takes in all the columns that are made of it, at the worst moment, and what more for each column that is read."""
 _LEAST_ROWS, _MOST_ROWS = 20_000, 1_000_000
 _LEADS_A_ROW = 20
 """A lead counts as so many activities: its own columns, and its rows of signals."""
@@ -94,9 +95,10 @@ def build(
     progress: Progress = lambda done, total: None,
 ) -> Built:
     """Builds what is missing of the folder. `memory` is in bytes, for this machine; `as_of` in microseconds."""
-    part_rows = _part_rows(memory, workers if scheduler in (None, "local") else 1)
+    here = workers if scheduler in (None, "local") else 1
+    _refuse_too_little(memory, here)
     source = _Source(project, memory)
-    with closing(source):
+    with closing(source), processes(workers - 1 if scheduler is None else 0, get_ready) as pool:
         say("comparing the inputs with what is there")
         tables = source.tables_of_leads(now, say)
         feature_set = source.feature_set(tables)
@@ -111,10 +113,12 @@ def build(
         with open_build(folder, identity) as place:
             if place.changed:
                 say(f"{', '.join(place.changed)} changed since {folder} was built: it is built again from the start")
-            part_rows = int(place.kept_plan["part_rows"]) if place.kept_plan else part_rows
+            columns = source.columns_for(Plan(feature_set))
+            part_rows = int(place.kept_plan["part_rows"]) if place.kept_plan else _part_rows(memory, here, len(columns))
             place.plan({"part_rows": part_rows, "feature_set": feature_set.to_json()}, identity)
-            return _Build(project, source, tables, feature_set, place, part_rows, say).run(
-                as_of=as_of, seed=seed, workers=workers, scheduler=scheduler, progress=progress, identity=_digest(identity)
+            work = partial(mapped, build_part, pool=pool, workers=workers, scheduler=scheduler)
+            return _Build(project, source, tables, feature_set, place, columns, part_rows, say, work).run(
+                as_of=as_of, seed=seed, progress=progress, identity=_digest(identity)
             )
 
 
@@ -192,6 +196,13 @@ class _Source:
         require_columns(names, list(TABLES["activities"].required), f"the query for activities in {self.project.path}")
         return names
 
+    def columns_for(self, plan: Plan) -> set[str]:
+        """What is read of activities: what some signal reads, and what tells rows of one activity apart where they may repeat."""
+        there = set() if self.query is None else set(self.columns())
+        if "activity_id" in there:
+            return there & set(TABLES["activities"].columns)
+        return there & (_ALWAYS_READ | plan.reads)
+
     def _any(self) -> bool:
         return self._one(f"SELECT 1 FROM ({self.query}) LIMIT 1") is not None
 
@@ -263,20 +274,24 @@ class _Build:
     tables: Tables
     feature_set: FeatureSet
     place: BuildFolder
+    columns: set[str]
+    """What is read of activities."""
     part_rows: int
     say: Say
+    work: Callable[[Iterator[Part]], Iterator[dict[str, Any]]]
+    """Has parts built, wherever that is."""
     unknown: Counter[str] = field(default_factory=Counter)
     unknown_rows: list[Any] = field(default_factory=list)
     lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def run(self, *, as_of: int | None, seed: int, workers: int, scheduler: str | None, progress: Progress, identity: str) -> Built:
+    def run(self, *, as_of: int | None, seed: int, progress: Progress, identity: str) -> Built:
         plan = Plan(self.feature_set)
         account = account_codes(self.tables) if plan.colleagues.needs else np.full(len(self.tables.leads), -1)
         alone = account < 0
         own_or_account = np.where(alone, account.max(initial=-1) + 1 + np.cumsum(alone) - 1, account)
         aside = self.tables.quarantine
         put_aside = frozenset(str(lead) for lead in aside.loc[aside["table"] == "leads", "lead_id"].dropna())
-        parts, how = self._parts(plan, own_or_account, put_aside, identity)
+        parts, how = self._parts(own_or_account, put_aside, identity)
         recipe = Recipe(
             replace(self.project, queries={}),
             json.dumps(self.feature_set.to_json()),
@@ -296,20 +311,20 @@ class _Build:
             self.say(f"{reused:,} of {parts.count:,} parts are there already and are kept")
         missing = [number for number in range(parts.count) if number not in entries]
         progress(reused, parts.count)
-        for entry in mapped(build_part, self._tasks(missing, parts, account, recipe), workers=workers, scheduler=scheduler):
+        for entry in self.work(self._tasks(missing, parts, account, recipe)):
             entries[int(entry["file"][5:-8])] = entry
             self._stop_if_too_many(entries.values())
             progress(len(entries), parts.count)
         return self._sum_up([entries[number] for number in sorted(entries)], reused, how)
 
-    def _parts(self, plan: Plan, account: NDArray[np.int64], put_aside: frozenset[str], identity: str) -> tuple[Parts, str]:
+    def _parts(self, account: NDArray[np.int64], put_aside: frozenset[str], identity: str) -> tuple[Parts, str]:
         source, total = self.source, self.source.count()
         weight = total + _LEADS_A_ROW * len(account)
         n_parts = max(1, -(-weight // self.part_rows))
         if not total:
             of_lead, count = deal_out(account, n_parts)
             return Parts(of_lead, count, Stretches(ParquetRows((), (), (), (0,)), (0,))), "no activities"
-        ids, columns = source.ids(self.tables), self._columns(plan)
+        ids, columns = source.ids(self.tables), self.columns
         if source.rows is not None:
             rows = source.rows.only(columns)
             found = cut_in_place(rows, ids, account, self.part_rows, max(1, self.part_rows // _LEADS_A_ROW))
@@ -351,13 +366,6 @@ class _Build:
             room = 1_000 - sum(map(len, self.unknown_rows))
             if room > 0:
                 self.unknown_rows.append(collect("activities", places[:room], ids[:room], reasons[:room]))
-
-    def _columns(self, plan: Plan) -> set[str]:
-        """What is read of activities: what some signal reads, and what tells rows of one activity apart where they may repeat."""
-        there = set(self.source.columns())
-        if "activity_id" in there:
-            return there & set(TABLES["activities"].columns)
-        return there & (_ALWAYS_READ | plan.reads)
 
     def _tasks(self, missing: Iterable[int], parts: Parts, account: NDArray[np.int64], recipe: Recipe) -> Iterator[Part]:
         order = np.argsort(parts.of_lead, kind="stable")
@@ -453,15 +461,19 @@ def account_of(codes: NDArray[np.int64]) -> NDArray[np.int64]:
     return found
 
 
-def _part_rows(memory: int, workers: int) -> int:
-    """How many activities a part may hold."""
-    least = _BASE + workers * (_WORKER + _LEAST_ROWS * _BYTES_A_ROW)
+def _refuse_too_little(memory: int, workers: int) -> None:
+    least = _BASE + (workers - 1) * _WORKER + workers * _LEAST_ROWS * (_BYTES_A_ROW + len(TABLES["activities"].columns) * _BYTES_A_VALUE)
     if memory < least:
         raise BadUsage(
             f"{memory / _MEGABYTE:,.0f} MB of memory are too few for {workers} worker{'s' * (workers > 1)}: give at least "
             f"{least / _MEGABYTE:,.0f} MB, or fewer workers"
         )
-    return min((memory - _BASE - workers * _WORKER) // (workers * _BYTES_A_ROW), _MOST_ROWS)
+
+
+def _part_rows(memory: int, workers: int, columns: int) -> int:
+    """How many activities a part may hold."""
+    rows = (memory - _BASE - (workers - 1) * _WORKER) // (workers * (_BYTES_A_ROW + columns * _BYTES_A_VALUE))
+    return min(rows, _MOST_ROWS)
 
 
 def _aside(entry: Mapping[str, Any]) -> pd.DataFrame:

@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -31,7 +32,7 @@ from models.tables import colleagues_of, leads_of, log_of_columns
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["OBSERVATION_COLUMNS", "Part", "Recipe", "build_part"]
+__all__ = ["OBSERVATION_COLUMNS", "Part", "Recipe", "build_part", "get_ready"]
 
 OBSERVATION_COLUMNS = ("lead_id", "as_of", "created_at", "age_days", "kind", "y")
 """What a file says of its rows besides the inputs; with a given instant only the first two."""
@@ -84,6 +85,12 @@ def build_part(part: Part) -> dict[str, Any]:
         "aside_rows": aside.head(_MOST_ASIDE).to_dict("list"),
     }
     return finish_part(part.file, lambda path: _write(path, leads.ids, seen, table), facts)
+
+
+def get_ready() -> None:
+    """Imports what a part needs, while there is nothing else to do."""
+    for name in ("pandas", "pyarrow.parquet", "data.labels", "data.quarantine", "data.sources"):
+        import_module(name)
 
 
 @lru_cache(maxsize=4)

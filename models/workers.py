@@ -1,20 +1,24 @@
 """One function over many arguments: here, in processes of this machine, or on a Dask cluster.
 
 In: a function of a module, and arguments made one by one. Out: its results as they come, in any order. Only a few
-arguments are made ahead, so memory does not grow with their number. An error in one stops the rest and is raised here.
+arguments are made ahead, so memory does not grow with their number. Where there are several processes, this one works too.
+An error in one stops the rest and is raised here.
 """
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from itertools import islice
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from data.errors import BadUsage, DependencyFailed
 
-__all__ = ["mapped"]
+if TYPE_CHECKING:
+    from concurrent.futures import ProcessPoolExecutor
+
+__all__ = ["mapped", "processes"]
 
 A = TypeVar("A")
 R = TypeVar("R")
@@ -25,36 +29,66 @@ class DaskMissing(BadUsage, status=503, exit_code=3):
     to use this machine alone"""
 
 
-def mapped(function: Callable[[A], R], arguments: Iterable[A], *, workers: int = 1, scheduler: str | None = None) -> Iterator[R]:
-    """Results of every argument. `scheduler` is a Dask scheduler's address, or `local` for a Dask cluster on this machine."""
+@contextmanager
+def processes(others: int, ready: Callable[[], object]) -> Iterator[ProcessPoolExecutor | None]:
+    """So many processes beside this one, which call `ready` at once: they start while this one still prepares. None for none."""
+    import multiprocessing
+    from concurrent.futures import ProcessPoolExecutor
+
+    if others < 1:
+        yield None
+        return
+    pool = ProcessPoolExecutor(others, mp_context=multiprocessing.get_context("spawn"), initializer=_end_with_parent)
+    try:
+        for _ in range(others):
+            pool.submit(ready)
+        yield pool
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
+
+
+def mapped(
+    function: Callable[[A], R],
+    arguments: Iterable[A],
+    *,
+    pool: ProcessPoolExecutor | None = None,
+    workers: int = 1,
+    scheduler: str | None = None,
+) -> Iterator[R]:
+    """Results of every argument: from this process and those of `pool`, or from a Dask cluster.
+
+    `workers` counts this process too; `scheduler` is a Dask scheduler's address, or `local` for a cluster of `workers` on
+    this machine.
+    """
     if scheduler is not None:
         yield from _on_dask(function, arguments, workers, scheduler)
-    elif workers > 1:
-        yield from _in_processes(function, arguments, workers)
+    elif pool is not None:
+        yield from _shared(function, arguments, pool, workers - 1)
     else:
         yield from map(function, arguments)
 
 
-def _in_processes(function: Callable[[A], R], arguments: Iterable[A], workers: int) -> Iterator[R]:
-    import multiprocessing
-    from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+def _shared(function: Callable[[A], R], arguments: Iterable[A], pool: ProcessPoolExecutor, others: int) -> Iterator[R]:
+    """This process takes one argument after another; the others always have one more waiting than they can work on."""
+    from concurrent.futures import Future, as_completed
     from concurrent.futures.process import BrokenProcessPool
 
     waiting = iter(arguments)
-    pool = ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn"), initializer=_end_with_parent)
     try:
-        pending: set[Future[R]] = {pool.submit(function, one) for one in islice(waiting, workers + 1)}
-        while pending:
-            done, pending = wait(pending, return_when=FIRST_COMPLETED)
+        pending: set[Future[R]] = {pool.submit(function, one) for one in islice(waiting, 2 * others)}
+        for mine in waiting:
+            yield function(mine)
+            done = {one for one in pending if one.done()}
+            pending -= done
             pending |= {pool.submit(function, one) for one in islice(waiting, len(done))}
             for one in done:
                 yield one.result()
+        for one in as_completed(pending):
+            yield one.result()
     except BrokenProcessPool as error:
         raise DependencyFailed(
             "a worker was ended from outside, most likely for want of memory: give less with --memory, or fewer --workers, and run it again"
         ) from error
-    finally:
-        pool.shutdown(wait=True, cancel_futures=True)
 
 
 def _end_with_parent() -> None:

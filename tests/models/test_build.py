@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import errno
 import json
+import os
 import shutil
+import time
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -24,7 +26,7 @@ from data.quarantine import TooManyBadRows
 from features.history import instant
 from models import build as build_module
 from models.build import Built, build
-from models.workers import mapped
+from models.workers import mapped, processes
 from tests.trained import write_events
 from training.dataset import from_project
 
@@ -50,7 +52,7 @@ def in_memory(crm: Path) -> pd.DataFrame:
 
 @pytest.fixture
 def small_parts(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(build_module, "_part_rows", lambda memory, workers: 3_000)
+    monkeypatch.setattr(build_module, "_part_rows", lambda memory, workers, columns: 3_000)
 
 
 def as_frame(path: Path) -> pd.DataFrame:
@@ -208,7 +210,7 @@ class TestTheSameBitsAsInMemory:
         busy = pd.concat([frame[frame["lead_id"] == "0005"].head(1)] * 5_000)
         busy["activity_id"] = [f"b{i}" for i in range(len(busy))]
         pd.concat([frame, busy]).to_csv(path.parent / "activities.csv", index=False)
-        monkeypatch.setattr(build_module, "_part_rows", lambda memory, workers: 500)
+        monkeypatch.setattr(build_module, "_part_rows", lambda memory, workers, columns: 500)
         built = build(load_project(path), tmp_path / "out")
         assert built.parts > 3
         assert_same_bits(built, as_frame(path))
@@ -322,12 +324,27 @@ def test_rows_that_cannot_be_used_are_told_by_their_place_in_the_source(crm: Pat
 
 
 def test_an_error_in_a_worker_process_reaches_the_user_whole() -> None:
-    with pytest.raises(DiskFailed, match=r"features/part-00003\.parquet could not be written: the disk is full"):
-        list(mapped(fails, [1, 2], workers=2))
+    with processes(1, os.getpid) as pool, pytest.raises(DiskFailed, match=r"features/part-00003\.parquet could not be written"):
+        list(mapped(fails_elsewhere, [os.getpid()] * 2, pool=pool, workers=2))
 
 
-def fails(_: int) -> None:
-    raise DiskFailed(path="features/part-00003.parquet", reason="the disk is full")
+def fails_elsewhere(here: int) -> None:
+    if os.getpid() != here:
+        raise DiskFailed(path="features/part-00003.parquet", reason="the disk is full")
+
+
+def test_this_process_works_beside_the_others() -> None:
+    with processes(1, os.getpid) as pool:
+        workers = list(mapped(who, range(40), pool=pool, workers=2))
+
+    assert len(workers) == 40
+    assert os.getpid() in workers
+    assert len(set(workers)) == 2
+
+
+def who(_: int) -> int:
+    time.sleep(0.01)
+    return os.getpid()
 
 
 def test_until_comes_from_activities_too_where_the_project_does_not_say(crm: Path, tmp_path: Path) -> None:
