@@ -144,6 +144,15 @@ class Standing(msgspec.Struct, frozen=True, array_like=True):
     model_version: str
     policy_version: str
     answer: Json
+    state: str = "new"
+    state_since: int | None = None
+    owner: str | None = None
+    handed_at: int | None = None
+    """When it was handed to sales last, if that holds, until when somebody was to take care of it, and when somebody did."""
+    due_at: int | None = None
+    touched_at: int | None = None
+    wakes_at: int | None = None
+    """When it is to be looked at again though nothing happens."""
 
 
 @dataclass(frozen=True)
@@ -151,9 +160,14 @@ class Queue:
     """Which leads are wanted, in which order, after which one."""
 
     decisions: tuple[str, ...] = ()
-    sort: Literal["probability", "expected_value", "since", "as_of"] = "probability"
+    sort: Literal["probability", "expected_value", "since", "as_of", "due_at"] = "probability"
     falling: bool = True
     at_least: float | None = None
+    states: tuple[str, ...] = ()
+    clocks: tuple[str, ...] = ()
+    """How the hand-over stands (`running`, `met`, `late`, `breached`) at `now`."""
+    owner: str | None = None
+    now: int = 0
     after: tuple[float, str] | None = None
     """Sort value and id of the last lead of the page before."""
     limit: int = 50
@@ -178,6 +192,8 @@ class Held:
     """Leads that became this one."""
     override: Override | None = None
     """What a person decided, if that still holds."""
+    rejected_at: int | None = None
+    """When sales rejected it, if that is what it said last."""
 
 
 class Crm:
@@ -260,7 +276,7 @@ class Crm:
         with self._reading, self._quick.snapshot() if context else nullcontext():
             read = Reader(self._quick, sqlite=self.store.is_sqlite)
             found: dict[str, Held] = {}
-            for asked, *row in read("held", *[as_of] * 8, as_json(dict.fromkeys(lead_ids)), as_of):
+            for asked, *row in read("held", *[as_of] * 9, as_json(dict.fromkeys(lead_ids)), as_of):
                 found[asked] = _held(*row)
             accounts = {one.account for one in found.values() if one.account is not None} if context else set[str]()
             members = {account: [one for (one,) in read("members", account, COLLEAGUES)] for account in accounts}
@@ -346,6 +362,14 @@ class Crm:
             chosen = chosen.where(standings.c.decision.in_(wanted.decisions))
         if wanted.at_least is not None:
             chosen = chosen.where(standings.c.probability >= wanted.at_least)
+        if wanted.states:
+            chosen = chosen.where(standings.c.state.in_(wanted.states))
+        if wanted.clocks:
+            chosen = chosen.where(sa.or_(*(_clock(one, wanted.now) for one in wanted.clocks)))
+        if wanted.owner is not None:
+            chosen = chosen.where(standings.c.owner == wanted.owner)
+        if wanted.sort == "due_at":
+            chosen = chosen.where(standings.c.due_at.is_not(None))
         if wanted.after is not None:
             value, lead_id = wanted.after
             beyond = at < value if wanted.falling else at > value
@@ -353,6 +377,42 @@ class Crm:
         ordered = chosen.order_by(at.desc() if wanted.falling else at.asc(), standings.c.lead_id).limit(wanted.limit)
         with self.store.mapped(), self.store.reading() as connection:
             return [Standing(*row) for row in connection.execute(ordered)]
+
+    def place(self, rows: Sequence[Standing]) -> None:
+        """Keeps where leads are on their way, as `stand` does, and leaves their figures as they are."""
+        names = ("state", "state_since", "owner", "handed_at", "due_at", "touched_at", "wakes_at")
+        with self.store.writing_of_leads() as connection:
+            for row in rows:
+                values = {name: getattr(row, name) for name in names}
+                connection.execute(sa.update(standings).where(standings.c.lead_id == row.lead_id).values(values))
+
+    def wake(self, at: int) -> int:
+        """Has those leads looked at again whose time has come though nothing happened; how many."""
+        over = standings.c.wakes_at <= at
+        with self.store.mapped(), self.store.reading() as connection:
+            if connection.execute(sa.select(standings.c.lead_id).where(over).limit(1)).first() is None:
+                return 0
+        with self.store.writing_of_leads() as connection:
+            woken = sa.update(standings).where(over).values(wakes_at=None).returning(standings.c.lead_id)
+            leads_ = list(connection.execute(woken).scalars())
+            mark_stale(connection, dict.fromkeys(leads_, at))
+        return len(leads_)
+
+    def hand_offs(self, since: int, now: int) -> list[tuple[str | None, str, int, int]]:
+        """Of leads handed over since an instant and of those that still wait: owner, clock, how many, and the earliest due time."""
+        told = sa.case(*((_clock(one, now), one) for one in ("running", "breached", "met")), else_="late").label("told")
+        waits = sa.and_(standings.c.touched_at.is_(None), standings.c.due_at.is_not(None))
+        open_ = sa.or_(waits, standings.c.handed_at >= since)
+        # PostgreSQL does not see that two expressions with parameters are one: they get a name before they are grouped.
+        each = sa.select(standings.c.owner, told, standings.c.due_at).where(standings.c.due_at.is_not(None), open_).subquery()
+        chosen = sa.select(each.c.owner, each.c.told, sa.func.count(), sa.func.min(each.c.due_at)).group_by(each.c.owner, each.c.told)
+        with self.store.mapped(), self.store.reading() as connection:
+            return [(row[0], row[1], row[2], row[3]) for row in connection.execute(chosen)]
+
+    def breached(self, now: int) -> int:
+        """How many leads wait for sales beyond what was promised."""
+        with self.store.mapped(), self.store.reading() as connection:
+            return connection.execute(sa.select(sa.func.count()).select_from(standings).where(_clock("breached", now))).scalar_one()
 
     def standing(self, lead_id: str) -> tuple[str, Standing | None, int] | None:
         """The lead (or the one that it was merged into), where it stands, and how often it changed since; None if unknown."""
@@ -372,7 +432,20 @@ class Crm:
         return count, since
 
 
-def _held(lead_id: str, account: str | None, changes: Json, did: Json | None, merged: Json | None, override: Json | None) -> Held:
+def _clock(name: str, now: int) -> sa.ColumnElement[bool]:
+    """Which hand-overs stand so at an instant; `models/lifecycle.py` says the same of one."""
+    due, touched = standings.c.due_at, standings.c.touched_at
+    return {
+        "running": sa.and_(touched.is_(None), due > now),
+        "breached": sa.and_(touched.is_(None), due <= now),
+        "met": touched <= due,
+        "late": touched > due,
+    }[name]
+
+
+def _held(
+    lead_id: str, account: str | None, changes: Json, did: Json | None, merged: Json | None, override: Json | None, rejected_at: int | None
+) -> Held:
     newest: dict[str, tuple[int, Json]] = {}
     for name, at, text in _read_changes(changes) if changes else ():
         if name not in newest or at > newest[name][0]:
@@ -385,6 +458,7 @@ def _held(lead_id: str, account: str | None, changes: Json, did: Json | None, me
         _read_activities(did) if did else [],
         merged=sorted(msgspec.json.decode(merged)) if merged else [],
         override=_read_override(override) if override else None,
+        rejected_at=rejected_at,
     )
 
 
@@ -457,7 +531,9 @@ _QUERIES = {
     " WHERE a.lead_id = l.lead_id AND occurred_at < {0} AND recorded_at < {0} ORDER BY occurred_at DESC, activity_id) AS did),"
     " (SELECT {array}(merged){text} FROM merges m WHERE m.lead_id = l.lead_id AND merged_at < {0}),"
     f" (SELECT {{each}}({_OVERRIDE}){{text}} FROM overrides o WHERE o.lead_id = l.lead_id AND given_at < {{0}}"
-    " AND (lifted_at IS NULL OR lifted_at > {0}) AND (expires_at IS NULL OR expires_at > {0}) ORDER BY given_at DESC LIMIT 1)"
+    " AND (lifted_at IS NULL OR lifted_at > {0}) AND (expires_at IS NULL OR expires_at > {0}) ORDER BY given_at DESC LIMIT 1),"
+    " (SELECT CASE WHEN verdict = 'rejected' THEN given_at END FROM feedback f WHERE f.lead_id = l.lead_id AND given_at < {0}"
+    " ORDER BY given_at DESC, feedback_id DESC LIMIT 1)"
     " FROM {asked} JOIN leads l ON l.lead_id = COALESCE((SELECT m.lead_id FROM merges m WHERE m.merged = asked.value), asked.value)"
     " WHERE l.recorded_at < {0}",
     "members": "SELECT lead_id FROM leads WHERE account = {0} ORDER BY changed_at DESC, lead_id LIMIT {0}",
@@ -465,6 +541,13 @@ _QUERIES = {
     " AND changed_at < {0} AND recorded_at < {0}",
     "activities": f"SELECT {_ACTIVITY} FROM activities WHERE lead_id {{among}} AND occurred_at < {{0}} AND recorded_at < {{0}}"
     " ORDER BY occurred_at DESC, lead_id, activity_id LIMIT {0}",
+    "course decisions": "SELECT lead_id, scored_at, decision, previous_decision, policy_version, taken_back FROM decisions"
+    " WHERE lead_id {among} AND (previous_decision IS NULL OR previous_decision <> decision)",
+    "course verdicts": "SELECT lead_id, given_at, verdict, reason, author FROM feedback WHERE lead_id {among}",
+    "course stages": "SELECT lead_id, entered_at, stage, reason, owner FROM stage_changes WHERE lead_id {among}",
+    "course outcomes": "SELECT lead_id, converted_at, kind FROM outcomes WHERE lead_id {among}",
+    "course owners": "SELECT lead_id, {attributes} ->> 'owner' FROM leads WHERE lead_id {among}",
+    "course touches": "SELECT lead_id, occurred_at, type FROM activities WHERE lead_id {among} AND type {among}",
     "name_entries": "UPDATE standings SET (decision_id, since) = (SELECT decision_id, scored_at FROM decisions"
     " WHERE decisions.lead_id = standings.lead_id ORDER BY sequence DESC LIMIT 1) WHERE decision_id = '' AND lead_id {among}",
 }
@@ -512,6 +595,7 @@ def _query(name: str, sqlite: bool) -> str:
     array, each = ("json_group_array", "json_array") if sqlite else ("json_agg", "json_build_array")
     asked = "json_each(?) AS asked" if sqlite else "json_array_elements_text(CAST(%s AS json)) AS asked(value)"
     words = {"among": among, "array": array, "each": each, "asked": asked, "text": "" if sqlite else "::text"}
+    words["attributes"] = "attributes" if sqlite else "CAST(attributes AS json)"
     sql = _QUERIES[name].format("?" if sqlite else "%s", **words)
     if name == "activities":
         sql = f"SELECT {array}({each}({_ACTIVITY})){'' if sqlite else '::text'} FROM ({sql}) AS found"

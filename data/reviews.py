@@ -1,13 +1,14 @@
 """What people say of a decision: feedback from sales, and overrides, which hold instead of it.
 
 In: what was said, by whom and when. Out: whether it was new; the same said twice is kept once. An override makes the lead wait
-to be scored again, and so does its end: it is lifted by a person, replaced by another one, or expires.
+to be scored again, and so do feedback and its own end: it is lifted by a person, replaced by another one, or expires.
 """
 
 from __future__ import annotations
 
 import hashlib
 import uuid
+from collections.abc import Callable
 
 import msgspec
 import sqlalchemy as sa
@@ -46,8 +47,11 @@ class Feedback(msgspec.Struct, frozen=True):
     given_at: int
 
 
-def give_feedback(store: Store, given: Feedback) -> tuple[Feedback, Taken]:
-    """Keeps feedback as of the decision that it names, or else the one that holds. Raises LeadNotKnown, DecisionUnknown."""
+def give_feedback(store: Store, given: Feedback, allow: Callable[[Connection, str], None] | None = None) -> tuple[Feedback, Taken]:
+    """Keeps feedback as of the decision that it names, or else the one that holds. Raises LeadNotKnown, DecisionUnknown.
+
+    `allow` may raise where such a thing cannot be said of the lead as it is; it is not asked of what was said before.
+    """
     with store.writing_of_leads() as connection:
         one = _known(connection, given.lead_id)
         decision_id = given.decision_id
@@ -63,8 +67,11 @@ def give_feedback(store: Store, given: Feedback) -> tuple[Feedback, Taken]:
         before = connection.execute(sa.select(feedback).where(feedback.c.feedback_id == name)).first()
         if before is not None:
             return Feedback(**before._mapping), "known"  # noqa: SLF001 - SQLAlchemy's name for a row as a mapping
+        if allow is not None:
+            allow(connection, one)
         kept = Feedback(name, one, decision_id, given.verdict, given.reason, given.note, given.author, given.given_at)
         connection.execute(feedback.insert().values(msgspec.structs.asdict(kept)))
+        mark_stale(connection, {one: given.given_at})
     return kept, "new"
 
 

@@ -290,6 +290,8 @@ decisions = sa.Table(
     # What it was made from: null a request's body, otherwise `store`; and, where chance had a part, with which probability.
     sa.Column("origin", sa.Text),
     sa.Column("propensity", sa.Double),
+    # Of one that takes a lead back from sales, the rule that says so: it has to be known when the answer is long pruned.
+    sa.Column("taken_back", sa.Text),
     sa.Column("erased_at", _Instant),
     # The decision rides in the index, so that the latest one of a lead is read without touching its wide row.
     sa.Index(None, "lead_id", "sequence", "decision"),
@@ -345,9 +347,29 @@ standings = sa.Table(
     sa.Column("policy_version", sa.Text, nullable=False),
     # The whole of it as JSON, for a page of the queue: reasons, evidence, notes.
     sa.Column("answer", sa.Text, nullable=False),
+    # Where it is on its way to a customer and since when, whose it is, and how its hand-over stands: worked out anew from what
+    # happened (`models/lifecycle.py`) whenever the lead is looked at, and kept here only to be searched.
+    sa.Column("state", sa.Text, nullable=False),
+    sa.Column("state_since", _Instant),
+    sa.Column("owner", sa.Text),
+    sa.Column("handed_at", _Instant),
+    sa.Column("due_at", _Instant),
+    sa.Column("touched_at", _Instant),
+    # When it is to be looked at again though nothing happens, and of which missed due time endpoints were told.
+    sa.Column("wakes_at", _Instant),
+    sa.Column("told_of", _Instant),
     sa.Index(None, "decision", "probability", "lead_id"),
     sa.Index(None, "probability", "lead_id"),
     sa.Index(None, "as_of"),
+    sa.Index(None, "state", "probability", "lead_id"),
+    sa.Index(None, "handed_at", sqlite_where=sa.text("handed_at IS NOT NULL"), postgresql_where=sa.text("handed_at IS NOT NULL")),
+    # Hand-overs of which nobody has taken care: a handful, of which some are late.
+    sa.Index(
+        "ix_standings_untouched", "due_at", sqlite_where=sa.text("touched_at IS NULL"), postgresql_where=sa.text("touched_at IS NULL")
+    ),
+    sa.Index(
+        "ix_standings_resting", "wakes_at", sqlite_where=sa.text("wakes_at IS NOT NULL"), postgresql_where=sa.text("wakes_at IS NOT NULL")
+    ),
 )
 
 stale = sa.Table(

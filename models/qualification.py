@@ -16,8 +16,10 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from datetime import date, datetime, time, timedelta
 from itertools import accumulate
-from typing import Annotated, Any, Literal, NamedTuple, Self
+from typing import Annotated, Any, Literal, NamedTuple, Self, get_args
+from zoneinfo import ZoneInfo
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,13 +36,16 @@ __all__ = [
     "Experiment",
     "Exploration",
     "Facts",
+    "HandOff",
     "HandRaise",
     "Policy",
     "PolicyInvalid",
     "Ruling",
     "Segment",
     "SqlBand",
+    "Stages",
     "Suppression",
+    "WorkingHours",
     "decide",
     "decide_many",
     "diff",
@@ -52,10 +57,17 @@ Name = Annotated[str, Field(min_length=1, max_length=100)]
 Domain = Annotated[str, Field(min_length=1, max_length=253)]
 CONTROL = "control"
 """The arm of the leads that go by the policy's own thresholds."""
-_EXTRAS = ("suppress", "hand_raise", "cool_down_days", "silence_days", "capacity", "segments", "experiment", "explore")
+_EXTRAS = ("suppress", "hand_raise", "cool_down_days", "silence_days", "recycle_days", "capacity", "segments", "experiment", "explore")
+_AFTERWARDS = ("hand_off", "stages")
+"""What says nothing of how a lead is decided, only of what becomes of it then."""
 Share = Annotated[float, Field(ge=0.0, le=1.0, allow_inf_nan=False)]
 Change = dict[str, Any]
 """One difference between two policies: `{"path": "mql.enter", "before": 0.2, "after": 0.25}`."""
+
+Weekday = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
+TimeOfDay = Annotated[str, Field(pattern=r"^([01]\d|2[0-3]):[0-5]\d$")]
+_WEEKDAYS: tuple[Weekday, ...] = get_args(Weekday)
+_HOUR = 3_600_000_000
 
 NURTURE, MQL, SQL = DECISIONS.index("nurture"), DECISIONS.index("mql"), DECISIONS.index("sql")
 
@@ -165,6 +177,82 @@ class Exploration(_Strict):
     """Another one draws other leads."""
 
 
+class WorkingHours(_Strict):
+    """When sales is at work: days of the week, and from when to when, in a zone."""
+
+    days: Annotated[tuple[Weekday, ...], Field(min_length=1, max_length=7)] = ("mon", "tue", "wed", "thu", "fri")
+    begin: TimeOfDay = "09:00"
+    end: TimeOfDay = "18:00"
+    zone: Annotated[str, Field(min_length=1, max_length=100)] = "UTC"
+
+    @model_validator(mode="after")
+    def _are_hours(self) -> Self:
+        if self.end <= self.begin:
+            raise ValueError(f"work ends at {self.end}, which is not after it begins at {self.begin}")
+        try:
+            ZoneInfo(self.zone)
+        except (KeyError, ValueError, OSError):
+            raise ValueError(f"there is no time zone {self.zone!r}: it is one such as Europe/Madrid") from None
+        return self
+
+
+class HandOff(_Strict):
+    """Sales' promise: within how many hours somebody takes care of a lead that was handed over."""
+
+    within_hours: Annotated[float, Field(gt=0, le=720, allow_inf_nan=False)]
+    working: WorkingHours | None = None
+    """Only these hours count; None: all do."""
+    touches: Annotated[tuple[Name, ...], Field(max_length=50)] = ("call", "call_attempt", "meeting")
+    """Activities by which somebody takes care; accepting, rejecting and what the CRM says of a deal do so anyway."""
+
+    def due(self, handed_at: int) -> int:
+        """Until when, in microseconds since 1970 UTC, of a lead that was handed over then.
+
+        >>> friday_at_five = 1_772_816_400_000_000
+        >>> monday_at_noon = HandOff(within_hours=4, working=WorkingHours()).due(friday_at_five)
+        >>> (monday_at_noon - friday_at_five) / _HOUR
+        67.0
+        """
+        left = round(self.within_hours * _HOUR)
+        if self.working is None:
+            return handed_at + left
+        zone = ZoneInfo(self.working.zone)
+        day = datetime.fromtimestamp(handed_at // 1_000_000, zone).date()
+        while True:
+            if _WEEKDAYS[day.weekday()] in self.working.days:
+                begin, end = (_instant(day, clock, zone) for clock in (self.working.begin, self.working.end))
+                open_from = max(begin, handed_at)
+                if end > open_from:
+                    if left <= end - open_from:
+                        return open_from + left
+                    left -= end - open_from
+            day += timedelta(days=1)
+
+
+class Stages(_Strict):
+    """What stages of the CRM's pipeline mean here, by their names in any case; other stages move nothing."""
+
+    opportunity: tuple[Name, ...] = ("opportunity", "proposal", "negotiation", "quote", "demo done", "contract")
+    won: tuple[Name, ...] = ("closed won", "won", "customer")
+    lost: tuple[Name, ...] = ("closed lost", "lost")
+
+    @model_validator(mode="after")
+    def _mean_one_thing(self) -> Self:
+        named = [one.strip().casefold() for one in (*self.opportunity, *self.won, *self.lost)]
+        if len(set(named)) < len(named):
+            raise ValueError(f"a stage means one thing: {', '.join(sorted({one for one in named if named.count(one) > 1}))}")
+        return self
+
+    def meaning(self, stage: str) -> Literal["opportunity", "won", "lost"] | None:
+        """
+        >>> Stages().meaning("Closed Won"), Stages().meaning("contacted")
+        ('won', None)
+        """
+        name = stage.strip().casefold()
+        kinds: tuple[Literal["opportunity", "won", "lost"], ...] = ("opportunity", "won", "lost")
+        return next((kind for kind in kinds if any(name == one.strip().casefold() for one in getattr(self, kind))), None)
+
+
 class Policy(Thresholds):
     """The rules in force. Another shape of policy would carry another `format`."""
 
@@ -177,6 +265,10 @@ class Policy(Thresholds):
     """Days for which a decision stands before another one may follow; a raised hand and suppression do not wait."""
     silence_days: Annotated[float, Field(gt=0, le=3650, allow_inf_nan=False)] | None = None
     """Days without any activity after which a lead is recycled into nurture, and until its next one stays there."""
+    recycle_days: Annotated[float, Field(gt=0, le=3650, allow_inf_nan=False)] | None = None
+    """Days for which a lead that sales rejected rests in nurture, unless it raises its hand; None: a rejection changes no decision."""
+    hand_off: HandOff | None = None
+    stages: Stages = Stages()
     capacity: Capacity = Capacity()
     segments: Annotated[tuple[Segment, ...], Field(max_length=50)] = ()
     experiment: Experiment | None = None
@@ -202,7 +294,7 @@ class Policy(Thresholds):
     def _without_what_is_not_asked_for(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
         """What a policy asks for beyond thresholds, BANT and consent stands in it only where it does ask."""
         written: dict[str, Any] = dump(self)
-        for name in _EXTRAS:
+        for name in (*_EXTRAS, *_AFTERWARDS):
             if getattr(self, name) == type(self).model_fields[name].default:
                 written.pop(name, None)
         return written
@@ -234,6 +326,8 @@ class Facts:
     student: bool | None = None
     unsubscribed: bool | None = None
     hand_raised_days: float | None = None
+    rejected_days: float | None = None
+    """Days since sales rejected it, if it has not accepted it since."""
     silent_days: float | None = None
     attributes: Mapping[str, object] = field(default_factory=dict)
     """Values that segments go by."""
@@ -278,11 +372,13 @@ def decide(policy: Policy, probability: float, facts: Facts | None = None, *, no
         decision, rules = _raise_to(raised.to, decision, bands.sql, known)
     if policy.silence_days is not None and known.silent_days is not None and known.silent_days >= policy.silence_days:
         decision, rules = "nurture", ["silent"]
+    elif _rests(policy, known):
+        decision, rules = "nurture", ["rejected"]
     elif raised is None and _cooling_down(policy, decision, known):
         assert known.previous is not None
         decision, rules = known.previous, ["cool_down"]
     propensity = None
-    if policy.explore is not None and "silent" not in rules and "cool_down" not in rules:
+    if policy.explore is not None and not {"silent", "rejected", "cool_down"} & set(rules):
         propensity = 1.0
         if decision == "nurture" and known.previous != "disqualified" and probability >= policy.explore.at_least:
             propensity = policy.explore.share
@@ -352,6 +448,13 @@ def _by_thresholds(bands: Thresholds, probability: float, known: Facts) -> tuple
 def _has_raised(policy: Policy, probability: float, known: Facts) -> bool:
     rule, days = policy.hand_raise, known.hand_raised_days
     return rule is not None and days is not None and days <= rule.within_days and probability >= rule.at_least
+
+
+def _rests(policy: Policy, known: Facts) -> bool:
+    """Whether sales rejected it so recently that it rests; a hand that was raised after that ends it."""
+    if policy.recycle_days is None or known.rejected_days is None or known.rejected_days >= policy.recycle_days:
+        return False
+    return known.hand_raised_days is None or known.hand_raised_days >= known.rejected_days
 
 
 def _raise_to(to: Outcome, decision: Outcome, sql: SqlBand, known: Facts) -> tuple[Outcome, list[str]]:
@@ -426,6 +529,10 @@ def _bant_allows(sql: SqlBand, bant: Mapping[str, BantStatus] | None) -> bool:
     known = bant or {}
     met = sum(status == "met" for status in known.values())
     return met >= sql.bant_met and not any(known.get(dimension) == "unmet" for dimension in sql.bant_required)
+
+
+def _instant(day: date, clock: str, zone: ZoneInfo) -> int:
+    return round(datetime.combine(day, time.fromisoformat(clock), zone).timestamp()) * 1_000_000
 
 
 def _leaves(value: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:

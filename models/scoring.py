@@ -124,12 +124,13 @@ def score_requests(
     previous: MutableMapping[str, Outcome] | None = None,
     since: Mapping[str, float] | None = None,
     places: MutableMapping[str, int] | None = None,
+    rejected: Mapping[str, float] | None = None,
 ) -> list[Decision | TamizError]:
     """A decision for each request, or the error that keeps it from being scored; one bad request spoils no other.
 
     `previous` holds what was decided last on each lead, and is kept up to date in the order of the requests, so that a lead
     which is mentioned twice meets its own first decision. `since` says for how many days that has stood, and `places` how many
-    more may enter each queue this week, counted down here.
+    more may enter each queue this week, counted down here. `rejected` says how many days ago sales rejected a lead.
 
     Raises ValueError when a request's `as_of` is not resolved.
     """
@@ -170,6 +171,8 @@ def score_requests(
         known = facts[i]
         if before is not None or places:
             known = replace(known, previous=before, previous_days=since.get(lead_id) if since else None, places=places or {})
+        if rejected and lead_id in rejected:
+            known = replace(known, rejected_days=rejected[lead_id])
         ruling = decide(policy, probability[i], known, no_signal=bundle.no_signal)
         outcome = ruling.decision
         if places and outcome in places and (before is None or DECISIONS.index(before) < DECISIONS.index(outcome)):

@@ -35,6 +35,7 @@ from serving.routes import (
     jobs,
     leads,
     model,
+    outlook,
     pipeline,
     policy,
     receivers,
@@ -75,6 +76,7 @@ def create_app(settings: Settings) -> FastAPI:
     for routes in (
         score,
         ingest,
+        outlook,
         leads,
         records,
         reviews,

@@ -29,6 +29,7 @@ from data.errors import BadData, TamizError
 from data.quick import Overtaken
 from data.store import Store, now
 from models.decision import Decision, Outcome, Overridden
+from models.lifecycle import taken_back
 from models.qualification import Policy
 from models.request import Activity, ScoreRequest
 from models.scoring import score_requests
@@ -37,7 +38,7 @@ from serving.model_store import LoadedModel, ModelStore
 from serving.policies import Policies
 from serving.schemas import instant, microseconds, utc
 
-__all__ = ["Decider", "LeadIdMissing", "Stood", "overrule", "request_of", "runtime_versions", "week_of"]
+__all__ = ["Decider", "LeadIdMissing", "Stood", "overrule", "rejected_days", "request_of", "runtime_versions", "week_of"]
 
 REASONS = 3
 TOGETHER = 64
@@ -191,7 +192,7 @@ class Decider:
     ) -> list[Stood | TamizError]:
         loaded = self._models.current()
         requests = [request_of(one, received) for one in leads]
-        scored = self._score(requests, [received] * len(requests), loaded)
+        scored = self._score(requests, [received] * len(requests), loaded, rejected_days(leads, received))
         answers: list[Stood | TamizError] = []
         rows: list[Row] = []
         latest: dict[str, Outcome] = {}
@@ -214,7 +215,9 @@ class Decider:
             await self._ledger.enter(rows, latest)
         return answers
 
-    def _score(self, requests: Sequence[ScoreRequest], received: Sequence[int], loaded: LoadedModel) -> list[Decision | TamizError]:
+    def _score(
+        self, requests: Sequence[ScoreRequest], received: Sequence[int], loaded: LoadedModel, rejected: Mapping[str, float] | None = None
+    ) -> list[Decision | TamizError]:
         """The answer to each request, in order."""
         in_force = self._policies.in_force(loaded)
         if in_force is None:
@@ -237,6 +240,7 @@ class Decider:
                 previous=latest,
                 since=since,
                 places=room,
+                rejected=rejected,
             )
             at = instant(now())
             for place, answer in zip(places, scored, strict=True):
@@ -300,7 +304,13 @@ class Decider:
             request_hash,
             origin,
             None if receipt.propensity is msgspec.UNSET else receipt.propensity,
+            taken_back(decision.decision, decision.rules),
         )
+
+
+def rejected_days(leads: Sequence[Held], at: int) -> dict[str, float]:
+    """How many days before an instant sales rejected those leads of which it has said nothing else since."""
+    return {one.lead_id: (at - one.rejected_at) / _DAY for one in leads if one.rejected_at is not None}
 
 
 def week_of(at: int) -> int:

@@ -9,36 +9,115 @@ import msgspec
 
 from data.reviews import Feedback
 from models.decision import Decision
+from models.lifecycle import State
 from models.request import Activity, Id, Text
 from serving.problems import Problem
 from serving.schemas import instant
 
 __all__ = [
     "Activities",
+    "CourseAnswer",
+    "CoursePoint",
+    "CurrentDecision",
     "DecisionPage",
     "ErasureAnswer",
     "FeedbackAnswer",
     "FeedbackIn",
+    "HandOffs",
     "IngestAnswer",
     "IngestRow",
     "KeptActivity",
     "LeadAnswer",
     "LeadAttributes",
+    "Lifecycle",
     "MergeAnswer",
     "MergeIn",
+    "MoveAnswer",
     "OutcomeIn",
     "Outcomes",
     "OverrideAnswer",
     "OverrideIn",
+    "OwnerHandOffs",
     "QueueItem",
     "QueuePage",
+    "Sla",
     "StageChange",
     "StageChanges",
+    "WhatIf",
+    "WhatIfAnswer",
 ]
 
 
-SORTS = ("probability", "expected_value", "since", "as_of")
+SORTS = ("probability", "expected_value", "since", "as_of", "due_at")
 """What the queue can be sorted by."""
+Thing = Literal["call", "meeting", "demo_request", "answer"]
+
+
+class Sla(msgspec.Struct):
+    """How a hand-over to sales stands."""
+
+    status: Literal["running", "met", "late", "breached"] | None
+    """`met` and `late`: somebody took care, in time or not; `breached`: nobody has, beyond the time promised. Null: none was."""
+    handed_at: datetime
+    due_at: datetime | None
+    touched_at: datetime | None
+    """When somebody first took care."""
+
+
+class MoveAnswer(msgspec.Struct):
+    """A lead went from one state to another."""
+
+    at: datetime
+    before: str
+    state: str
+    actor: Literal["policy", "sales", "crm"]
+    reason: str | None
+    """Why sales rejected it, or why the deal was lost."""
+    by: str | None
+
+
+class Lifecycle(msgspec.Struct):
+    """Where a lead is on its way to a customer, and how it came there."""
+
+    state: State
+    since: datetime | None
+    owner: str | None
+    """Whose it is, as the CRM says."""
+    sla: Sla | None
+    """Null where it was never handed to sales, or was taken back before anybody took care."""
+    moves: list[MoveAnswer]
+    """Every move, oldest first."""
+
+
+class CurrentDecision(Decision, kw_only=True):
+    """The newest decision, with where the lead is since."""
+
+    lifecycle: Lifecycle
+
+
+class OwnerHandOffs(msgspec.Struct):
+    """Hand-overs of one owner's leads; `breached` ones wait beyond the time promised, `late` ones were taken care of after it."""
+
+    owner: str | None
+    running: int = 0
+    breached: int = 0
+    met: int = 0
+    late: int = 0
+
+
+class HandOffs(msgspec.Struct):
+    """How hand-overs to sales stand: those that wait, and of those of the last days the ones that somebody took care of."""
+
+    days: int
+    running: int
+    breached: int
+    met: int
+    late: int
+    in_time: float | None
+    """Of those whose time is over or that were taken care of, the share that was in time."""
+    oldest_due_at: datetime | None
+    """When the one that has waited longest was due."""
+    by_owner: list[OwnerHandOffs]
 
 
 class StageChange(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
@@ -222,6 +301,10 @@ class QueueItem(msgspec.Struct):
     """The lead's attributes as they are now."""
     feedback: FeedbackAnswer | None
     """What sales said last."""
+    state: State
+    state_since: datetime | None
+    owner: str | None
+    sla: Sla | None
 
 
 class QueuePage(msgspec.Struct):
@@ -229,6 +312,52 @@ class QueuePage(msgspec.Struct):
 
     leads: list[QueueItem]
     next: str | None
+
+
+class CoursePoint(msgspec.Struct):
+    """What the model says of a lead as of an instant."""
+
+    as_of: datetime
+    probability: float
+    probability_low: float
+    probability_high: float
+
+
+class CourseAnswer(msgspec.Struct):
+    """A lead's score over time, as one model has it, oldest first."""
+
+    lead_id: str
+    model_version: str
+    points: list[CoursePoint]
+
+
+class WhatIf(msgspec.Struct):
+    """What leads come to whose story is this one's and one thing more."""
+
+    thing: Thing
+    """A call that was taken, a meeting, a demo asked for, or an answer."""
+    dimension: str | None
+    """Of an answer, what it settles."""
+    value: str | None
+    """Of an answer, what was said, as an example."""
+    probability: float
+    probability_low: float
+    probability_high: float
+    score: float | None
+    grade: str | None
+    decision: str
+    """By the policy in force, without capacity, cool-down and chance."""
+
+
+class WhatIfAnswer(msgspec.Struct):
+    """A lead as it is, and with one thing more each, the highest probability first."""
+
+    lead_id: str
+    as_of: datetime
+    model_version: str
+    horizon_days: int | None
+    probability: float
+    what_if: list[WhatIf]
 
 
 class DecisionPage(msgspec.Struct):
@@ -272,3 +401,4 @@ class LeadAnswer(msgspec.Struct):
     activities: list[KeptActivity]
     """The newest, as many as `limit` says."""
     activities_total: int
+    lifecycle: Lifecycle

@@ -6,6 +6,7 @@ With several workers each answers for itself.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
@@ -14,7 +15,11 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from data.errors import TamizError
+from data.store import now
+
 if TYPE_CHECKING:
+    from data.crm import Crm
     from serving.ledger import Ledger
     from serving.model_store import ModelStore
 
@@ -27,7 +32,7 @@ _BUCKETS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
 class Metrics:
     """Counts and times requests and decisions."""
 
-    def __init__(self, models: ModelStore, ledger: Ledger) -> None:
+    def __init__(self, models: ModelStore, ledger: Ledger, crm: Crm) -> None:
         self._registry = CollectorRegistry()
         self._requests = Counter("tamiz_requests", "Requests answered.", ("method", "route", "status"), registry=self._registry)
         self._seconds = Histogram(
@@ -38,7 +43,7 @@ class Metrics:
         )
         self._known_requests: dict[tuple[str, str, int], tuple[Counter, Histogram]] = {}
         self._known_decisions: dict[tuple[str, str], Counter] = {}
-        self._registry.register(_State(models, ledger))
+        self._registry.register(_State(models, ledger, crm))
 
     def request(self, method: str, route: str, status: int, seconds: float) -> None:
         key = (method, route, status)
@@ -63,9 +68,10 @@ class Metrics:
 class _State(Collector):
     """Figures that others keep, read when asked."""
 
-    def __init__(self, models: ModelStore, ledger: Ledger) -> None:
+    def __init__(self, models: ModelStore, ledger: Ledger, crm: Crm) -> None:
         self._models = models
         self._ledger = ledger
+        self._crm = crm
 
     def collect(self) -> Iterator[Metric]:
         models, ledger = self._models, self._ledger
@@ -77,4 +83,8 @@ class _State(Collector):
         yield CounterMetricFamily("tamiz_model_load_failures", "Bundles refused; the model before kept serving.", value=models.failures)
         yield CounterMetricFamily("tamiz_ledger_entries", "Decisions durably entered.", value=ledger.entered)
         yield CounterMetricFamily("tamiz_ledger_groups", "Transactions that entered them.", value=ledger.groups)
+        breached = GaugeMetricFamily("tamiz_sla_breached", "Leads that wait for sales beyond what the policy promises.")
+        with contextlib.suppress(TamizError):  # a store that is away is said by other figures
+            breached.add_metric((), float(self._crm.breached(now())))
+        yield breached
         yield CounterMetricFamily("tamiz_ledger_failures", "Requests failed because the ledger did not take them.", value=ledger.failures)

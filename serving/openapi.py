@@ -89,7 +89,11 @@ _PARAMETERS: dict[str, tuple[str, dict[str, Any]]] = {
     "webhook_id": ("The id that registering the endpoint gave.", {"type": "string"}),
     "receiver_id": ("The id that registering the receiver gave.", {"type": "string"}),
     "secret": ("The end of the address that registering the receiver gave.", {"type": "string"}),
-    "state": ("Only those in this state.", {"type": "string", "examples": ["dead"]}),
+    "state": ("Only those in this state; of leads one or several, by commas.", {"type": "string", "examples": ["dead", "mql,accepted"]}),
+    "sla": ("How the hand-over stands: one or several, by commas.", {"type": "string", "examples": ["breached", "running,breached"]}),
+    "owner": ("Whose leads, as the CRM says.", {"type": "string"}),
+    "since_days": ("How far to look back.", {"type": "integer", "minimum": 1, "maximum": 365, "default": 28}),
+    "points": ("How many instants at most.", {"type": "integer", "minimum": 2, "maximum": 60, "default": 24}),
     "lead_id": ("The CRM's own id of the lead.", {"type": "string", "minLength": 1, "maxLength": 200}),
 }
 """What a parameter means, wherever it stands."""

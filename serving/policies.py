@@ -41,6 +41,14 @@ class Policies:
         self._quick = quick
         self._published: InForce | None = None
         self._default: tuple[Policy, InForce] | None = None
+        self._earlier: dict[str, Policy | None] = {}
+
+    def named(self, version: str) -> Policy | None:
+        """The published policy that receipts name so; None for a model's default, and for one that is not held."""
+        if version not in self._earlier:
+            row = self._store.policy(int(version)) if version.isdigit() else None
+            self._earlier[version] = None if row is None else Policy.read(row.json)
+        return self._earlier[version]
 
     def in_force(self, loaded: LoadedModel | None) -> InForce | None:
         """The published policy, or else the model's default; None without either."""

@@ -25,7 +25,7 @@ from models.decision import Decision, Outcome
 from models.qualification import Policy
 from models.request import ScoreRequest
 from models.scoring import score_requests
-from serving.decider import REASONS, request_of, week_of
+from serving.decider import REASONS, rejected_days, request_of, week_of
 from serving.schemas import decode, microseconds
 
 __all__ = ["BundleGone", "DecisionUnknown", "Replay", "replay"]
@@ -87,6 +87,7 @@ def _again(store: Store, bundle: Bundle, request: ScoreRequest, row: dict[str, A
     lead_id = row["lead_id"]
     previous: dict[str, Outcome] = {} if row["previous_decision"] is None else {lead_id: row["previous_decision"]}
     since, places = _state(store, policy, row)
+    rejected = _rejected(store, policy, request, row)
     (computed,) = score_requests(
         bundle,
         [request],
@@ -96,6 +97,7 @@ def _again(store: Store, bundle: Bundle, request: ScoreRequest, row: dict[str, A
         previous=previous,
         since=since,
         places=places,
+        rejected=rejected,
     )
     if not isinstance(computed, Decision):
         raise computed
@@ -108,6 +110,14 @@ def _again(store: Store, bundle: Bundle, request: ScoreRequest, row: dict[str, A
         computed.rules = [*computed.rules, "override"]
         computed.changed = computed.previous_decision is not None and computed.previous_decision != computed.decision
     return computed
+
+
+def _rejected(store: Store, policy: Policy, request: ScoreRequest, row: dict[str, Any]) -> dict[str, float]:
+    """How long ago sales had rejected the lead, where the policy asks."""
+    if policy.recycle_days is None or row["origin"] != "store" or request.as_of is None:
+        return {}
+    at = microseconds(request.as_of)
+    return rejected_days([one for one in Crm(store).held([row["lead_id"]], at, context=False) if one is not None], at)
 
 
 def _state(store: Store, policy: Policy, row: dict[str, Any]) -> tuple[dict[str, float], dict[str, int]]:

@@ -44,13 +44,14 @@ async def running(settings: Settings) -> AsyncIterator[Service]:
     models = ModelStore(settings.home / "bundles", warm=warm)
     policies = Policies(store, ledger.here)
     doorkeeper = Doorkeeper(settings.auth, ledger.here)
-    metrics = Metrics(models, ledger)
+    crm = Crm(store)
+    metrics = Metrics(models, ledger, crm)
     seal = Seal(lambda: settings.secret.encode() or secret(store, "sessions"))
     sessions = ByKey(doorkeeper, seal)
     by_proxy = (ByProxy(settings.proxy_password, settings.proxy_rights, seal),) if settings.proxy_password else ()
     decider = Decider(models, policies, ledger, note_runtime(store))
     service = Service(
-        settings, store, Crm(store), doorkeeper, models, policies, ledger, decider, metrics, Previews(), seal, sessions,
+        settings, store, crm, doorkeeper, models, policies, ledger, decider, metrics, Previews(), seal, sessions,
         (sessions, *by_proxy), Kept(store), _file_of(store),
     )  # fmt: skip
     models.refresh()

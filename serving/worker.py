@@ -25,6 +25,7 @@ from data.outbox import Outbox
 from data.store import now
 from serving.delivery import Delivery, fill
 from serving.jobs import DECAY_HOURS, decay, do_jobs
+from serving.lifecycles import wake
 from serving.receivers import take
 from serving.rescoring import expire_overrides, rescore_some
 from serving.settings import time_of_day
@@ -91,6 +92,7 @@ def _steps(service: Service, worker: str, deliver: Do, *, inside: bool) -> list[
     return [
         _Step("leads that changed wait to be scored", partial(rescore_some, service), GATHER_SECONDS),
         _Step("overrides that have expired still hold", partial(expire_overrides, service), EXPIRE_SECONDS),
+        _Step("leads whose rest is over still rest", lambda: wake(service, now()), EXPIRE_SECONDS),
         _Step("jobs wait", partial(do_jobs, service, worker, share=INSIDE_SHARE if inside else 1.0)),
         _Step("what was pushed to us waits", partial(take, service)),
         _Step("decisions wait to be told", partial(fill, service)),

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from datetime import datetime
-from typing import Any, get_args
+from typing import Any, cast, get_args
 
 import msgspec
 from fastapi import APIRouter, Request
@@ -16,9 +17,11 @@ from data.lead_cards import attributes_of, last_feedback
 from data.reviews import Feedback, LeadNotKnown
 from data.store import now
 from models.decision import Outcome
+from models.lifecycle import CLOCKS, STATES, State
 from serving.body import json_answer, read_body
 from serving.decider import Stood
 from serving.lead_schemas import SORTS, DecisionPage, FeedbackAnswer, LeadAnswer, QueueItem, QueuePage
+from serving.lifecycles import look, sla_of
 from serving.once import asked_once, once
 from serving.openapi import operation
 from serving.pages import cursor_at, limit_of, place_of
@@ -35,12 +38,14 @@ _DECISIONS = get_args(Outcome)
 
 
 @router.get("/v1/leads", summary="The ranked queue", **operation(
-    gives="QueuePage", errors=(401, 403, 422, 503), query=("decision", "sort", "min_probability", "limit", "cursor")
+    gives="QueuePage", errors=(401, 403, 422, 503),
+    query=("decision", "state", "sla", "owner", "sort", "min_probability", "limit", "cursor"),
 ))  # fmt: skip
 async def queue(request: Request) -> Response:
-    """Leads by `sort` (`-probability` by default), filtered by `decision` (several by commas), in pages by `cursor`."""
+    """Leads by `sort` (`-probability` by default), filtered by `decision`, `state`, `sla` (several by commas) and `owner`, in pages."""
     service, _ = admit(request, "read")
-    wanted = _wanted(request)
+    at = now()
+    wanted = _wanted(request, at)
     rows = await asyncio.to_thread(service.crm.queue, wanted)
     following = None
     if len(rows) == wanted.limit:
@@ -49,7 +54,7 @@ async def queue(request: Request) -> Response:
     names = [row.lead_id for row in rows]
     who = await asyncio.to_thread(attributes_of, service.store, names)
     said = await asyncio.to_thread(last_feedback, service.store, names)
-    items = [_item(row, who.get(row.lead_id, {}), said.get(row.lead_id)) for row in rows]
+    items = [_item(row, who.get(row.lead_id, {}), said.get(row.lead_id), at) for row in rows]
     return json_answer(msgspec.json.encode(QueuePage(items, following)))
 
 
@@ -72,6 +77,7 @@ async def lead(request: Request, lead_id: str) -> Response:
     said = (await asyncio.to_thread(last_feedback, service.store, [one])).get(one)
     did = await asyncio.to_thread(timeline, held.activities, limit)
     told_of = None if said is None else FeedbackAnswer.of(said)
+    seen = (await look(service, [one], at := now()))[one]
     answer = LeadAnswer(
         one,
         held.account,
@@ -81,26 +87,27 @@ async def lead(request: Request, lead_id: str) -> Response:
         told_of,
         did,
         len(held.activities),
+        seen.told(at),
     )
     return json_answer(msgspec.json.encode(answer))
 
 
 @router.get("/v1/leads/{lead_id}/decision", summary="A lead's latest decision", **operation(
-    gives="Decision", errors=(401, 403, 404, 422, 503)
+    gives="CurrentDecision", errors=(401, 403, 404, 422, 503)
 ))  # fmt: skip
 async def decision(request: Request, lead_id: str) -> Response:
-    """The newest decision in the ledger; a lead that has changed since it was made is scored and entered first."""
+    """The newest decision in the ledger, and where the lead is since; one that has changed since it was made is scored first."""
     service, _ = admit(request, "read", "score")
     one, standing, changed = await _standing(service, lead_id)
     rows = await asyncio.to_thread(service.store.decisions_of, one, None, 1)
     made = decode(_made, rows[0][1]) if rows else None
     current = made is not None and not changed and (standing is None or microseconds(made.as_of) >= standing.as_of)
     if rows and (current or service.models.loaded is None):
-        return json_answer(rows[0][1])
+        return json_answer(await _with_lifecycle(service, one, rows[0][1]))
     answer = await _scored(service, one)
     if changed:  # it need not be scored a second time
         await asyncio.to_thread(service.crm.settle_stale, {one: changed})
-    return json_answer(answer)
+    return json_answer(await _with_lifecycle(service, one, answer))
 
 
 @router.post(
@@ -139,6 +146,12 @@ async def _standing(service: Service, lead_id: str) -> tuple[str, Standing | Non
     return found
 
 
+async def _with_lifecycle(service: Service, lead_id: str, answer: bytes) -> bytes:
+    """What was answered, whatever fields a version since has added, and where the lead is by now."""
+    seen = await look(service, [lead_id], at := now())
+    return answer.rstrip()[:-1] + b',"lifecycle":' + msgspec.json.encode(seen[lead_id].told(at)) + b"}"
+
+
 async def _scored(service: Service, lead_id: str, idempotency: tuple[str, str] | None = None) -> bytes:
     (stood,) = await score_leads(service, [lead_id], always=True, idempotency=idempotency)
     if stood is None:
@@ -149,12 +162,11 @@ async def _scored(service: Service, lead_id: str, idempotency: tuple[str, str] |
     return stood.answer
 
 
-def _wanted(request: Request) -> Queue:
+def _wanted(request: Request, at: int) -> Queue:
     given = request.query_params
-    asked = tuple(one for one in given.get("decision", "").split(",") if one)
-    for one in asked:
-        if one not in _DECISIONS:
-            raise Unprocessable(f"There is no decision {one!r}: there are {', '.join(_DECISIONS)}.")
+    asked, states, clocks = (
+        _several(request, name, known) for name, known in (("decision", _DECISIONS), ("state", STATES), ("sla", CLOCKS))
+    )
     sort = given.get("sort", "-probability")
     name = sort.removeprefix("-")
     if name not in SORTS:
@@ -168,7 +180,19 @@ def _wanted(request: Request) -> Queue:
         if not 0 <= least <= 1:
             raise Unprocessable("`min_probability` is a number between 0 and 1.")
     after = place_of(request, (int, float), str)
-    return Queue(asked, name, sort.startswith("-"), least, (float(after[0]), after[1]) if after else None, limit_of(request))  # type: ignore[arg-type]  # checked above
+    beyond = (float(after[0]), after[1]) if after else None
+    owner = given.get("owner") or None
+    if owner is not None and "\0" in owner:
+        raise Unprocessable("An owner's name may not hold the character U+0000.")
+    return Queue(asked, name, sort.startswith("-"), least, states, clocks, owner, at, beyond, limit_of(request))  # type: ignore[arg-type]  # checked above
+
+
+def _several(request: Request, name: str, known: Sequence[str]) -> tuple[str, ...]:
+    asked = tuple(one for one in request.query_params.get(name, "").split(",") if one)
+    for one in asked:
+        if one not in known:
+            raise Unprocessable(f"There is no {name} {one!r}: there are {', '.join(known)}.")
+    return asked
 
 
 _answer = msgspec.json.Decoder(dict[str, Any])
@@ -183,11 +207,12 @@ class _Made(msgspec.Struct):
 _made = msgspec.json.Decoder(_Made)
 
 
-def _item(row: Standing, who: dict[str, Any], said: Feedback | None) -> QueueItem:
+def _item(row: Standing, who: dict[str, Any], said: Feedback | None, at: int) -> QueueItem:
     told = decode(_answer, row.answer.encode())
+    state, since = cast("State", row.state), None if row.state_since is None else instant(row.state_since)
     return QueueItem(
         row.lead_id, row.decision, instant(row.since), row.decision_id, row.probability, row.probability_low, row.probability_high,
         row.score, row.grade, row.expected_value, instant(row.as_of), row.model_version, row.policy_version, told["reasons"], told["bant"],
-        told.get("override"),
-        who, None if said is None else FeedbackAnswer.of(said),
+        told.get("override"), who, None if said is None else FeedbackAnswer.of(said), state, since, row.owner,
+        sla_of(row.handed_at, row.due_at, row.touched_at, at),
     )  # fmt: skip

@@ -14,6 +14,7 @@ from data.store import now
 from serving.body import read_body
 from serving.examples import FEEDBACK, OVERRIDE
 from serving.lead_schemas import FeedbackAnswer, FeedbackIn, OverrideAnswer, OverrideIn
+from serving.lifecycles import look, may_say, placed
 from serving.once import asked_once, once
 from serving.openapi import operation
 from serving.problems import Unprocessable
@@ -30,10 +31,13 @@ _override = msgspec.json.Decoder(OverrideIn)
 
 
 @router.post("/v1/leads/{lead_id}/feedback", summary="Sales accepts or rejects a lead", **operation(
-    takes="FeedbackIn", example=FEEDBACK, gives="FeedbackAnswer", errors=_ERRORS, headers=("Idempotency-Key",)
+    takes="FeedbackIn", example=FEEDBACK, gives="FeedbackAnswer", errors=(*_ERRORS, 409), headers=("Idempotency-Key",)
 ))  # fmt: skip
 async def post_feedback(request: Request, lead_id: str) -> Response:
-    """Keeps what sales says of the decision that holds, or of the one named. The same said twice is kept once."""
+    """Keeps what sales says of the decision that holds, or of the one named. The same said twice is kept once.
+
+    Accepting and rejecting move the lead; 409 where it is not sales that moves it: a customer, an opportunity, a disqualified lead.
+    """
     at = now()
     service, caller = admit(request, "ingest", "read")
     body = await read_body(request, service.settings.body_bytes)
@@ -42,7 +46,9 @@ async def post_feedback(request: Request, lead_id: str) -> Response:
     said = Feedback(given.feedback_id or "", lead_id, given.decision_id, given.verdict, given.reason, given.note, author, at)
 
     async def work() -> bytes:
-        kept, _ = await asyncio.to_thread(give_feedback, service.store, said)
+        kept, taken = await asyncio.to_thread(give_feedback, service.store, said, may_say(service, said.verdict, at))
+        if taken == "new":
+            await _show(service, kept.lead_id)
         return msgspec.json.encode(FeedbackAnswer.of(kept))
 
     return await once(service, asked_once(request, caller, body), work, lead_id=lead_id)
@@ -80,6 +86,14 @@ async def lift_override(request: Request, lead_id: str) -> Response:
     ended = await asyncio.to_thread(lambda: lift(service.store, lead_id, at=now(), author=author))
     await _apply(service, ended.lead_id)
     return Response(msgspec.json.encode(_told(ended)), media_type="application/json")
+
+
+async def _show(service: Service, lead_id: str) -> None:
+    """The next look at the queue shows where the lead is now."""
+    found = await asyncio.to_thread(service.crm.standing, lead_id)
+    if found is not None and found[1] is not None:
+        seen = await look(service, [found[0]], now())
+        await asyncio.to_thread(service.crm.place, [placed(found[1], seen[found[0]])])
 
 
 async def _apply(service: Service, lead_id: str) -> None:

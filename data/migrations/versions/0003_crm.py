@@ -296,8 +296,23 @@ def upgrade() -> None:
         sa.Column("model_version", sa.Text, nullable=False),
         sa.Column("policy_version", sa.Text, nullable=False),
         sa.Column("answer", sa.Text, nullable=False),
+        sa.Column("state", sa.Text, nullable=False),
+        sa.Column("state_since", sa.BigInteger),
+        sa.Column("owner", sa.Text),
+        sa.Column("handed_at", sa.BigInteger),
+        sa.Column("due_at", sa.BigInteger),
+        sa.Column("touched_at", sa.BigInteger),
+        sa.Column("wakes_at", sa.BigInteger),
+        sa.Column("told_of", sa.BigInteger),
         sa.PrimaryKeyConstraint("lead_id", name="pk_standings"),
     )
+    for name, column, where in (
+        ("ix_standings_handed_at", "handed_at", sa.text("handed_at IS NOT NULL")),
+        ("ix_standings_untouched", "due_at", sa.text("touched_at IS NULL")),
+        ("ix_standings_resting", "wakes_at", sa.text("wakes_at IS NOT NULL")),
+    ):
+        op.create_index(name, "standings", [column], sqlite_where=where, postgresql_where=where)
+    op.create_index("ix_standings_state_probability_lead_id", "standings", ["state", "probability", "lead_id"])
     op.create_index("ix_standings_as_of", "standings", ["as_of"])
     op.create_index("ix_standings_decision_probability_lead_id", "standings", ["decision", "probability", "lead_id"])
     op.create_index("ix_standings_probability_lead_id", "standings", ["probability", "lead_id"])
@@ -313,6 +328,7 @@ def upgrade() -> None:
     op.add_column("api_keys", sa.Column("replaces", sa.Text))
     op.add_column("decisions", sa.Column("origin", sa.Text))
     op.add_column("decisions", sa.Column("propensity", sa.Double))
+    op.add_column("decisions", sa.Column("taken_back", sa.Text))
     op.add_column("decisions", sa.Column("erased_at", sa.BigInteger))
     entered = sa.text("previous_decision IS NULL OR previous_decision <> decision")
     op.create_index(
