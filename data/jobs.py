@@ -282,7 +282,8 @@ def _close(connection: Connection, job_id: str, at: int) -> None:
     if connection.execute(sa.select(job_chunks.c.number).where(job_chunks.c.job_id == job_id).limit(1)).first() is not None:
         return
     state: JobState = "cancelled" if job.done + job.failed != job.total else "failed" if job.failed and not job.done else "done"
-    connection.execute(sa.update(jobs).where(jobs.c.job_id == job_id).values(state=state, finished_at=at))
+    # Where it was cut last names a lead, who may be erased one day.
+    connection.execute(sa.update(jobs).where(jobs.c.job_id == job_id).values(state=state, finished_at=at, checkpoint=None))
 
 
 def _leads_after(connection: Connection, wanted: Selection, after: str) -> list[str]:

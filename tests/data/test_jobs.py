@@ -7,10 +7,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 
 from data import jobs as module
 from data.crm import Crm, LeadPut, Standing
 from data.jobs import CHUNK, Chunk, Jobs, Selection, Worker
+from data.schema import job_chunks
+from data.schema import jobs as job_table
 from data.store import Store, now
 
 LEASE = 1_000_000
@@ -191,6 +194,14 @@ class TestChunks:
         asked = jobs.cancel(job_id)
         assert asked is not None
         assert (asked.state, asked.cancel_asked) == ("failed", False)
+
+    def test_one_that_is_over_names_no_lead_any_more(self, store: Store, jobs: Jobs, job_id: str) -> None:
+        cut(jobs)
+        for chunk in take_all(jobs):
+            assert jobs.finish(chunk, "w", {}, 20)
+        with store.reading() as connection:
+            assert connection.execute(sa.select(job_table.c.state, job_table.c.checkpoint)).all() == [("done", None)]
+            assert connection.execute(sa.select(job_chunks)).all() == []
 
     def test_workers_never_hold_the_same_chunk(self, store: Store, jobs: Jobs, job_id: str) -> None:
         know(store, 10 * CHUNK)
