@@ -52,8 +52,8 @@ format: env ## Rewrite the files in the house style
 	@$(BIN)/ruff check --fix --quiet . ; $(BIN)/ruff format .
 
 .PHONY: test
-test: env lint ## Environment, lint and all tests but the slow ones (under eight minutes on two cores)
-	@$(PYTEST) -q -m "not slow and not real"
+test: env lint ## Environment, lint and all tests but the slow ones, on up to four cores (under eight minutes on two)
+	@$(PYTEST) -q -m "not slow and not real" --numprocesses logical --maxprocesses 4 --dist loadfile
 
 .PHONY: test-slow
 test-slow: env ## The slow tests: larger worlds, whole runs
