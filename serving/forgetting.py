@@ -46,7 +46,7 @@ async def forget_erased(service: Service) -> None:
 def forget_now(service: Service, lead_id: str, erased_at: int) -> None:
     """The same at once, and what was under way a little later."""
     _forget(service)
-    task = asyncio.create_task(_later(service.store, lead_id, erased_at))
+    task = asyncio.create_task(_later(service, lead_id, erased_at))
     service.tasks.add(task)
     task.add_done_callback(service.tasks.discard)
 
@@ -56,10 +56,11 @@ def _forget(service: Service) -> None:
     forget_texts(() if loaded is None else (loaded.bundle.encoder.feature_set.declared.topics,))
 
 
-async def _later(store: Store, lead_id: str, erased_at: int) -> None:
+async def _later(service: Service, lead_id: str, erased_at: int) -> None:
     await asyncio.sleep(LATER_SECONDS)
+    _forget(service)
     try:
-        await asyncio.to_thread(erase_stragglers, store, [lead_id], erased_at)
+        await asyncio.to_thread(erase_stragglers, service.store, [lead_id], erased_at)
     except TamizError as error:
         _log.warning("decisions that were under way at an erasure may still be there: %s", error)
 

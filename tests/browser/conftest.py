@@ -74,7 +74,7 @@ def serve(home: Path) -> Iterator[Callable[[str], str]]:
         environment = os.environ | {"TAMIZ_HOME": str(home), "TAMIZ_AUTH": auth}
         command = [sys.executable, "-m", "tamiz", "serve", "--port", address.rpartition(":")[2]]
         running.append(subprocess.Popen(command, env=environment, cwd=ROOT, stderr=subprocess.DEVNULL))
-        end = time.monotonic() + 30
+        end = time.monotonic() + 60
         while time.monotonic() < end:
             try:
                 urllib.request.urlopen(f"{address}/livez", timeout=1).close()
