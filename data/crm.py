@@ -318,7 +318,7 @@ class Crm:
     def settle_stale(self, done: Mapping[str, int]) -> None:
         """Leads that were scored, with how often each had changed when it was claimed: one that changed since waits again."""
         with self.store.writing() as connection:
-            for lead_id, changed in done.items():
+            for lead_id, changed in sorted(done.items()):
                 settled = sa.delete(stale).where(stale.c.lead_id == lead_id, stale.c.changed == changed)
                 if connection.execute(settled).rowcount == 0:
                     connection.execute(sa.update(stale).where(stale.c.lead_id == lead_id).values(claimed_until=None))
@@ -348,7 +348,7 @@ class Crm:
         there = "EXISTS (SELECT 1 FROM leads WHERE leads.lead_id = {0})"
         with self.store.writing_of_leads() as connection:
             statement = _insert(standings, fields, connection.dialect.name == "sqlite", f"UPDATE SET {set_} WHERE {newer}", there)
-            connection.exec_driver_sql(statement, (msgspec.json.encode(rows).decode(),))
+            connection.exec_driver_sql(statement, (msgspec.json.encode(sorted(rows, key=attrgetter("lead_id"))).decode(),))
             unentered = [row.lead_id for row in rows if not row.decision_id]
             if unentered:
                 Reader(connection).run("name_entries", as_json(unentered))
@@ -625,9 +625,13 @@ def histories_of(read: Reader, lead_ids: Collection[str], as_of: int = _EVER) ->
 
 
 def _add(connection: Connection, table: sa.Table, rows: Sequence[msgspec.Struct]) -> set[tuple[Any, ...]]:
-    """Enters rows whose primary key is not there yet; the keys of those that were entered."""
+    """Enters rows whose primary key is not there yet; the keys of those that were entered.
+
+    Whoever writes several rows of a table does so in the order of its key: two who wait for each other's would wait for ever.
+    """
     if not rows:
         return set()
+    rows = sorted(rows, key=attrgetter(*(column.name for column in table.primary_key)))
     statement = _insert(table, rows[0].__struct_fields__, connection.dialect.name == "sqlite")
     return {tuple(row) for row in connection.exec_driver_sql(statement, (msgspec.json.encode(rows).decode(),))}
 
@@ -655,13 +659,13 @@ def mark_stale(connection: Connection, touched: Mapping[str, int]) -> None:
     if touched:
         again = "UPDATE SET changed = stale.changed + 1"
         statement = _insert(stale, _Stale.__struct_fields__, connection.dialect.name == "sqlite", again)
-        connection.exec_driver_sql(statement, (msgspec.json.encode([_Stale(one, at) for one, at in touched.items()]).decode(),))
+        connection.exec_driver_sql(statement, (msgspec.json.encode([_Stale(one, at) for one, at in sorted(touched.items())]).decode(),))
 
 
 def set_current(connection: Connection, histories: Mapping[str, Mapping[str, History]]) -> None:
     """Folds the dated values of leads into their current state."""
     states = []
-    for lead_id, names in histories.items():
+    for lead_id, names in sorted(histories.items()):
         newest = {name: max(values) for name, values in names.items()}
         current = {name: msgspec.json.decode(text) for name, (_, text) in newest.items() if text != "null"}
         states.append(

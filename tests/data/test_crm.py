@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
 from random import Random
@@ -167,3 +168,24 @@ class TestStale:
         crm.settle_stale(dict(crm.claim_stale(10, now=100, lease=50)))
         crm.put_leads([put(at=9, country="ES")])
         assert crm.waiting() == (0, None)
+
+    def test_many_who_write_of_the_same_leads_in_any_order_get_into_nobodys_way(self, crm: Crm) -> None:
+        names = [f"lead-{n}" for n in range(150)]
+
+        def tell(who: int) -> None:
+            for turn in range(4):
+                shuffled = Random(10 * who + turn).sample(names, len(names))
+                crm.add_activities([visit(name, name=f"{turn}") for name in shuffled])
+                crm.put_leads([put(name, at=10 * turn + who, country=f"{who}{turn}") for name in reversed(shuffled)])
+
+        def settle(who: int) -> None:
+            for turn in range(12):
+                claimed = dict(crm.claim_stale(64, 1_000_000 * turn, 1))
+                shuffled = Random(who + turn).sample(sorted(claimed), len(claimed))
+                crm.settle_stale({name: claimed[name] for name in shuffled})
+
+        with ThreadPoolExecutor(5) as pool:
+            working = [pool.submit(work, who) for who, work in enumerate((tell, settle, tell, settle, tell))]
+        assert [one.result() for one in working] == [None] * 5
+        held = crm.held(names, 1_000, context=False)
+        assert [len(one.activities) for one in held if one is not None] == [4] * 150
