@@ -117,6 +117,7 @@ promotions = sa.Table(
     sa.Column("why", sa.Text, nullable=False),
     sa.Column("state", sa.Text, nullable=False),
     sa.Column("requested_at", _Instant, nullable=False),
+    sa.Column("begun_at", _Instant),
     sa.Column("finished_at", _Instant),
     sa.Column("message", sa.Text),
     sa.Index(None, "state", "requested_at"),

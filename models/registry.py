@@ -50,6 +50,7 @@ CHALLENGER = "challenger"
 _HISTORY = "tamiz.champion_history"
 _BUNDLE_SHA = "tamiz.bundle_sha256"
 _POINTER = "champion.json"
+_CHALLENGER_POINTER = "challenger.json"
 _MODEL_FOLDER, _BUNDLE_FOLDER = "model", "bundle"
 """Among a run's artifacts: MLflow's descriptor, and beneath it the bundle."""
 _LOADER = "models.pyfunc_model"
@@ -308,7 +309,7 @@ class Registry:
             raise NoSuchVersion(alias=alias)
         folder = self.download_bundle(version)
         if alias == CHAMPION:
-            _write_pointer(self.home.bundles, folder, version)
+            _write_pointer(self.home.bundles / _POINTER, folder, version)
         return folder
 
     def pull_if_new(self) -> Path | None:
@@ -326,6 +327,19 @@ class Registry:
             if same and self._whole(self.home.bundles / pointer.bundle, pointer.bundle_sha256):
                 return None
         return self.pull()
+
+    def show_challenger(self) -> Path | None:
+        """Lets `challenger.json` point at the challenger's bundle, brought here if need be, or at nothing where there is none."""
+        version, pointer = self.get_alias(CHALLENGER), self.home.bundles / _CHALLENGER_POINTER
+        if version is None:
+            pointer.unlink(missing_ok=True)
+            return None
+        known = read_pointer(self.home.bundles, CHALLENGER)
+        if known is not None and known.version == version:
+            return None
+        folder = self.download_bundle(version)
+        _write_pointer(pointer, folder, version)
+        return folder
 
     # ---- inside
 
@@ -434,10 +448,10 @@ def resolve_model(model: str, home: Home, *, tracking_uri: str | None = None, sa
     raise NoSuchModel(model=model)
 
 
-def read_pointer(bundles: Path) -> Pointer | None:
-    """What `champion.json` points at, or None where there is none or its folder is gone."""
+def read_pointer(bundles: Path, alias: str = CHAMPION) -> Pointer | None:
+    """What `champion.json` (or `challenger.json`) points at, or None where there is none or its folder is gone."""
     try:
-        content = json.loads((bundles / _POINTER).read_text(encoding="utf-8"))
+        content = json.loads((bundles / f"{alias}.json").read_text(encoding="utf-8"))
         pointer = Pointer(str(content["bundle"]), str(content["model_version"]), int(content["version"]), str(content["bundle_sha256"]))
     except (OSError, ValueError, KeyError, TypeError):
         return None
@@ -488,19 +502,19 @@ def _put(folder: Path, final: Path) -> Path:
     return final
 
 
-def _write_pointer(bundles: Path, folder: Path, version: int) -> None:
+def _write_pointer(pointer: Path, folder: Path, version: int) -> None:
     manifest = json.loads((folder / MANIFEST).read_bytes())
     digest = manifest_digest(folder)
     name = str(manifest.get("model_version") or version)
     content = {"bundle": folder.name, "model_version": name, "version": version, "bundle_sha256": digest}
-    handle, temporary = tempfile.mkstemp(prefix=".champion-", dir=bundles)
+    handle, temporary = tempfile.mkstemp(prefix=f".{pointer.stem}-", dir=pointer.parent)
     try:
         with os.fdopen(handle, "w", encoding="utf-8") as file:
             json.dump(content, file)
             file.flush()
             os.fsync(file.fileno())
         Path(temporary).chmod(0o644)
-        Path(temporary).replace(bundles / _POINTER)
+        Path(temporary).replace(pointer)
     except BaseException:
         Path(temporary).unlink(missing_ok=True)
         raise

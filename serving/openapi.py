@@ -20,7 +20,7 @@ from data.errors import TamizError
 from data.store import PolicyUnknown, RowRefused
 from models.decision import Decision
 from models.request import ScoreRequest
-from serving import audit_schemas, lead_schemas, problems, work_schemas
+from serving import audit_schemas, lead_schemas, model_schemas, problems, work_schemas
 from serving.limits import TooManyRequests
 from serving.pages import MOST
 from serving.pipeline_report import ForecastAnswer, PipelineAnswer
@@ -32,7 +32,7 @@ __all__ = ["describe", "operation", "operation_id"]
 
 _TOO_MANY = TooManyRequests(who="This API key", rate=600, seconds=3)
 
-_KEPT = tuple(getattr(module, name) for module in (lead_schemas, work_schemas, audit_schemas) for name in module.__all__)
+_KEPT = tuple(getattr(module, name) for module in (lead_schemas, work_schemas, audit_schemas, model_schemas) for name in module.__all__)
 _STRUCTS: tuple[type, ...] = (
     ScoreRequest,
     Decision,
@@ -85,6 +85,7 @@ _PARAMETERS: dict[str, tuple[str, dict[str, Any]]] = {
     "weeks": ("How many weeks ahead.", {"type": "integer", "default": 13}),
     "format": ("`csv` for a table; so does `Accept: text/csv`.", {"type": "string", "enum": ["json", "csv"], "default": "json"}),
     "table": ("Which of the answer's tables, in CSV.", {"type": "string"}),
+    "of": ("Of which model.", {"type": "string", "enum": ["champion", "challenger"], "default": "champion"}),
     "job_id": ("The id that creating the job gave.", {"type": "string"}),
     "webhook_id": ("The id that registering the endpoint gave.", {"type": "string"}),
     "receiver_id": ("The id that registering the receiver gave.", {"type": "string"}),

@@ -22,6 +22,7 @@ from data.errors import BadData, BadUsage, TamizError
 from data.home import Home
 from data.store import PolicyRow
 from models.bundle import Bundle
+from models.card import comparisons
 from models.qualification import Policy
 from models.registry import CHALLENGER, CHAMPION, NoSuchVersion, Registry, manifest_digest, resolve_model
 from training.continuity import Crossing, Mover, crossings, mapped_policy, movers, quantile_map
@@ -331,8 +332,7 @@ def _champion(against: str, home: Home, tracking_uri: str | None, say: Say) -> P
 
 
 def _place(home: Home, challenger: Path, champion: Path | None) -> Path:
-    names = [manifest_digest(folder)[:12] for folder in (challenger, champion) if folder is not None]
-    return home.root / "comparisons" / "-".join(names)
+    return comparisons(home.root, challenger, champion)
 
 
 def _without_leads(folder: Path) -> dict[str, Any]:

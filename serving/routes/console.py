@@ -1,4 +1,4 @@
-"""The pages of the console (`/`, `/queue`, `/leads/{lead_id}`) and the files that they load.
+"""The pages of the console (`/`, `/queue`, `/leads/{lead_id}`, `/model`) and the files that they load.
 
 The pages themselves hold no data; what they show they ask of the API, in the name of whoever has signed in.
 """
@@ -32,6 +32,12 @@ async def thresholds(request: Request) -> Response:
 async def queue(request: Request) -> Response:
     """Whom to call first, and why."""
     return await page(request, "queue", scope="read", origin=str(request.base_url).rstrip("/"))
+
+
+@router.get("/model")
+async def model(request: Request) -> Response:
+    """What serves, how far it can be believed, and what would replace it."""
+    return await page(request, "model", scope="read policy")
 
 
 @router.get("/leads/{lead_id}")

@@ -21,6 +21,9 @@ class ScriptedRegistry:
     def __init__(self, *looks: Path | Exception | None) -> None:
         self.looks = list(looks)
 
+    def show_challenger(self) -> Path | None:
+        return None
+
     def pull_if_new(self) -> Path | None:
         look = self.looks.pop(0) if self.looks else Enough()
         if isinstance(look, Exception):
@@ -28,10 +31,17 @@ class ScriptedRegistry:
         return look
 
 
+class NobodyAsks:
+    """No request waits."""
+
+    def carry_out(self) -> str:
+        return ""
+
+
 def told(*looks: Path | Exception | None) -> list[str]:
     said: list[str] = []
     with pytest.raises(Enough):
-        follow(ScriptedRegistry(*looks), say=said.append, rest=lambda: None)  # type: ignore[arg-type]  # all that `follow` asks of a registry
+        follow(ScriptedRegistry(*looks), NobodyAsks(), say=said.append, rest=lambda: None)  # type: ignore[arg-type]  # all that it asks of them
     return said
 
 

@@ -227,6 +227,7 @@ def upgrade() -> None:
         sa.Column("why", sa.Text, nullable=False),
         sa.Column("state", sa.Text, nullable=False),
         sa.Column("requested_at", sa.BigInteger, nullable=False),
+        sa.Column("begun_at", sa.BigInteger),
         sa.Column("finished_at", sa.BigInteger),
         sa.Column("message", sa.Text),
         sa.PrimaryKeyConstraint("promotion_id", name="pk_promotions"),

@@ -33,6 +33,9 @@ export function ago(time) {
   return _("just now");
 }
 
+/** A colour of the page as it is now, light or dark. */
+export const color = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
+
 /** An element with attributes and children; what is null or false is left out. */
 export function element(name, attributes = {}, ...children) {
   const made = document.createElement(name);

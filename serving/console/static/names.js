@@ -101,3 +101,53 @@ export const named = {
   segment: (name) => _("It goes by the thresholds of the segment {name}.", { name }),
   arm: (name) => _("It is in the arm {name} of an experiment.", { name }),
 };
+
+export const kinds = {
+  scorecard: _("scorecard"),
+  naive_bayes: _("naive Bayes"),
+  logistic: _("logistic regression"),
+  boosted: _("boosted trees"),
+  blend: _("blend of several models"),
+};
+
+export const calibrations = {
+  venn_abers: _("Venn–Abers, with an interval for each probability"),
+  sigmoid: _("a curve of two figures, for want of data"),
+};
+
+export const judgements = {
+  ok: _("ok"),
+  drift: _("drifts"),
+  suspect: _("suspect"),
+  blocked: _("blocked"),
+};
+
+export const verdictsOfGates = {
+  pass: _("passed"),
+  fail: _("not passed"),
+  note: _("note"),
+};
+
+export const gates = {
+  "signal": _("There is a signal"),
+  "same question": _("Both answer the same question"),
+  "enough data": _("Enough data"),
+  "ranks better than chance": _("Ranks better than chance"),
+  "ranks only faintly": _("Ranks only faintly"),
+  "beats the base rate": _("Beats the base rate"),
+  "no worse than the scorecard": _("No worse than the scorecard"),
+  "calibration": _("Calibration"),
+  "log loss against the champion": _("Log loss against the champion"),
+  "PR-AUC against the champion": _("PR-AUC against the champion"),
+  "calibration against the champion": _("Calibration against the champion"),
+  "harm to groups of leads": _("Harm to groups of leads"),
+  "against the champion": _("Against the champion"),
+};
+
+export const states = {
+  queued: _("queued"),
+  running: _("under way"),
+  done: _("done"),
+  held: _("held by a gate"),
+  failed: _("failed"),
+};

@@ -1,6 +1,6 @@
 // The thresholds page: curves come once, and every move of a slider is answered from them here; publishing goes to the API.
 
-import { $, _, begin, call, element, locale, may, percent, Refused, tenth, when, whole } from "./console.js";
+import { $, _, begin, call, color, element, locale, may, percent, Refused, tenth, when, whole } from "./console.js";
 
 const queues = ["mql", "sql"];
 
@@ -114,8 +114,6 @@ function changes() {
 }
 
 // ------------------------------------------------------------------------------------------------ the chart
-
-const color = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 
 /** Between two thresholds of the curves the figures are those of the upper one, as in `at`: an outline of steps, not of slopes. */
 function around(x, { low, high }) {
