@@ -6,7 +6,8 @@ that is converted or closed at `as_of` is none. Instants are fixed ages after cr
 activity became known, drawn by lead id and seed alone: neither other leads nor the order of rows change the draw.
 
 `observe_recent` gives the looks that were dropped for their horizon, with what is known of them so far; `observe_decisions` looks at
-leads when sales decided about them, with what it decided and how likely that was.
+leads when sales decided about them, with what it decided and how likely that was; `observe_course` looks as often as the service
+would have, through the last weeks before `until`: what comes of those looks is not known yet, and not asked.
 """
 
 from __future__ import annotations
@@ -29,9 +30,11 @@ if TYPE_CHECKING:
     Micros = npt.NDArray[np.int64]
     Rows = npt.NDArray[np.int32]
 
-__all__ = ["Cohort", "ObservationReport", "account_keys", "observe", "observe_decisions", "observe_recent"]
+__all__ = ["COURSE_WEEKS", "Cohort", "ObservationReport", "account_keys", "observe", "observe_course", "observe_decisions", "observe_recent"]
 
 _DAY = 86_400_000_000
+COURSE_WEEKS = 13
+"""A season: long enough that weeks can be compared, short enough to look like what comes."""
 _NEVER = 2**62
 """Later than any instant, and an instant may still be added to it."""
 
@@ -183,6 +186,33 @@ def observe_decisions(tables: Tables, *, horizon_days: float) -> tuple[pd.DataFr
     if not len(frame):
         raise BadData(_nothing_left(report))
     return frame, report
+
+
+def observe_course(tables: Tables, *, horizon_days: float, weeks: int = COURSE_WEEKS, most: int = 20_000, seed: int = 0) -> tuple[pd.DataFrame, float]:
+    """Open leads through the last `weeks` before `until`: a look at a lead's creation, and one after its last activity of each day.
+
+    A lead that was there before the weeks began is also looked at as it stood then, after its last activity before (kind `age`).
+    Of large data a share of the leads is drawn, by lead id and seed alone, so that there are about `most` looks; the share is given, too.
+    """
+    import numpy as np
+
+    life, until = _life(tables, []), _until(tables)
+    start = until - weeks * 7 * _DAY
+    drawn_lead, drawn_at = _drawn(tables, life, (-_NEVER, until - 1), _NEVER, seed)
+    born = np.flatnonzero((life.start != MISSING) & (life.start < until) & (life.start < life.closed)).astype(np.int32)
+    lead, as_of = np.concatenate([born, drawn_lead]), np.concatenate([life.start[born], drawn_at])
+    order = np.lexsort((as_of, lead))
+    lead, as_of = lead[order], as_of[order]
+    # Everything before the weeks is one stretch, and every day in them: of each the last look stays.
+    stretch = np.where(as_of < start, -1, (as_of - start) // _DAY)
+    last = np.ones(len(lead), bool)
+    last[:-1] = (lead[1:] != lead[:-1]) | (stretch[1:] != stretch[:-1])
+    last &= life.closed[lead] > start
+    lead, as_of, before = lead[last], as_of[last], stretch[last] < 0
+    share = min(1.0, most / max(len(lead), 1))
+    kept = (_keys(tables.leads["lead_id"].tolist(), seed) >> np.uint64(11)).astype(np.float64)[lead] / 2.0**53 < share
+    unknown_yet = _Life(life.start, *(np.where(at <= until, at, _NEVER) for at in (life.converted, life.closed)))
+    return _looks(tables, unknown_yet, round(horizon_days * _DAY), lead[kept], as_of[kept], (~before[kept]).astype(np.int8)), share
 
 
 def account_keys(leads: pd.DataFrame) -> npt.NDArray[np.object_]:

@@ -1,66 +1,46 @@
-"""What a threshold would do: volume, precision and share of conversions caught, from the bundle's backtest.
+"""What thresholds would do: volume, conversions, precision, revenue and share of conversions caught, from a bundle's tables.
 
-In: `backtest.parquet` of a bundle — rows that the measured model never saw, with `probability` and `y`, and where
-known `lead` (pseudonymous) and `as_of`. Out: `Curves`, each quantity at many thresholds with a 95 % interval, or the same
-at one threshold. A lead that was observed several times enters once, when it first reaches the threshold: volume counts
-those who enter, precision is their conversion within the horizon from then on, and caught are those who convert after
-they entered, of all who convert. Volume is per week of arrival, or per 100 leads where the rows have no instants.
-Intervals resample leads, never rows (Poisson bootstrap, a fixed seed); a share's is never narrower than Wilson's, since
-three conversions of three leads are no certainty.
+In: the bundle's folder (`models/looks.py` says what is read) and, at each question, thresholds or a whole policy. Out: `Curves`, each
+quantity at many thresholds; or a policy's two queues, whole and by segment. Volume counts who enters a week for the first time (who reaches SQL
+has reached MQL; who comes again is told apart, as `returns`), through the last weeks before the bundle was trained where it knows them, and else per week of arrival in the backtest
+or per 100 leads; precision is their conversion within the horizon, as probability says and the backtest corrects it; caught are those
+who convert after they entered, of all who convert. What the intervals hold is told in `models/promise.py`.
+
+A policy's segments and arms are followed. BANT, raised hands, suppression lists, cool-down, silence and exploration are not: the
+tables do not hold what they ask for, and `left_out` names those that the policy has.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from data.errors import BadData
+from models.looks import Column, Looks, NoBacktest, Tables, read_tables
+from models.promise import Estimate, Promise, Reached, number, promise
+from models.qualification import Band, Policy, Thresholds
 
-__all__ = ["BACKTEST", "Backtest", "Curves", "Estimate", "NoBacktest", "curves", "read_backtest"]
+__all__ = ["Curves", "NoBacktest", "Preview", "UnknownSegment", "left_out"]
 
-BACKTEST = "backtest.parquet"
-POINTS = 400
-DRAWS = 200
-WEEK = 7 * 86_400 * 1_000_000
+POINTS = 160
+SMALLEST_POOL = 30
+"""Amounts of fewer conversions are no sample: those of all conversions are taken."""
+MOST_VALUES = 12
+Queue = Literal["mql", "sql"]
+_NAMES = ("volume", "precision", "caught", "conversions", "revenue", "returns", "capacity")
+QUEUES: tuple[Queue, Queue] = ("mql", "sql")
 
 Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
 
 
-class NoBacktest(BadData, status=404):
-    """This model has no backtest to preview from ({cause}): train one with `tamiz train`, which writes it into the bundle."""
-
-
-@dataclass(frozen=True)
-class Backtest:
-    """Rows by lead and, within a lead, by time."""
-
-    probability: Floats
-    y: Floats
-    lead: NDArray[np.int64]
-    """0 … leads-1, ascending."""
-    week: NDArray[np.int64] | None
-    """In which week each lead arrived, by lead."""
-    weeks: float | None
-    """How long arrivals span, or None where the rows have no instants."""
-
-
-@dataclass(frozen=True)
-class Estimate:
-    """A quantity at each threshold, with its interval."""
-
-    value: Floats
-    low: Floats
-    high: Floats
-
-    def at(self, place: int) -> dict[str, float | None]:
-        return {name: _number(getattr(self, name)[place]) for name in ("value", "low", "high")}
-
-    def listed(self) -> dict[str, list[float | None]]:
-        return {name: [_number(v) for v in getattr(self, name)] for name in ("value", "low", "high")}
+class UnknownSegment(BadData):
+    """There is no column `{column}` in this model's backtest to tell leads apart by: it has {known}."""
 
 
 @dataclass(frozen=True)
@@ -68,175 +48,305 @@ class Curves:
     """What happens to leads that reach each threshold; thresholds ascend."""
 
     thresholds: Floats
-    volume: Estimate
-    """Leads that enter a week, or per 100 leads."""
-    precision: Estimate
-    caught: Estimate
-    usual_weeks: tuple[Floats, Floats] | None
-    """The volume that one week in ten stays below, and the one that one in ten exceeds."""
+    promise: Promise
+    tested: Floats
+    """Leads of the backtest that reach each threshold."""
     per: str
-    leads: float
-    conversions: float
+    leads: int
+    conversions: int
     weeks: float | None
 
     @property
     def base_rate(self) -> float:
         return self.conversions / self.leads if self.leads else 0.0
 
-    def at(self, threshold: float) -> dict[str, Any]:
-        """The three quantities at this threshold; null where no lead of the backtest reached it, which is not the same as nobody would."""
-        place = int(np.searchsorted(self.thresholds, threshold, side="left"))
-        if place == len(self.thresholds):
-            return {"threshold": threshold, "reached": False} | dict.fromkeys(("volume", "precision", "caught", "usual_weeks"))
-        usual = self.usual_weeks
-        return {
-            "threshold": threshold,
-            "reached": True,
-            "volume": self.volume.at(place),
-            "precision": self.precision.at(place),
-            "caught": self.caught.at(place),
-            "usual_weeks": [_number(usual[0][place]), _number(usual[1][place])] if usual else None,
-        }
+    def place(self, threshold: float) -> int | None:
+        """The lowest threshold that is not below this one; None where nothing reaches it."""
+        at = int(np.searchsorted(self.thresholds, threshold - 1e-9, side="left"))
+        return None if at == len(self.thresholds) else at
 
     def listed(self) -> dict[str, Any]:
         """Everything, for a page that computes as its sliders move."""
-        usual = self.usual_weeks
+        found = self.promise
         return {
             "per": self.per,
             "weeks": self.weeks,
-            "leads": _number(self.leads),
-            "conversions": _number(self.conversions),
-            "base_rate": _number(self.base_rate),
+            "leads": self.leads,
+            "conversions": self.conversions,
+            "base_rate": number(self.base_rate),
             "thresholds": [float(t) for t in self.thresholds],
-            "volume": self.volume.listed(),
-            "precision": self.precision.listed(),
-            "caught": self.caught.listed(),
-            "usual_weeks": {"low": [_number(v) for v in usual[0]], "high": [_number(v) for v in usual[1]]} if usual else None,
+            "tested": [number(v) for v in self.tested],
+            "volume": found.volume.listed(),
+            "precision": found.precision.listed(),
+            "caught": found.caught.listed(),
+            "conversions_a_week": found.conversions.listed(),
+            "revenue": found.revenue.listed() if found.revenue else None,
         }
 
 
-def read_backtest(bundle: Path) -> Backtest:
-    """The rows of a bundle's backtest; raises NoBacktest where there is none or it holds nothing usable."""
-    import duckdb  # reads Parquet into NumPy without pandas, and only when somebody looks at a preview
+class Preview:
+    """The tables of one bundle, ready to be asked."""
 
-    path = bundle / BACKTEST
-    if not path.exists():
-        raise NoBacktest(cause=f"no {BACKTEST} in {bundle.name}")
-    with duckdb.connect() as connection:
-        described = connection.execute("DESCRIBE SELECT * FROM read_parquet(?)", [str(path)]).fetchall()
-        present = {row[0] for row in described}
-        if not {"probability", "y"} <= present:
-            raise NoBacktest(cause=f"{BACKTEST} lacks probability or y")
-        lead = "lead" if "lead" in present else None
-        at = "epoch_us(CAST(as_of AS TIMESTAMPTZ))" if "as_of" in present else "NULL::BIGINT"
-        columns = connection.execute(
-            f"""
-            WITH numbered AS (SELECT *, row_number() OVER () AS place FROM read_parquet(?))
-            SELECT CAST(probability AS DOUBLE) AS probability, CAST(y AS DOUBLE) AS y, {at} AS instant,
-                   {f"dense_rank() OVER (ORDER BY {lead})" if lead else "row_number() OVER (ORDER BY place)"} - 1 AS who
-            FROM numbered WHERE probability IS NOT NULL AND y IS NOT NULL ORDER BY who, instant, place
-            """,
-            [str(path)],
-        ).fetchnumpy()
-    return _backtest(columns)
+    def __init__(self, tables: Tables) -> None:
+        self.tables = tables
+        backtest = tables.backtest
+        assert backtest.y is not None
+        won = backtest.last_won >= 0
+        self.leads, self.conversions = backtest.leads, int(won.sum())
+        self._amounts = None
+        if backtest.amount is not None:
+            # A lead counts once, however often it was looked at.
+            known = backtest.amount[backtest.last_won[won]]
+            known = known[np.isfinite(known)]
+            self._amounts = known if len(known) else None
 
+    @classmethod
+    def read(cls, bundle: Path) -> Preview:
+        """The preview of a bundle; raises NoBacktest where there is nothing to answer from."""
+        return cls(read_tables(bundle))
 
-def curves(backtest: Backtest, *, points: int = POINTS, draws: int = DRAWS, seed: int = 0) -> Curves:
-    """Volume, precision and share caught at up to `points` thresholds, each one a probability that occurs."""
-    edges = _thresholds(backtest.probability, points)
-    entries = _Entries.of(backtest, edges)
-    size, leads = len(edges), int(backtest.lead[-1]) + 1
-    everyone = np.ones(leads)
-    entered, won, kept = entries.counted(everyone)
-    precision, caught = _share(won, entered, np.zeros(size)), _share(kept, np.full(size, kept[0]), np.zeros(size))
-    rng = np.random.default_rng(seed)
-    drawn = np.empty((3, draws, size))
-    for draw in range(draws):
-        count, conversions, captured = entries.counted(rng.poisson(1.0, leads).astype(np.float64))
-        drawn[0, draw] = count
-        # A draw without anybody says nothing of a share: the estimate stands in for it.
-        drawn[1, draw] = _share(conversions, count, precision)
-        drawn[2, draw] = _share(captured, np.full(size, captured[0]), caught)
-    low, high = np.quantile(drawn, [0.025, 0.975], axis=1)
-    weeks = backtest.weeks
-    scale = 1.0 / weeks if weeks else 100.0 / leads
-    return Curves(
-        edges,
-        volume=Estimate(entered * scale, low[0] * scale, high[0] * scale),
-        precision=_widened(precision, entered, low[1], high[1]),
-        caught=_widened(caught, np.full(size, kept[0]), low[2], high[2]),
-        usual_weeks=entries.usual_weeks(backtest),
-        per="week" if weeks else "100 leads",
-        leads=float(leads),
-        conversions=float(kept[0]),
-        weeks=weeks,
-    )
+    @property
+    def per(self) -> str:
+        return "week" if self.tables.week is not None else "100 leads"
+
+    @property
+    def mean_amount(self) -> float | None:
+        """What a conversion brought, on average; None where no amount is known."""
+        return None if self._amounts is None else float(self._amounts.mean())
+
+    @property
+    def columns(self) -> dict[str, list[str]]:
+        """The columns by which leads can be told apart, with their values, the most frequent first."""
+        return {name: list(self.tables.backtest.columns[name].values) for name in self.tables.column_names}
+
+    def column(self, name: str) -> Column:
+        """A segment column of the looks that volumes are counted from."""
+        if name not in self.tables.column_names:
+            raise UnknownSegment(column=name, known=", ".join(self.tables.column_names) or "none")
+        return self.tables.flow.columns[name]
+
+    def within(self, column: str, values: Sequence[str]) -> Preview:
+        """The same for the leads whose column has one of these values."""
+        self.column(column)
+        tables = self.tables
+        backtest = tables.backtest.where(tables.backtest.columns[column].among(tuple(values)))
+        if not len(backtest.probability):
+            raise NoBacktest(cause=f"no lead of it has {column} {', '.join(values)}")
+        course = None
+        if tables.course is not None:
+            course = tables.course.where(tables.course.columns[column].among(tuple(values)))
+        return Preview(Tables(backtest, course, tables.share, tables.until, tables.weeks))
+
+    def curves(self, *, points: int = POINTS, level: float = 0.95) -> Curves:
+        """Everything at up to `points` thresholds, each one a probability that occurs."""
+        tables = self.tables
+        probability = tables.flow.probability
+        edges = _thresholds(probability if len(probability) else tables.backtest.probability, points)
+        flow, tested = _FromTop(tables.flow, edges), _FromTop(tables.backtest, edges)
+        weekly = None
+        if tables.week is not None:
+            weeks = range(tables.weeks)
+            weekly = np.array([flow.sums((tables.week == week).astype(np.float64)) for week in weeks]).reshape(len(weeks), len(edges))
+        counted: Floats = np.ones(len(probability))
+        if tables.week is not None:
+            counted = ((tables.week >= 0) & (tables.week < tables.weeks)).astype(np.float64)
+        reached = Reached(
+            weekly,
+            tables.share,
+            float(self.leads),
+            flow.sums(counted),
+            flow.sums(counted * probability),
+            tested.outcomes(),
+            float(self.conversions),
+        )
+        return Curves(
+            edges,
+            promise(reached, self._amounts, level=level),
+            tested=reached.outcomes[0],
+            per=self.per,
+            leads=self.leads,
+            conversions=self.conversions,
+            weeks=tables.weeks or None if tables.course is not None else tables.span_weeks,
+        )
+
+    def queue(self, policy: Policy, queue: Queue, *, level: float = 0.95) -> dict[str, Any]:
+        """What a policy would send into a queue; null figures where nobody reaches it, which is not the same as nobody would."""
+        arms = list(self._arms(policy, queue))
+        reached = self._mixed(arms)
+        band = _band(policy, queue)
+        capacity: int | None = getattr(policy.capacity, queue)
+        answer: dict[str, Any] = {"threshold": band.enter, "reached": bool(reached.entered[0] > 0)}
+        if not answer["reached"]:
+            return answer | dict.fromkeys(_NAMES)
+        found = promise(reached, self._pool(arms), capacity=capacity, level=level)
+        answer |= _figures(found, 0)
+        answer["returns"] = number(self._returns(arms))
+        answer["capacity"] = None if capacity is None else _used(capacity, found)
+        return answer
+
+    def by_segment(self, policy: Policy, queue: Queue, column: str, *, level: float = 0.95) -> list[dict[str, Any]]:
+        """The same for each value of a column, the most frequent first; capacity is everybody's and bounds none of them."""
+        values = self.column(column).values
+        shown: list[dict[str, Any]] = []
+        for value in values[:MOST_VALUES]:
+            part = self.within(column, [value])
+            row = part.queue(policy.model_copy(update={"capacity": type(policy.capacity)()}), queue, level=level)
+            row.pop("capacity")
+            shown.append({"value": value, "leads": part.leads} | row)
+        return shown
+
+    def _arms(self, policy: Policy, queue: Queue) -> Iterator[_Arm]:
+        arms: list[tuple[float, Thresholds]] = [(1.0, policy)]
+        if policy.experiment is not None:
+            arms = [(one.share, one) for one in policy.experiment.arms]
+            arms.append((1 - sum(share for share, _ in arms), policy))
+        for share, own in arms:
+            enter, leave = self._by_row(self.tables.flow, policy, own, queue)
+            yield _Arm(share, enter, leave, self._by_row(self.tables.backtest, policy, own, queue)[0])
+
+    def _by_row(self, looks: Looks, policy: Policy, own: Thresholds, queue: Queue) -> tuple[Floats, Floats]:
+        band, rows = _band(own, queue), len(looks.probability)
+        enter, leave, free = np.full(rows, band.enter), np.full(rows, band.exit), np.ones(rows, np.bool_)
+        for segment in policy.segments:
+            if segment.column not in self.tables.column_names:
+                raise UnknownSegment(column=segment.column, known=", ".join(self.tables.column_names) or "none")
+            among = free & looks.columns[segment.column].among(segment.values)
+            enter[among], leave[among] = _band(segment, queue).enter, _band(segment, queue).exit
+            free &= ~among
+        return enter, leave
+
+    def _mixed(self, arms: Sequence[_Arm]) -> Reached:
+        """Everybody under the policy, arms in their shares."""
+        tables, flow = self.tables, self.tables.flow
+        weekly = np.zeros(tables.weeks)
+        entered = expected = 0.0
+        tested = np.zeros(5)
+        for arm in arms:
+            rows = flow.first_entries(arm.enter)
+            if tables.week is not None:
+                rows = rows[(tables.week[rows] >= 0) & (tables.week[rows] < tables.weeks)]
+                weekly += arm.share * np.bincount(tables.week[rows], minlength=tables.weeks)
+            entered += arm.share * len(rows)
+            expected += arm.share * float(flow.probability[rows].sum())
+            tested += arm.share * _outcomes(tables.backtest, tables.backtest.first_entries(arm.tested_enter))
+        return Reached(
+            None if tables.week is None else weekly[:, None],
+            tables.share,
+            float(self.leads),
+            np.array([entered]),
+            np.array([expected]),
+            tested[:, None],
+            float(self.conversions),
+        )
+
+    def _returns(self, arms: Sequence[_Arm]) -> float:
+        """Entries a week of leads that had been in the queue, had left it and come again; NaN where the tables cannot say."""
+        tables = self.tables
+        if tables.course is None or tables.week is None or not tables.weeks:
+            return float("nan")
+        again = 0.0
+        for arm in arms:
+            for rows, sign in ((tables.course.entries(arm.enter, arm.leave), 1), (tables.course.first_entries(arm.enter), -1)):
+                again += sign * arm.share * int(((tables.week[rows] >= 0) & (tables.week[rows] < tables.weeks)).sum())
+        return max(again, 0.0) / tables.weeks / tables.share
+
+    def _pool(self, arms: Sequence[_Arm]) -> Floats | None:
+        """Amounts of the backtest's conversions among those who reach the thresholds, or of all where those are few."""
+        amount = self.tables.backtest.amount
+        if self._amounts is None or amount is None:
+            return None
+        found = np.concatenate([amount[self.tables.backtest.first_entries(arm.tested_enter)] for arm in arms])
+        found = found[np.isfinite(found)]
+        return found if len(found) >= SMALLEST_POOL else self._amounts
 
 
 @dataclass(frozen=True)
-class _Entries:
-    """The rows at which a lead reaches more than before: it enters there for every threshold in between."""
+class _Arm:
+    """A share of the leads, with the thresholds that each row goes by."""
 
-    lead: NDArray[np.int64]
-    reached: NDArray[np.int64]
-    """The highest threshold that it reaches there."""
-    before: NDArray[np.int64]
-    """The highest that it had reached before; -1 for none."""
-    won: NDArray[np.bool_]
-    """Whether it converts within the horizon from there."""
-    kept: NDArray[np.bool_]
-    """Whether it converts at any time from there."""
-    size: int
+    share: float
+    enter: Floats
+    leave: Floats
+    tested_enter: Floats
+    """Where each row of the backtest enters."""
 
-    @classmethod
-    def of(cls, backtest: Backtest, edges: Floats) -> _Entries:
-        lead, size = backtest.lead, len(edges)
-        reached = np.searchsorted(edges, backtest.probability, side="right") - 1
-        # One running maximum over all leads: a lead's keys lie above those of every lead before it.
-        highest = np.maximum.accumulate(lead * size + reached) - lead * size
-        before = np.concatenate([[-1], highest[:-1]])
-        before[np.concatenate([[True], lead[1:] != lead[:-1]])] = -1
-        rows = np.arange(len(lead))
-        positive = backtest.y > 0
-        last = np.full(int(lead[-1]) + 1, -1)
-        last[lead[positive]] = rows[positive]
+
+class _FromTop:
+    """Sums over the leads that reach each of many thresholds: over the rows that reach more than their lead had before."""
+
+    def __init__(self, looks: Looks, edges: Floats) -> None:
+        self.looks, self.size = looks, len(edges)
+        reached = np.searchsorted(edges, looks.probability, side="right") - 1
+        before = np.searchsorted(edges, looks.highest_before + 1e-9, side="right") - 1
         enters = reached > before
-        return cls(lead[enters], reached[enters], before[enters], positive[enters], (last[lead] >= rows)[enters], size)
+        self.rows = np.flatnonzero(enters if looks.standing is None else enters & ~looks.standing)
+        self.reached, self.before = reached[self.rows], before[self.rows]
+        self.again = self.before >= 0
 
-    def counted(self, weight: Floats) -> tuple[Floats, Floats, Floats]:
-        """Who enters at each threshold, who of them converts within the horizon, and who ever, by weights of leads."""
-        by_row = weight[self.lead]
-        return self._from_top(by_row), self._from_top(by_row * self.won), self._from_top(by_row * self.kept)
+    def sums(self, weight: Floats) -> Floats:
+        """Of a weight of each row, over those who reach each threshold."""
+        mine = weight[self.rows]
+        at = np.bincount(self.reached, mine, self.size) - np.bincount(self.before[self.again], mine[self.again], self.size)
+        found: Floats = at[::-1].cumsum()[::-1]
+        return found
 
-    def usual_weeks(self, backtest: Backtest) -> tuple[Floats, Floats] | None:
-        """How the volume varies from one whole week to another; None below four of them."""
-        if backtest.week is None or backtest.weeks is None or int(backtest.weeks) < 4:
-            return None
-        volume = np.array([self._from_top((backtest.week == week)[self.lead].astype(np.float64)) for week in range(int(backtest.weeks))])
-        low, high = np.quantile(volume, [0.1, 0.9], axis=0)
-        return low, high
-
-    def _from_top(self, weight: Floats) -> Floats:
-        """Sums over the rows that enter at each threshold: those that reach it, less those that had before."""
-        again = self.before >= 0
-        at = np.bincount(self.reached, weight, self.size) - np.bincount(self.before[again], weight[again], self.size)
-        counted: Floats = at[::-1].cumsum()[::-1]
-        return counted
+    def outcomes(self) -> Floats:
+        """As `_outcomes`, at each threshold."""
+        looks = self.looks
+        assert looks.y is not None
+        p = looks.probability
+        later = (looks.last_won[looks.lead] >= np.arange(len(p))).astype(np.float64)
+        return np.array([self.sums(weight) for weight in (np.ones(len(p)), looks.y, p, p * (1 - p), later)])
 
 
-def _backtest(columns: dict[str, Any]) -> Backtest:
-    probability, y = np.asarray(columns["probability"], float), np.asarray(columns["y"], float)
-    if not len(probability):
-        raise NoBacktest(cause="it has no rows")
-    lead, at = np.asarray(columns["who"], np.int64), columns["instant"]
-    week, weeks = None, None
-    if not np.ma.is_masked(at):
-        first = np.concatenate([[True], lead[1:] != lead[:-1]])
-        arrived = np.asarray(at, np.int64)[first]
-        span = int(arrived.max() - arrived.min())
-        if span >= WEEK:
-            week, weeks = (arrived - arrived.min()) // WEEK, span / WEEK
-    return Backtest(probability, y, lead, week, weeks)
+def _outcomes(backtest: Looks, rows: Ints) -> Floats:
+    """Of the rows at which leads enter: how many, conversions, probabilities, p (1 - p), and those that convert at any time from then on."""
+    assert backtest.y is not None
+    p = backtest.probability[rows]
+    later = backtest.last_won[backtest.lead[rows]] >= rows
+    return np.array([len(rows), backtest.y[rows].sum(), p.sum(), (p * (1 - p)).sum(), later.sum()], dtype=np.float64)
+
+
+def left_out(policy: Policy) -> list[str]:
+    """The policy's rules that a preview does not follow: the tables do not hold what they ask for."""
+    suppressed = policy.suppress
+    asked = {
+        "bant": any(one.sql.bant_met or one.sql.bant_required for one in (policy, *policy.segments)),
+        "require_consent": policy.require_consent,
+        "suppress": bool(suppressed.customers or suppressed.competitors or suppressed.students or suppressed.unsubscribed),
+        "hand_raise": policy.hand_raise is not None,
+        "cool_down_days": policy.cool_down_days > 0,
+        "silence_days": policy.silence_days is not None,
+        "explore": policy.explore is not None,
+    }
+    return [name for name, has in asked.items() if has]
+
+
+def _band(thresholds: Thresholds, queue: Queue) -> Band:
+    return thresholds.mql if queue == "mql" else thresholds.sql
+
+
+def _figures(found: Promise, place: int) -> dict[str, Any]:
+    figures: dict[str, Estimate | None] = {
+        "volume": found.volume,
+        "precision": found.precision,
+        "caught": found.caught,
+        "conversions": found.conversions,
+        "revenue": found.revenue,
+    }
+    return {name: None if one is None else one.at(place) for name, one in figures.items()}
+
+
+def _used(capacity: int, found: Promise) -> dict[str, Any]:
+    assert found.full is not None
+    assert found.wanted is not None
+    used = float(found.volume.value[0]) / capacity if capacity else None
+    return {
+        "a_week": capacity,
+        "wanted": number(float(found.wanted[0])),
+        "used": None if used is None else number(used),
+        "weeks_full": number(float(found.full[0])),
+    }
 
 
 def _thresholds(probability: Floats, points: int) -> Floats:
@@ -248,22 +358,3 @@ def _thresholds(probability: Floats, points: int) -> Floats:
     by_value = distinct[np.searchsorted(distinct, np.linspace(distinct[0], distinct[-1], points // 2)).clip(max=len(distinct) - 1)]
     found: Floats = np.unique(np.concatenate([by_rank, by_value]))
     return found
-
-
-def _share(part: Floats, whole: Floats, otherwise: Floats) -> Floats:
-    """`otherwise` where there is nothing to take a share of."""
-    share: Floats = np.divide(part, whole, out=otherwise.copy(), where=whole > 0)
-    return share
-
-
-def _widened(share: Floats, whole: Floats, low: Floats, high: Floats) -> Estimate:
-    """A share with the wider of its bootstrapped and its Wilson interval."""
-    z, count = 1.96, np.maximum(whole, 1e-9)
-    middle = (share + z * z / (2 * count)) / (1 + z * z / count)
-    reach = z / (1 + z * z / count) * np.sqrt(share * (1 - share) / count + z * z / (4 * count * count))
-    return Estimate(share, np.clip(np.minimum(low, middle - reach), 0, share), np.clip(np.maximum(high, middle + reach), share, 1))
-
-
-def _number(value: float) -> float | None:
-    """Six digits are more than a chart shows; what is not a number is none."""
-    return float(f"{value:.6g}") if np.isfinite(value) else None

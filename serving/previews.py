@@ -1,29 +1,51 @@
-"""Keeps the curves of the model that serves, computed once off the event loop."""
+"""Keeps the preview of the model that serves, and its curves, computed once off the event loop."""
 
 from __future__ import annotations
 
 import asyncio
+from dataclasses import dataclass, field
 
-from models.preview import Curves, curves, read_backtest
+from models.preview import Curves, Preview
 from serving.model_store import LoadedModel
 
-__all__ = ["Previews"]
+__all__ = ["Kept", "Previews"]
+
+MOST_PARTS = 64
+
+
+@dataclass
+class Kept:
+    """One model's preview, whole and of the segments that were asked for, with their curves."""
+
+    whole: Preview
+    curves: Curves
+    _parts: dict[tuple[str, str], tuple[Preview, Curves]] = field(default_factory=dict)
+
+    def part(self, column: str, value: str) -> tuple[Preview, Curves]:
+        """The same for the leads that have one value."""
+        if (column, value) not in self._parts:
+            within = self.whole.within(column, [value])
+            if len(self._parts) >= MOST_PARTS:
+                self._parts.clear()
+            self._parts[column, value] = within, within.curves()
+        return self._parts[column, value]
 
 
 class Previews:
-    """The curves of one model at a time."""
+    """The preview of one model at a time."""
 
     def __init__(self) -> None:
-        self._held: tuple[LoadedModel, Curves] | None = None
+        self._held: tuple[LoadedModel, Kept] | None = None
         self._lock = asyncio.Lock()
 
-    async def of(self, loaded: LoadedModel) -> Curves:
-        """The curves of this model; raises NoBacktest where its bundle has none."""
+    async def of(self, loaded: LoadedModel) -> Kept:
+        """The preview of this model; raises NoBacktest where its bundle has none."""
         async with self._lock:
             if self._held is None or self._held[0] is not loaded:
                 self._held = loaded, await asyncio.to_thread(_compute, loaded)
             return self._held[1]
 
 
-def _compute(loaded: LoadedModel) -> Curves:
-    return curves(read_backtest(loaded.bundle.folder))
+def _compute(loaded: LoadedModel) -> Kept:
+    preview = Preview.read(loaded.bundle.folder)
+    return Kept(preview, preview.curves())

@@ -22,7 +22,7 @@ from data.errors import BadData, BadUsage
 from data.files import nearest
 from data.flat import read_flat
 from data.frames import FlatTable, Tables
-from data.labels import ObservationReport, observe, observe_decisions, observe_recent
+from data.labels import ObservationReport, observe, observe_course, observe_decisions, observe_recent
 from data.project import Declared, Project, load_declared, load_project
 from data.sources import load_tables
 from features.answers import answered_fields, field_of
@@ -110,6 +110,11 @@ class Dataset:
     closed: Floats | None = None
     recent: Dataset | None = None
     """Looks that are too young to be judged, where they were asked for; `y` is what is known so far."""
+    course: Dataset | None = None
+    """Looks at open leads through the last weeks, as the service would have had them: what comes of them is not known. `served_like`
+    is false where a look only says how a lead stood when the weeks began."""
+    course_share: float = 1.0
+    """The share of the leads that `course` looks at."""
     everyone: Dataset | None = None
     """Looks at all leads as sales goes on, where the dataset holds decisions of one side: they help to rank."""
     until: int | None = None
@@ -274,7 +279,7 @@ def from_project(
     """Event tables: each lead observed at several ages, labelled within the horizon, immature observations dropped or kept apart."""
     project = load_project(path)
     tables = load_tables(project, now=datetime.now(UTC), progress=say)
-    return project_dataset(project, tables, seed=seed, drop=drop, estimand=estimand, recent=recent, say=say)
+    return project_dataset(project, tables, seed=seed, drop=drop, estimand=estimand, recent=recent, course=True, say=say)
 
 
 def project_dataset(
@@ -286,15 +291,16 @@ def project_dataset(
     feature_set: FeatureSet | None = None,
     estimand: str = "policy",
     recent: bool = False,
+    course: bool = False,
     say: Say = lambda text: None,
 ) -> Dataset:
     """Tables that have been read. `feature_set` is what another model was trained on; default: what says something on these.
 
     Another `estimand` than `policy` looks at leads when sales decided about them. With `recent` the looks that are too young
-    to be judged are in the dataset's `recent`.
+    to be judged are in the dataset's `recent`; with `course`, the dataset has one.
     """
     say("observing leads at their ages" if estimand == "policy" else "observing leads when sales decided about them")
-    looks = _observed(project, tables, estimand, recent, seed)
+    looks = _observed(project, tables, estimand, recent, course, seed)
     seen, report = looks.seen, looks.report
     account = account_codes(tables)
     log = log_of(tables)
@@ -358,8 +364,14 @@ def project_dataset(
     if looks.own == len(whole):
         return whole
     rows = np.arange(len(whole))
-    own, others = whole.take(rows[: looks.own]), replace(whole.take(rows[looks.own :]), weight=None)
-    return replace(own, recent=others) if estimand == "policy" else replace(own, everyone=replace(others, estimand="policy"))
+    others = len(whole) - looks.course
+    own = whole.take(rows[: looks.own])
+    if looks.course:
+        own = replace(own, course=replace(whole.take(rows[others:]), weight=None), course_share=looks.course_share)
+    if looks.own == others:
+        return own
+    more = replace(whole.take(rows[looks.own : others]), weight=None)
+    return replace(own, recent=more) if estimand == "policy" else replace(own, everyone=replace(more, estimand="policy"))
 
 
 @dataclass(frozen=True)
@@ -371,9 +383,12 @@ class _Observed:
     own: int
     weight: Floats | None
     explored: Explored
+    course: int = 0
+    """How many of the looks, the last ones, follow leads through the last weeks."""
+    course_share: float = 1.0
 
 
-def _observed(project: Project, tables: Tables, estimand: str, recent: bool, seed: int) -> _Observed:
+def _observed(project: Project, tables: Tables, estimand: str, recent: bool, course: bool, seed: int) -> _Observed:
     if recent and estimand != "policy":
         raise BadUsage("--use-recent and --estimand exclude each other: a decision that is too young to be judged has no side yet")
     ages, instants = project.ages_days, project.activity_instants
@@ -391,7 +406,10 @@ def _observed(project: Project, tables: Tables, estimand: str, recent: bool, see
     if recent:
         young = observe_recent(tables, horizon_days=project.horizon_days, ages_days=ages, activity_instants=instants, seed=seed)
         seen = pd.concat([seen, young], ignore_index=True)
-    return _Observed(seen, report, own, None, known)
+    if not course:
+        return _Observed(seen, report, own, None, known)
+    followed, share = observe_course(tables, horizon_days=project.horizon_days, seed=seed)
+    return _Observed(pd.concat([seen, followed], ignore_index=True), report, own, None, known, len(followed), share)
 
 
 def _said_of_evidence(evidence: Evidence, answers: Collection[str], say: Say) -> tuple[str, ...]:

@@ -16,6 +16,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from data.labels import COURSE_WEEKS
 from features.history import DAY
 from models.blend import Model
 from models.bundle import Bundle, write_bundle
@@ -123,11 +124,16 @@ def write_served(
     calibration: Calibration,
     manifest: Mapping[str, Any],
 ) -> Bundle:
-    """The bundle, with the test rows of the measured model as its backtest."""
+    """The bundle, with the test rows of the measured model as its backtest, and the last weeks as the served model sees them."""
     tables = {
         "reference": pd.DataFrame({"margin": served.margin, "probability": served.calibration.apply(served.margin)[0]}),
         "backtest": _backtest(data, split.test, candidate, calibration),
     }
+    course = data.course
+    if course is not None and course.as_of is not None and len(course):
+        margins = served.model.margin(encoder.encode(course.table))
+        tables["course"] = _course(course, served.calibration.apply(margins)[0])
+        manifest = {**manifest, "course": {"share": data.course_share, "until": data.until, "weeks": COURSE_WEEKS}}
     ages = None if data.as_of is None or data.created is None else float((data.as_of - data.created).max() / DAY)
     about = {**manifest, "oldest_observed_days": ages, "columns": dict(data.columns), "reading": dict(data.reading), "mode": data.mode}
     return write_bundle(
@@ -206,6 +212,22 @@ def _backtest(data: Dataset, rows: Ints, candidate: Candidate, calibration: Cali
         columns["as_of"] = pd.to_datetime(data.as_of[rows], unit="us", utc=True)
     if data.amount is not None:
         columns["amount"] = data.amount[rows]
+    return _with_segments(columns, data, rows)
+
+
+def _course(course: Dataset, p: Floats) -> pd.DataFrame:
+    """Open leads through the last weeks, under pseudonyms; `standing` marks how a lead stood when they began."""
+    assert course.as_of is not None
+    columns = {
+        "lead": pseudonyms([course.lead_ids[code] for code in course.lead.tolist()]),
+        "probability": p,
+        "as_of": pd.to_datetime(course.as_of, unit="us", utc=True),
+        "standing": ~course.served_like,
+    }
+    return _with_segments(columns, course, np.arange(len(course)))
+
+
+def _with_segments(columns: Mapping[str, Any], data: Dataset, rows: Ints) -> pd.DataFrame:
     frame = pd.DataFrame(columns)
     for name in data.segments.columns:
         frame[f"segment_{name}"] = data.segments[name].to_numpy(dtype=object)[rows]

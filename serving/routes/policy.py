@@ -16,13 +16,14 @@ from starlette.responses import Response
 
 from data.errors import TamizError
 from data.store import PolicyRow, VersionConflict
-from models.preview import Curves
 from models.qualification import Policy, diff
 from serving.body import json_answer, read_body
 from serving.examples import POLICY
 from serving.openapi import operation
+from serving.looking_ahead import look_ahead
+from serving.model_store import LoadedModel
 from serving.policies import InForce, in_force_of
-from serving.policy_schemas import PolicyAnswer, PolicyHistory, PreviewAnswer, PreviewRequest, PublishRequest, RollbackRequest
+from serving.policy_schemas import PolicyAnswer, PolicyHistory, PreviewRequest, PublishRequest, RollbackRequest
 from serving.problems import MalformedJson, PreconditionRequired
 from serving.schemas import instant
 from serving.service import Service, admit
@@ -37,6 +38,11 @@ class PolicyChanged(TamizError, status=412, exit_code=1):
     """The policy was changed meanwhile: version {version} is in force now. Look at what differs, and publish on top of it."""
 
 
+class PolicyOfAnotherModel(TamizError, status=409, exit_code=1):
+    """This policy was made for a model with other inputs ({given}…); {version} serves now. Look at what its thresholds do there, and publish
+    it with that model's `feature_set`, or without."""
+
+
 @router.get("/v1/policy", summary="The policy in force", **operation(gives="PolicyAnswer", tagged=True, errors=(401, 403, 503)))
 async def policy(request: Request) -> Response:
     """The published policy, or the model's default before the first is published. Its ETag goes into `If-Match`."""
@@ -46,13 +52,14 @@ async def policy(request: Request) -> Response:
 
 @router.put("/v1/policy", summary="Publish a policy", **operation(
     takes="PublishRequest", example=POLICY, gives="PolicyAnswer", tagged=True,
-    errors=(400, 401, 403, 412, 413, 422, 428, 503), headers=("If-Match",)
+    errors=(400, 401, 403, 409, 412, 413, 422, 428, 503), headers=("If-Match",)
 ))  # fmt: skip
 async def publish(request: Request) -> Response:
     """Publishes thresholds with an author and a note; the next score obeys. What is in force already is not published again."""
     service, caller = admit(request, "policy")
     wanted = await _body(request, service, PublishRequest)
     before = _matched(request, service, wanted.policy)
+    _same_inputs(wanted.feature_set, service.models.loaded)
     author = wanted.author or caller.name
     try:
         row = await asyncio.to_thread(
@@ -63,28 +70,43 @@ async def publish(request: Request) -> Response:
     return _tagged(in_force_of(row), before.policy)
 
 
-@router.post("/v1/policy/preview", summary="What thresholds would do", **operation(
-    takes="PreviewRequest", example={"mql": 0.2, "sql": 0.5}, gives="PreviewAnswer", errors=(400, 401, 403, 404, 413, 422, 503)
+@router.post("/v1/policy/preview", summary="What a policy would do", **operation(
+    takes="PreviewRequest", example={"mql": 0.2, "sql": 0.5, "by": "country", "capacity": 40, "cost_per_call": 25.0},
+    gives="PreviewAnswer", errors=(400, 401, 403, 404, 409, 413, 422, 503),
 ))  # fmt: skip
 async def preview(request: Request) -> Response:
-    """Volume, precision and share of conversions caught, with intervals, from the backtest of the model that serves."""
-    service, _ = admit(request, "read", "policy")
+    """Volume, precision, conversions and revenue with intervals, who enters and who leaves, by segment, and which threshold to take."""
+    service, caller = admit(request, "read", "policy")
     wanted = await _body(request, service, PreviewRequest)
     loaded = service.models.current()
-    found = await service.previews.of(loaded)
-    answer = PreviewAnswer(model_version=loaded.version, **_facts(found), mql=found.at(wanted.mql), sql=found.at(wanted.sql))
+    _same_inputs(wanted.feature_set, loaded)
+    kept, before = await service.previews.of(loaded), _in_force(service)
+    try:
+        proposed = _proposed(wanted, before.policy)
+    except ValidationError as error:
+        raise RequestValidationError(error.errors(include_url=False, include_context=False)) from None
+    named = caller.may("read")
+    answer = await asyncio.to_thread(look_ahead, service.store, loaded, kept, before, wanted, proposed, named=named)
     return json_answer(answer.model_dump_json().encode())
 
 
-@router.get("/v1/policy/curves", summary="What every threshold would do", **operation(errors=(401, 403, 404, 503)))
+@router.get("/v1/policy/curves", summary="What every threshold would do", **operation(
+    errors=(401, 403, 404, 422, 503), query=("column", "value")
+))  # fmt: skip
 async def curves(request: Request) -> Response:
-    """The same for many thresholds at once, for a page that follows a slider."""
+    """The same for many thresholds at once, for a page that follows a slider; of one segment with `column` and `value`."""
     import msgspec
 
     service, _ = admit(request, "read", "policy")
     loaded = service.models.current()
-    found = await service.previews.of(loaded)
-    return json_answer(msgspec.json.encode({"model_version": loaded.version, "horizon_days": loaded.bundle.horizon_days} | found.listed()))
+    kept = await service.previews.of(loaded)
+    column, value = (request.query_params.get(name) for name in ("column", "value"))
+    found, preview = kept.curves, kept.whole
+    if column is not None and value is not None:
+        preview, found = await asyncio.to_thread(kept.part, column, value)
+    about: dict[str, Any] = {"model_version": loaded.version, "feature_set": loaded.bundle.encoder.feature_set.fingerprint}
+    about |= {"horizon_days": loaded.bundle.horizon_days, "columns": kept.whole.columns, "mean_amount": preview.mean_amount}
+    return json_answer(msgspec.json.encode(about | found.listed()))
 
 
 @router.get("/v1/policy/versions", summary="Published versions", **operation(gives="PolicyHistory", errors=(401, 403, 503)))
@@ -152,8 +174,20 @@ async def _body(request: Request, service: Service, shape: type[_Body]) -> _Body
         raise RequestValidationError(faults) from None
 
 
-def _facts(found: Curves) -> dict[str, Any]:
-    return {"per": found.per, "weeks": found.weeks, "leads": found.leads, "conversions": found.conversions, "base_rate": found.base_rate}
+def _proposed(wanted: PreviewRequest, published: Policy) -> Policy:
+    """The policy that is asked about."""
+    if wanted.policy is not None:
+        return wanted.policy
+    assert wanted.mql is not None
+    assert wanted.sql is not None
+    plain = Policy.at(wanted.mql, wanted.sql)
+    sql = published.sql.model_copy(update={"enter": plain.sql.enter, "exit": plain.sql.exit})
+    return published.model_copy(update={"mql": plain.mql, "sql": sql})
+
+
+def _same_inputs(given: str | None, loaded: LoadedModel | None) -> None:
+    if given is not None and loaded is not None and given != loaded.bundle.encoder.feature_set.fingerprint:
+        raise PolicyOfAnotherModel(version=loaded.version, given=given[:12])
 
 
 def _answer(found: InForce, before: Policy | None = None) -> PolicyAnswer:
