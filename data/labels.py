@@ -7,7 +7,8 @@ activity became known, drawn by lead id and seed alone: neither other leads nor 
 
 `observe_recent` gives the looks that were dropped for their horizon, with what is known of them so far; `observe_decisions` looks at
 leads when sales decided about them, with what it decided and how likely that was; `observe_course` looks as often as the service
-would have, through the last weeks before `until`: what comes of those looks is not known yet, and not asked.
+would have, through the last weeks before `until`: what comes of those looks is not known yet, and not asked; `observe_followed` does the
+same with the newest leads whose outcomes are known.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
     Micros = npt.NDArray[np.int64]
     Rows = npt.NDArray[np.int32]
 
-__all__ = ["COURSE_WEEKS", "Cohort", "ObservationReport", "account_keys", "observe", "observe_course", "observe_decisions", "observe_recent"]
+__all__ = ["COURSE_WEEKS", "Cohort", "ObservationReport", "account_keys", "observe", "observe_course", "observe_decisions", "observe_followed", "observe_recent"]
 
 _DAY = 86_400_000_000
 COURSE_WEEKS = 13
@@ -188,7 +189,9 @@ def observe_decisions(tables: Tables, *, horizon_days: float) -> tuple[pd.DataFr
     return frame, report
 
 
-def observe_course(tables: Tables, *, horizon_days: float, weeks: int = COURSE_WEEKS, most: int = 20_000, seed: int = 0) -> tuple[pd.DataFrame, float]:
+def observe_course(
+    tables: Tables, *, horizon_days: float, weeks: int = COURSE_WEEKS, most: int = 20_000, seed: int = 0
+) -> tuple[pd.DataFrame, float]:
     """Open leads through the last `weeks` before `until`: a look at a lead's creation, and one after its last activity of each day.
 
     A lead that was there before the weeks began is also looked at as it stood then, after its last activity before (kind `age`).
@@ -198,21 +201,52 @@ def observe_course(tables: Tables, *, horizon_days: float, weeks: int = COURSE_W
 
     life, until = _life(tables, []), _until(tables)
     start = until - weeks * 7 * _DAY
-    drawn_lead, drawn_at = _drawn(tables, life, (-_NEVER, until - 1), _NEVER, seed)
-    born = np.flatnonzero((life.start != MISSING) & (life.start < until) & (life.start < life.closed)).astype(np.int32)
+    lead, as_of = _daily(tables, life, start, until - 1, seed)
+    open_still = life.closed[lead] > start
+    lead, as_of = lead[open_still], as_of[open_still]
+    kept, share = _some_leads(tables, lead, most, seed)
+    unknown_yet = _Life(life.start, *(np.where(at <= until, at, _NEVER) for at in (life.converted, life.closed)))
+    frame = _looks(tables, unknown_yet, round(horizon_days * _DAY), lead[kept], as_of[kept], (as_of[kept] >= start).astype(np.int8))
+    return frame, share
+
+
+def observe_followed(tables: Tables, *, horizon_days: float, newest: float = 0.4, most: int = 20_000, seed: int = 0) -> pd.DataFrame:
+    """Likewise the newest leads of which something is known, from their creation to the last look whose horizon has passed."""
+    import numpy as np
+
+    life, horizon = _life(tables, []), round(horizon_days * _DAY)
+    until = _until(tables) - horizon
+    mature = np.sort(life.start[(life.start != MISSING) & (life.start <= until)])
+    since = int(mature[int(len(mature) * (1 - newest))]) if len(mature) else until
+    lead, as_of = _daily(tables, life, since, until, seed)
+    born = life.start[lead] >= since
+    lead, as_of = lead[born], as_of[born]
+    kept, _ = _some_leads(tables, lead, most, seed)
+    return _looks(tables, life, horizon, lead[kept], as_of[kept], np.ones(int(kept.sum()), np.int8))
+
+
+def _daily(tables: Tables, life: _Life, start: int, last: int, seed: int) -> tuple[Rows, Micros]:
+    """Of each open lead the last look of each day from `start` on, and of all the time before; it is looked at when it is created."""
+    import numpy as np
+
+    drawn_lead, drawn_at = _drawn(tables, life, (-_NEVER, last), _NEVER, seed)
+    born = np.flatnonzero((life.start != MISSING) & (life.start <= last) & (life.start < life.closed)).astype(np.int32)
     lead, as_of = np.concatenate([born, drawn_lead]), np.concatenate([life.start[born], drawn_at])
     order = np.lexsort((as_of, lead))
     lead, as_of = lead[order], as_of[order]
-    # Everything before the weeks is one stretch, and every day in them: of each the last look stays.
-    stretch = np.where(as_of < start, -1, (as_of - start) // _DAY)
-    last = np.ones(len(lead), bool)
-    last[:-1] = (lead[1:] != lead[:-1]) | (stretch[1:] != stretch[:-1])
-    last &= life.closed[lead] > start
-    lead, as_of, before = lead[last], as_of[last], stretch[last] < 0
+    day = np.where(as_of < start, -1, (as_of - start) // _DAY)
+    newest = np.ones(len(lead), bool)
+    newest[:-1] = (lead[1:] != lead[:-1]) | (day[1:] != day[:-1])
+    return lead[newest], as_of[newest]
+
+
+def _some_leads(tables: Tables, lead: Rows, most: int, seed: int) -> tuple[npt.NDArray[np.bool_], float]:
+    """The looks at a share of the leads, drawn by lead id and seed alone so that about `most` remain, and the share."""
+    import numpy as np
+
     share = min(1.0, most / max(len(lead), 1))
-    kept = (_keys(tables.leads["lead_id"].tolist(), seed) >> np.uint64(11)).astype(np.float64)[lead] / 2.0**53 < share
-    unknown_yet = _Life(life.start, *(np.where(at <= until, at, _NEVER) for at in (life.converted, life.closed)))
-    return _looks(tables, unknown_yet, round(horizon_days * _DAY), lead[kept], as_of[kept], (~before[kept]).astype(np.int8)), share
+    lot = (_keys(tables.leads["lead_id"].tolist(), seed) >> np.uint64(11)).astype(np.float64) / 2.0**53
+    return lot[lead] < share, share
 
 
 def account_keys(leads: pd.DataFrame) -> npt.NDArray[np.object_]:

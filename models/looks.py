@@ -1,8 +1,9 @@
 """Who would enter a queue, read from a bundle: the looks of its backtest, and those of the last weeks before it was trained.
 
 In: `backtest.parquet`, rows that the measured model never saw, with `probability` and `y`, and where known `lead` (pseudonymous),
-`as_of`, `amount` and `segment_…`; and `course.parquet`, where there is one: open leads as the service would have scored them, every
-day on which they did something, by the model that serves; what comes of them is not known. Out: `Looks`, rows by lead and within a
+`as_of`, `amount` and `segment_…`; where there are, `followed.parquet`, the same leads looked at on every day on which they did something,
+which then stands for the backtest; and `course.parquet`: open leads likewise through the last weeks, as scored by the model that serves;
+what comes of them is not known. Out: `Looks`, rows by lead and within a
 lead by time, and `entries` into a band of them. A null segment is a value of its own, none; rows without probability are left out.
 """
 
@@ -10,7 +11,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -19,10 +20,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from data.errors import BadData
+from models.logit import sigmoid
 
 __all__ = ["BACKTEST", "COURSE", "Column", "Looks", "NoBacktest", "Tables", "read_tables"]
 
-BACKTEST, COURSE = "backtest.parquet", "course.parquet"
+BACKTEST, FOLLOWED, COURSE = "backtest.parquet", "followed.parquet", "course.parquet"
 WEEK = 7 * 86_400 * 1_000_000
 _PREFIX = "segment_"
 
@@ -60,9 +62,11 @@ class Looks:
     """Microseconds since 1970."""
     y: Floats | None = None
     amount: Floats | None = None
+    """What the conversion brought; in `course` what one is expected to bring."""
     standing: Flags | None = None
     """Looks that only say how a lead stood when the weeks began: nobody enters there."""
     columns: Mapping[str, Column] = field(default_factory=dict)
+    margin: Floats | None = None
 
     @cached_property
     def leads(self) -> int:
@@ -74,10 +78,28 @@ class Looks:
         return np.concatenate([[True], self.lead[1:] != self.lead[:-1]])[: len(self.lead)]
 
     @cached_property
+    def rank(self) -> Floats:
+        """What leads are told apart by, between 0 and 1: margins, which tie less, where they are known."""
+        return self.probability if self.margin is None else sigmoid(self.margin)
+
+    @cached_property
+    def highest(self) -> Floats:
+        """The highest rank of each lead."""
+        highest = np.full(self.leads, -1.0)
+        np.maximum.at(highest, self.lead, self.rank)
+        return highest
+
+    @cached_property
+    def born(self) -> NDArray[np.bool_]:
+        """Of each lead whether it was created in the time that is looked at."""
+        created: Flags = np.ones(self.leads, np.bool_) if self.standing is None else ~self.standing[self.first]
+        return created
+
+    @cached_property
     def highest_before(self) -> Floats:
-        """The highest probability that the lead had before each row; -1 for none."""
+        """The highest rank that the lead had before each row; -1 for none."""
         # One running maximum over all leads: a lead's values lie above those of every lead before it.
-        highest = np.maximum.accumulate(self.lead * 2.0 + self.probability) - self.lead * 2.0
+        highest = np.maximum.accumulate(self.lead * 2.0 + self.rank) - self.lead * 2.0
         before = np.concatenate([[-1.0], highest[:-1]])[: len(highest)]
         before[self.first] = -1.0
         # The sum with the lead's number costs digits: what was as high as now must not look lower.
@@ -100,17 +122,14 @@ class Looks:
 
         lead = np.unique(self.lead[rows], return_inverse=True)[1].astype(np.int64)
         columns = {name: Column(one.codes[rows], one.values) for name, one in self.columns.items()}
-        return Looks(self.probability[rows], lead, part(self.at), part(self.y), part(self.amount), part(self.standing), columns)
+        return Looks(self.probability[rows], lead, part(self.at), part(self.y), part(self.amount), part(self.standing), columns, part(self.margin))
 
-    def first_entries(self, enter: float | Floats) -> Ints:
-        """The row at which each lead first reaches the threshold (one for all, or one a row); none for who stood there already."""
-        reached = (self.probability >= enter) & (self.highest_before < np.asarray(enter) - 1e-9)
-        rows = np.flatnonzero(reached)
-        if np.ndim(enter) and len(rows):  # thresholds that change within a lead may be reached twice
-            rows = rows[np.concatenate([[True], np.diff(self.lead[rows]) > 0])]
-        return rows if self.standing is None else rows[~self.standing[rows]]
+    def first_entries(self, enter: float) -> Ints:
+        """The row at which each lead first reaches the threshold; none for who stood there already."""
+        reached = (self.rank >= enter - 1e-12) & (self.highest_before < enter - 1e-9)
+        return np.flatnonzero(reached if self.standing is None else reached & ~self.standing)
 
-    def entries(self, enter: float | Floats, exit_: float | Floats) -> Ints:
+    def entries(self, enter: float, exit_: float) -> Ints:
         """Every row at which a lead is in who was not before: it enters at `enter`, and is out again below `exit_`."""
         up = self.probability >= enter
         decided = up | (self.probability < exit_) | self.first
@@ -154,6 +173,11 @@ class Tables:
         week: Ints = (arrived - arrived.min()) // WEEK
         return week
 
+    @property
+    def worth(self) -> Floats | None:
+        """What each row of `flow` is expected to bring if it converts; None where that is not told apart."""
+        return None if self.course is None else self.course.amount
+
     @cached_property
     def span_weeks(self) -> float | None:
         """How long the backtest's arrivals span."""
@@ -175,10 +199,15 @@ def read_tables(bundle: Path) -> Tables:
     if not (bundle / BACKTEST).exists():
         raise NoBacktest(cause=f"no {BACKTEST} in {bundle.name}")
     backtest = _read(bundle / BACKTEST, labelled=True)
+    if (bundle / FOLLOWED).exists():
+        followed = _read(bundle / FOLLOWED, labelled=True)
+        backtest = followed if len(followed.probability) else backtest
     if not len(backtest.probability):
         raise NoBacktest(cause="it has no rows")
     course = _read(bundle / COURSE, labelled=False) if (bundle / COURSE).exists() else None
-    if course is not None and len(course.probability):
+    if course is None or not len(course.probability):
+        backtest = replace(backtest, margin=None)
+    else:
         about = json.loads((bundle / "manifest.json").read_bytes()).get("course", {})
         return Tables(backtest, course, float(about.get("share", 1.0)), int(about["until"]), int(about["weeks"]))
     weeks = 0
@@ -200,7 +229,7 @@ def _read(path: Path, *, labelled: bool) -> Looks:
         who = "dense_rank() OVER (ORDER BY lead)" if "lead" in present else "row_number() OVER (ORDER BY place)"
         wanted = ["CAST(probability AS DOUBLE) AS probability", f"{who} - 1 AS who"]
         wanted += ["epoch_us(CAST(as_of AS TIMESTAMPTZ)) AS instant"] if "as_of" in present else ["NULL::BIGINT AS instant"]
-        wanted += [f"CAST({name} AS DOUBLE) AS {name}" for name in ("y", "amount") if name in present]
+        wanted += [f"CAST({name} AS DOUBLE) AS {name}" for name in ("y", "amount", "margin") if name in present]
         wanted += ["CAST(standing AS BOOLEAN) AS standing"] if "standing" in present else []
         wanted += [
             f"COALESCE(list_position(${i + 2}, CAST({_quoted(_PREFIX + name)} AS VARCHAR)), 0) - 1 AS code_{i}" for i, name in enumerate(names)
@@ -222,6 +251,7 @@ def _read(path: Path, *, labelled: bool) -> Looks:
         amount=np.ma.filled(columns["amount"], np.nan).astype(float) if "amount" in columns else None,
         standing=np.asarray(columns["standing"], bool) if "standing" in columns else None,
         columns={name: Column(np.asarray(columns[f"code_{i}"], np.int64), values[name]) for i, name in enumerate(names)},
+        margin=np.asarray(columns["margin"], float) if "margin" in columns else None,
     )
 
 

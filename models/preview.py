@@ -28,8 +28,8 @@ from models.qualification import Band, Policy, Thresholds
 __all__ = ["Curves", "NoBacktest", "Preview", "UnknownSegment", "left_out"]
 
 POINTS = 160
-SMALLEST_POOL = 30
-"""Amounts of fewer conversions are no sample: those of all conversions are taken."""
+SINGLE_DRAWS = 2_000
+"""For one threshold; the curves are drawn at many, and make do with fewer."""
 MOST_VALUES = 12
 Queue = Literal["mql", "sql"]
 _NAMES = ("volume", "precision", "caught", "conversions", "revenue", "returns", "capacity")
@@ -128,22 +128,33 @@ class Preview:
     def within(self, column: str, values: Sequence[str]) -> Preview:
         """The same for the leads whose column has one of these values."""
         self.column(column)
-        tables = self.tables
-        backtest = tables.backtest.where(tables.backtest.columns[column].among(tuple(values)))
-        if not len(backtest.probability):
+        part, _ = self.split(column, tuple(values))
+        if part is None:
             raise NoBacktest(cause=f"no lead of it has {column} {', '.join(values)}")
-        course = None
-        if tables.course is not None:
-            course = tables.course.where(tables.course.columns[column].among(tuple(values)))
-        return Preview(Tables(backtest, course, tables.share, tables.until, tables.weeks))
+        return part
+
+    def split(self, column: str, values: tuple[str, ...]) -> tuple[Preview | None, Preview | None]:
+        """The leads whose column has one of these values, and the others; None for nobody."""
+        tables, course = self.tables, self.tables.course
+        among = tables.backtest.columns[column].among(values)
+        among_course = None if course is None else course.columns[column].among(values)
+        parts: list[Preview | None] = []
+        for inside in (True, False):
+            chosen = among == inside
+            if not chosen.any():
+                parts.append(None)
+                continue
+            flow = None if course is None or among_course is None else course.where(among_course == inside)
+            parts.append(Preview(Tables(tables.backtest.where(chosen), flow, tables.share, tables.until, tables.weeks)))
+        return parts[0], parts[1]
 
     def curves(self, *, points: int = POINTS, level: float = 0.95) -> Curves:
         """Everything at up to `points` thresholds, each one a probability that occurs."""
         tables = self.tables
         probability = tables.flow.probability
         edges = _thresholds(probability if len(probability) else tables.backtest.probability, points)
-        flow, tested = _FromTop(tables.flow, edges), _FromTop(tables.backtest, edges)
-        weekly = None
+        flow, tested = _FromTop(tables.flow, edges), _FromTop(tables.backtest, self._as_deep(edges))
+        weekly, worth = None, tables.worth
         if tables.week is not None:
             weeks = range(tables.weeks)
             weekly = np.array([flow.sums((tables.week == week).astype(np.float64)) for week in weeks]).reshape(len(weeks), len(edges))
@@ -158,6 +169,7 @@ class Preview:
             flow.sums(counted * probability),
             tested.outcomes(),
             float(self.conversions),
+            None if worth is None else flow.sums(counted * probability * worth),
         )
         return Curves(
             edges,
@@ -170,19 +182,59 @@ class Preview:
         )
 
     def queue(self, policy: Policy, queue: Queue, *, level: float = 0.95) -> dict[str, Any]:
-        """What a policy would send into a queue; null figures where nobody reaches it, which is not the same as nobody would."""
-        arms = list(self._arms(policy, queue))
-        reached = self._mixed(arms)
-        band = _band(policy, queue)
+        """What a policy would do into a queue; null figures where nobody reaches it, which is not the same as nobody would."""
+        parts = list(self._parts(policy, queue))
+        reached = self._together(parts)
         capacity: int | None = getattr(policy.capacity, queue)
-        answer: dict[str, Any] = {"threshold": band.enter, "reached": bool(reached.entered[0] > 0)}
+        answer: dict[str, Any] = {"threshold": _band(policy, queue).enter, "reached": bool(reached.entered[0] > 0)}
         if not answer["reached"]:
             return answer | dict.fromkeys(_NAMES)
-        found = promise(reached, self._pool(arms), capacity=capacity, level=level)
+        found = promise(reached, self._amounts, capacity=capacity, level=level, draws=SINGLE_DRAWS)
         answer |= _figures(found, 0)
-        answer["returns"] = number(self._returns(arms))
+        answer["returns"] = number(sum(one.share * one.of.returns(one.band) for one in parts))
         answer["capacity"] = None if capacity is None else _used(capacity, found)
         return answer
+
+    def reached(self, enter: float) -> Reached:
+        """Who enters at one threshold."""
+        tables, flow, worth = self.tables, self.tables.flow, self.tables.worth
+        rows = flow.first_entries(enter) if len(flow.probability) else np.zeros(0, np.int64)
+        weekly = None
+        if tables.week is not None:
+            rows = rows[(tables.week[rows] >= 0) & (tables.week[rows] < tables.weeks)]
+            weekly = np.bincount(tables.week[rows], minlength=tables.weeks).astype(np.float64)[:, None]
+        p = flow.probability[rows]
+        outcomes = _FromTop(tables.backtest, self._as_deep(np.array([enter]))).outcomes()
+        paid = None if worth is None else np.array([(p * worth[rows]).sum()])
+        counted, expected = np.array([float(len(rows))]), np.array([p.sum()])
+        return Reached(weekly, tables.share, float(self.leads), counted, expected, outcomes, float(self.conversions), paid)
+
+    def returns(self, band: Band) -> float:
+        """Entries a week of leads that had been in the queue, had left it and come again; NaN where the tables cannot say."""
+        tables = self.tables
+        if tables.course is None or tables.week is None or not tables.weeks:
+            return float("nan")
+        every, first = (
+            int(((tables.week[rows] >= 0) & (tables.week[rows] < tables.weeks)).sum())
+            for rows in (tables.course.entries(band.enter, band.exit), tables.course.first_entries(band.enter))
+        )
+        return max(every - first, 0) / tables.weeks / tables.share
+
+    def _as_deep(self, thresholds: Floats) -> Floats:
+        """Where leads of the backtest have to be cut so that as large a share of them is reached as of the leads of the last weeks.
+
+        The model that was measured is not the one that serves, and the steps of their probabilities differ: what can be compared
+        is who stands at the top. Without `course` the backtest is all there is, and its thresholds are those asked for.
+        """
+        tables, course = self.tables, self.tables.course
+        if course is None:
+            return thresholds
+        top = np.sort(course.highest[course.born])
+        share = 1 - np.searchsorted(top, thresholds - 1e-12, side="left") / max(len(top), 1)
+        deep = np.sort(tables.backtest.highest)[::-1]
+        place = np.round(share * len(deep)).astype(np.int64)
+        cut: Floats = np.where(place > 0, deep[np.clip(place - 1, 0, len(deep) - 1)], 2.0)
+        return cut
 
     def by_segment(self, policy: Policy, queue: Queue, column: str, *, level: float = 0.95) -> list[dict[str, Any]]:
         """The same for each value of a column, the most frequent first; capacity is everybody's and bounds none of them."""
@@ -195,80 +247,46 @@ class Preview:
             shown.append({"value": value, "leads": part.leads} | row)
         return shown
 
-    def _arms(self, policy: Policy, queue: Queue) -> Iterator[_Arm]:
+    def _parts(self, policy: Policy, queue: Queue) -> Iterator[_Part]:
+        """The leads that go by thresholds of their own: each segment, and of the rest each arm's share."""
         arms: list[tuple[float, Thresholds]] = [(1.0, policy)]
         if policy.experiment is not None:
             arms = [(one.share, one) for one in policy.experiment.arms]
             arms.append((1 - sum(share for share, _ in arms), policy))
-        for share, own in arms:
-            enter, leave = self._by_row(self.tables.flow, policy, own, queue)
-            yield _Arm(share, enter, leave, self._by_row(self.tables.backtest, policy, own, queue)[0])
-
-    def _by_row(self, looks: Looks, policy: Policy, own: Thresholds, queue: Queue) -> tuple[Floats, Floats]:
-        band, rows = _band(own, queue), len(looks.probability)
-        enter, leave, free = np.full(rows, band.enter), np.full(rows, band.exit), np.ones(rows, np.bool_)
+        rest: Preview | None = self
         for segment in policy.segments:
-            if segment.column not in self.tables.column_names:
-                raise UnknownSegment(column=segment.column, known=", ".join(self.tables.column_names) or "none")
-            among = free & looks.columns[segment.column].among(segment.values)
-            enter[among], leave[among] = _band(segment, queue).enter, _band(segment, queue).exit
-            free &= ~among
-        return enter, leave
+            self.column(segment.column)
+            if rest is not None:
+                part, rest = rest.split(segment.column, segment.values)
+                if part is not None:
+                    yield _Part(1.0, _band(segment, queue), part)
+        if rest is not None:
+            yield from (_Part(share, _band(own, queue), rest) for share, own in arms)
 
-    def _mixed(self, arms: Sequence[_Arm]) -> Reached:
-        """Everybody under the policy, arms in their shares."""
-        tables, flow = self.tables, self.tables.flow
-        weekly = np.zeros(tables.weeks)
-        entered = expected = 0.0
-        tested = np.zeros(5)
-        for arm in arms:
-            rows = flow.first_entries(arm.enter)
-            if tables.week is not None:
-                rows = rows[(tables.week[rows] >= 0) & (tables.week[rows] < tables.weeks)]
-                weekly += arm.share * np.bincount(tables.week[rows], minlength=tables.weeks)
-            entered += arm.share * len(rows)
-            expected += arm.share * float(flow.probability[rows].sum())
-            tested += arm.share * _outcomes(tables.backtest, tables.backtest.first_entries(arm.tested_enter))
+    def _together(self, parts: Sequence[_Part]) -> Reached:
+        """All parts in their shares."""
+        each = [(one.share, one.of.reached(one.band.enter)) for one in parts]
+
+        def total(values: Iterator[Any]) -> Any:  # noqa: ANN401 - arrays of one shape, or None
+            some = list(values)
+            return None if any(one is None for one in some) else sum(some[1:], start=some[0])
+
+        def shared(name: str) -> Any:  # noqa: ANN401 - likewise
+            return total(None if (value := getattr(found, name)) is None else share * value for share, found in each)
+
+        names = ("entered", "expected", "outcomes", "paid")
+        entered, expected, outcomes, paid = (shared(name) for name in names)
         return Reached(
-            None if tables.week is None else weekly[:, None],
-            tables.share,
-            float(self.leads),
-            np.array([entered]),
-            np.array([expected]),
-            tested[:, None],
-            float(self.conversions),
+            shared("weekly"), self.tables.share, float(self.leads), entered, expected, outcomes, float(self.conversions), paid
         )
 
-    def _returns(self, arms: Sequence[_Arm]) -> float:
-        """Entries a week of leads that had been in the queue, had left it and come again; NaN where the tables cannot say."""
-        tables = self.tables
-        if tables.course is None or tables.week is None or not tables.weeks:
-            return float("nan")
-        again = 0.0
-        for arm in arms:
-            for rows, sign in ((tables.course.entries(arm.enter, arm.leave), 1), (tables.course.first_entries(arm.enter), -1)):
-                again += sign * arm.share * int(((tables.week[rows] >= 0) & (tables.week[rows] < tables.weeks)).sum())
-        return max(again, 0.0) / tables.weeks / tables.share
-
-    def _pool(self, arms: Sequence[_Arm]) -> Floats | None:
-        """Amounts of the backtest's conversions among those who reach the thresholds, or of all where those are few."""
-        amount = self.tables.backtest.amount
-        if self._amounts is None or amount is None:
-            return None
-        found = np.concatenate([amount[self.tables.backtest.first_entries(arm.tested_enter)] for arm in arms])
-        found = found[np.isfinite(found)]
-        return found if len(found) >= SMALLEST_POOL else self._amounts
-
-
 @dataclass(frozen=True)
-class _Arm:
-    """A share of the leads, with the thresholds that each row goes by."""
+class _Part:
+    """Some of the leads, a share of whom goes by one band."""
 
     share: float
-    enter: Floats
-    leave: Floats
-    tested_enter: Floats
-    """Where each row of the backtest enters."""
+    band: Band
+    of: Preview
 
 
 class _FromTop:
@@ -276,8 +294,11 @@ class _FromTop:
 
     def __init__(self, looks: Looks, edges: Floats) -> None:
         self.looks, self.size = looks, len(edges)
-        reached = np.searchsorted(edges, looks.probability, side="right") - 1
-        before = np.searchsorted(edges, looks.highest_before + 1e-9, side="right") - 1
+        # Thresholds may come in any order, and several may be the same.
+        self.edges, self.place = np.unique(edges, return_inverse=True)
+        # What went through a sum with the lead's number has lost digits.
+        reached = np.searchsorted(self.edges, looks.rank + 1e-12, side="right") - 1
+        before = np.searchsorted(self.edges, looks.highest_before + 1e-9, side="right") - 1
         enters = reached > before
         self.rows = np.flatnonzero(enters if looks.standing is None else enters & ~looks.standing)
         self.reached, self.before = reached[self.rows], before[self.rows]
@@ -285,26 +306,18 @@ class _FromTop:
 
     def sums(self, weight: Floats) -> Floats:
         """Of a weight of each row, over those who reach each threshold."""
-        mine = weight[self.rows]
-        at = np.bincount(self.reached, mine, self.size) - np.bincount(self.before[self.again], mine[self.again], self.size)
-        found: Floats = at[::-1].cumsum()[::-1]
+        mine, size = weight[self.rows], len(self.edges)
+        at = np.bincount(self.reached, mine, size) - np.bincount(self.before[self.again], mine[self.again], size)
+        found: Floats = at[::-1].cumsum()[::-1][self.place]
         return found
 
     def outcomes(self) -> Floats:
-        """As `_outcomes`, at each threshold."""
+        """Of those who enter: how many, conversions, probabilities, p (1 - p), and those that convert at any time from then on."""
         looks = self.looks
         assert looks.y is not None
         p = looks.probability
         later = (looks.last_won[looks.lead] >= np.arange(len(p))).astype(np.float64)
         return np.array([self.sums(weight) for weight in (np.ones(len(p)), looks.y, p, p * (1 - p), later)])
-
-
-def _outcomes(backtest: Looks, rows: Ints) -> Floats:
-    """Of the rows at which leads enter: how many, conversions, probabilities, p (1 - p), and those that convert at any time from then on."""
-    assert backtest.y is not None
-    p = backtest.probability[rows]
-    later = backtest.last_won[backtest.lead[rows]] >= rows
-    return np.array([len(rows), backtest.y[rows].sum(), p.sum(), (p * (1 - p)).sum(), later.sum()], dtype=np.float64)
 
 
 def left_out(policy: Policy) -> list[str]:

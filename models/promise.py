@@ -7,7 +7,7 @@ the backtest. Out: `Promise`, per coming week: leads that enter, conversions amo
 Drawn, many times over (a fixed seed): the level of the coming weeks (as uncertain as the mean of the weeks before, and moving on by
 a few per cent by itself); each week's number around it, as scattered as the weeks before were; one shift of all probabilities
 (how wrong the backtest found them at this threshold, as far as it has the cases to say so, and how much that moves from month to
-month); conversions by lot; and their amounts, drawn from those known. A queue of bounded capacity takes no more.
+month); conversions by lot; and their amounts, drawn from those known and brought to the level expected of these leads. A queue of bounded capacity takes no more.
 """
 
 from __future__ import annotations
@@ -27,10 +27,11 @@ AHEAD = 8
 DRAWS = 400
 MOVES = 0.08
 """By how much (one standard deviation, as a share) the level of the coming weeks differs from the last ones' by itself."""
-CALIBRATION = 0.30
-"""How far off (logit) the probabilities of a calibrated model are thought to be before the backtest is looked at."""
-MONTHS = 0.12
-"""By how much (logit) conversion moves from one quarter to the next where the backtest cannot say."""
+CALIBRATION = 0.50
+"""How far off (logit) the probabilities of leads that just reached a threshold are thought to be before the backtest is looked at: who
+reaches it in one of many looks owes something to luck, and steps of a calibration rest on few cases."""
+MONTHS = 0.20
+"""By how much (logit) conversion moves from one quarter to the next, and from the model that was measured to the one that serves."""
 _STEADY = 6.0
 """How many weeks of even numbers are added before weeks are called uneven: a dozen weeks may look so by chance."""
 
@@ -52,10 +53,12 @@ class Reached:
     expected: Floats
     """The sum of their probabilities."""
     outcomes: Floats
-    """Of the backtest's leads that enter (first axis): how many, their conversions within the horizon, the sum of their
+    """Of the leads of the backtest that enter (first axis): how many, their conversions within the horizon, the sum of their
     probabilities, the sum of p (1 - p), and how many convert at any time after they entered."""
     all_kept: float
     """Leads that convert at all."""
+    paid: Floats | None = None
+    """The sum of probability times expected amount over the entries; None: amounts do not depend on the lead."""
 
 
 @dataclass(frozen=True)
@@ -102,9 +105,9 @@ def promise(
     """The promise at each threshold. `amounts` are those of known conversions; None or empty: no revenue."""
     rng = np.random.default_rng(seed)
     volume, value = _volumes(reached, rng, draws)
-    shift, spread = _shift(reached)
-    # One shift for all weeks of a draw; the same luck at every threshold, so that curves are smooth.
     base: Floats = logit(np.clip(_ratio(reached.expected, reached.entered, 0.5), 1e-9, 1 - 1e-9))
+    shift, spread = _shift(reached, base)
+    # One shift for all weeks of a draw; the same luck at every threshold, so that curves are smooth.
     rate = sigmoid(base + shift + spread * rng.standard_normal((draws, 1)))
     point = sigmoid(base + shift)
     wanted, full = value, None
@@ -120,8 +123,10 @@ def promise(
     precision = _estimate(point, np.where(np.isfinite(overall), overall, point), np.where(np.isfinite(weekly), weekly, np.nan), tail)
     revenue = None
     if amounts is not None and len(amounts):
-        paid = _paid(won, amounts, rng)
-        revenue = _estimate(value * point * float(amounts.mean()), paid.mean(axis=1), paid, tail)
+        mean = max(float(amounts.mean()), 1e-9)
+        each = np.full(len(value), mean) if reached.paid is None else _ratio(reached.paid, reached.expected, mean)
+        paid = _paid(won, amounts, rng) * (each / mean)
+        revenue = _estimate(value * point * each, paid.mean(axis=1), paid, tail)
     return Promise(
         volume=_estimate(value, volume.mean(axis=1), volume, tail),
         conversions=_estimate(value * point, won.mean(axis=1), won, tail),
@@ -158,14 +163,15 @@ def _volumes(reached: Reached, rng: np.random.Generator, draws: int) -> tuple[Fl
     return rng.poisson(around * luck).astype(np.float64), mean
 
 
-def _shift(reached: Reached) -> tuple[Floats, Floats]:
-    """The correction of the logit that the backtest asks for at this threshold, and how uncertain it is."""
-    tested, won, expected, variance, _ = reached.outcomes
-    found = logit(np.clip((won + 0.5) / (tested + 1.0), 1e-6, 1 - 1e-6))
-    said = logit(np.clip((expected + 0.5) / (tested + 1.0), 1e-6, 1 - 1e-6))
+def _shift(reached: Reached, base: Floats) -> tuple[Floats, Floats]:
+    """By how much (logit) the backtest corrects what the model says of those who enter, and how uncertain that leaves it."""
+    tested, won = reached.outcomes[:2]
+    share = np.clip((won + 0.5) / (tested + 1.0), 1e-6, 1 - 1e-6)
+    found: Floats = logit(share)
+    variance = tested * share * (1 - share)
     uncertain = 1.0 / np.maximum(variance, 1e-9) + MONTHS**2
     weight: Floats = CALIBRATION**2 / (CALIBRATION**2 + uncertain)
-    shift: Floats = weight * (found - said)
+    shift: Floats = weight * (found - base)
     spread: Floats = np.sqrt(CALIBRATION**2 * (1 - weight) + MONTHS**2)
     return shift, spread
 

@@ -46,10 +46,10 @@ def recommend(curves: Curves, wanted: Wanted) -> dict[str, Any]:
 def _fills(curves: Curves, capacity: int) -> dict[str, Any]:
     """The lowest threshold that the places suffice for. None where not even the highest does, or there are no places."""
     volume = curves.promise.volume.value
-    fits = np.flatnonzero(volume <= capacity)
-    if not capacity or not len(fits):
+    over = np.flatnonzero(volume > capacity)
+    place = int(over[-1]) + 1 if len(over) else 0
+    if not capacity or place == len(volume):
         return {"capacity": capacity, "threshold": None, "volume": None, "everybody_fits": False}
-    place = int(fits[0])
     return {
         "capacity": capacity,
         "threshold": number(float(curves.thresholds[place])),

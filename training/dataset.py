@@ -22,7 +22,7 @@ from data.errors import BadData, BadUsage
 from data.files import nearest
 from data.flat import read_flat
 from data.frames import FlatTable, Tables
-from data.labels import ObservationReport, observe, observe_course, observe_decisions, observe_recent
+from data.labels import ObservationReport, observe, observe_course, observe_decisions, observe_followed, observe_recent
 from data.project import Declared, Project, load_declared, load_project
 from data.sources import load_tables
 from features.answers import answered_fields, field_of
@@ -115,6 +115,8 @@ class Dataset:
     is false where a look only says how a lead stood when the weeks began."""
     course_share: float = 1.0
     """The share of the leads that `course` looks at."""
+    followed: Dataset | None = None
+    """Likewise looks at the newest leads whose outcomes are known."""
     everyone: Dataset | None = None
     """Looks at all leads as sales goes on, where the dataset holds decisions of one side: they help to rank."""
     until: int | None = None
@@ -297,7 +299,7 @@ def project_dataset(
     """Tables that have been read. `feature_set` is what another model was trained on; default: what says something on these.
 
     Another `estimand` than `policy` looks at leads when sales decided about them. With `recent` the looks that are too young
-    to be judged are in the dataset's `recent`; with `course`, the dataset has one.
+    to be judged are in the dataset's `recent`; with `course`, the dataset has one, and `followed`.
     """
     say("observing leads at their ages" if estimand == "policy" else "observing leads when sales decided about them")
     looks = _observed(project, tables, estimand, recent, course, seed)
@@ -364,10 +366,11 @@ def project_dataset(
     if looks.own == len(whole):
         return whole
     rows = np.arange(len(whole))
-    others = len(whole) - looks.course
+    others = len(whole) - looks.course - looks.followed
     own = whole.take(rows[: looks.own])
     if looks.course:
-        own = replace(own, course=replace(whole.take(rows[others:]), weight=None), course_share=looks.course_share)
+        weeks, ended = (replace(whole.take(part), weight=None) for part in np.split(rows[others:], [looks.course]))
+        own = replace(own, course=weeks, course_share=looks.course_share, followed=ended)
     if looks.own == others:
         return own
     more = replace(whole.take(rows[looks.own : others]), weight=None)
@@ -384,7 +387,8 @@ class _Observed:
     weight: Floats | None
     explored: Explored
     course: int = 0
-    """How many of the looks, the last ones, follow leads through the last weeks."""
+    """How many of the looks, after the others, follow leads through the last weeks; `followed`, the last ones, those whose end is known."""
+    followed: int = 0
     course_share: float = 1.0
 
 
@@ -408,8 +412,10 @@ def _observed(project: Project, tables: Tables, estimand: str, recent: bool, cou
         seen = pd.concat([seen, young], ignore_index=True)
     if not course:
         return _Observed(seen, report, own, None, known)
-    followed, share = observe_course(tables, horizon_days=project.horizon_days, seed=seed)
-    return _Observed(pd.concat([seen, followed], ignore_index=True), report, own, None, known, len(followed), share)
+    weeks, share = observe_course(tables, horizon_days=project.horizon_days, seed=seed)
+    ended = observe_followed(tables, horizon_days=project.horizon_days, seed=seed)
+    seen = pd.concat([seen, weeks, ended], ignore_index=True)
+    return _Observed(seen, report, own, None, known, len(weeks), len(ended), share)
 
 
 def _said_of_evidence(evidence: Evidence, answers: Collection[str], say: Say) -> tuple[str, ...]:

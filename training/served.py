@@ -124,16 +124,24 @@ def write_served(
     calibration: Calibration,
     manifest: Mapping[str, Any],
 ) -> Bundle:
-    """The bundle, with the test rows of the measured model as its backtest, and the last weeks as the served model sees them."""
+    """The bundle, with the test rows of the measured model as its backtest, its leads followed day by day,
+    and the last weeks as the served model sees them."""
     tables = {
         "reference": pd.DataFrame({"margin": served.margin, "probability": served.calibration.apply(served.margin)[0]}),
-        "backtest": _backtest(data, split.test, candidate, calibration),
+        "backtest": _measured(data, split.test, candidate.margin[split.test], calibration),
     }
     course = data.course
     if course is not None and course.as_of is not None and len(course):
-        margins = served.model.margin(encoder.encode(course.table))
-        tables["course"] = _course(course, served.calibration.apply(margins)[0])
+        X = encoder.encode(course.table)
+        worth = None if served.value is None else served.value.given_conversion(X)
+        tables["course"] = _course(course, served.calibration.apply(served.model.margin(X))[0], worth)
         manifest = {**manifest, "course": {"share": data.course_share, "until": data.until, "weeks": COURSE_WEEKS}}
+    followed = data.followed
+    if followed is not None:
+        # Only leads that the measured model knew nothing of, not even by another look.
+        followed = followed.take(np.flatnonzero(np.isin(followed.lead, data.lead[split.test])))
+        margins = candidate.model.margin(encoder.encode(followed.table))
+        tables["followed"] = _measured(followed, np.arange(len(followed)), margins, calibration)
     ages = None if data.as_of is None or data.created is None else float((data.as_of - data.created).max() / DAY)
     about = {**manifest, "oldest_observed_days": ages, "columns": dict(data.columns), "reading": dict(data.reading), "mode": data.mode}
     return write_bundle(
@@ -197,15 +205,15 @@ def pseudonyms(lead_ids: Sequence[str]) -> list[str]:
     return [hashlib.sha256(name.encode()).hexdigest()[:16] for name in lead_ids]
 
 
-def _backtest(data: Dataset, rows: Ints, candidate: Candidate, calibration: Calibration) -> pd.DataFrame:
-    """Test rows under pseudonyms: what the measured model said, and what happened."""
-    p, low, high = calibration.apply(candidate.margin[rows])
+def _measured(data: Dataset, rows: Ints, margin: Floats, calibration: Calibration) -> pd.DataFrame:
+    """Rows that the measured model never saw, under pseudonyms: what it said, and what happened."""
+    p, low, high = calibration.apply(margin)
     columns: dict[str, Any] = {
         "lead": pseudonyms([data.lead_ids[code] for code in data.lead[rows].tolist()]),
         "probability": p,
         "probability_low": low,
         "probability_high": high,
-        "margin": candidate.margin[rows],
+        "margin": margin,
         "y": data.y[rows].astype(np.int8),
     }
     if data.as_of is not None:
@@ -215,15 +223,18 @@ def _backtest(data: Dataset, rows: Ints, candidate: Candidate, calibration: Cali
     return _with_segments(columns, data, rows)
 
 
-def _course(course: Dataset, p: Floats) -> pd.DataFrame:
-    """Open leads through the last weeks, under pseudonyms; `standing` marks how a lead stood when they began."""
+def _course(course: Dataset, p: Floats, worth: Floats | None) -> pd.DataFrame:
+    """Open leads through the last weeks, under pseudonyms; `standing` marks how a lead stood when they began, and `amount` is what it is
+    expected to bring if it converts."""
     assert course.as_of is not None
-    columns = {
+    columns: dict[str, Any] = {
         "lead": pseudonyms([course.lead_ids[code] for code in course.lead.tolist()]),
         "probability": p,
         "as_of": pd.to_datetime(course.as_of, unit="us", utc=True),
         "standing": ~course.served_like,
     }
+    if worth is not None:
+        columns["amount"] = worth
     return _with_segments(columns, course, np.arange(len(course)))
 
 
