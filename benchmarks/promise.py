@@ -18,7 +18,7 @@ import json
 import os
 import tempfile
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -26,6 +26,7 @@ from unittest.mock import patch
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 DAY = 86_400_000_000
 WEEK = 7 * DAY
@@ -173,9 +174,7 @@ async def _send(client: Any, rows: Mapping[str, pd.DataFrame]) -> None:  # noqa:
         value = change.get("value")
         if change["field"] == "employees" and value is not None:
             value = float(value)
-        await _call(
-            client, "PUT", f"/v1/leads/{change['lead_id']}", {"lead": {change["field"]: value}, "changed_at": change["changed_at"]}
-        )
+        await _call(client, "PUT", f"/v1/leads/{change['lead_id']}", {"lead": {change["field"]: value}, "changed_at": change["changed_at"]})
     for name in ("activities", "outcomes"):
         records = _records(rows[name])
         for begin in range(0, len(records), 5_000):
@@ -205,7 +204,9 @@ def _entered(service: Any, outcomes: pd.DataFrame, since: int, until: int) -> di
     from data.schema import decisions
 
     with service.store.reading() as connection:
-        rows = connection.execute(sa.select(decisions.c.lead_id, decisions.c.scored_at, decisions.c.decision, decisions.c.probability)).all()
+        rows = connection.execute(
+            sa.select(decisions.c.lead_id, decisions.c.scored_at, decisions.c.decision, decisions.c.probability)
+        ).all()
     ledger = pd.DataFrame(rows, columns=["lead_id", "at", "decision", "probability"])
     won = outcomes[outcomes["kind"] == "won"].assign(won_at=lambda frame: _micros(frame["converted_at"]))
     won = won.sort_values("won_at").drop_duplicates("lead_id")[["lead_id", "won_at", "amount"]]
@@ -248,7 +249,9 @@ def _compare(seed: int, promised: Mapping[float, Any], came: Mapping[str, pd.Dat
                 tally.inside.setdefault((level, "week", kind), []).extend(singles)
                 if level == LEVELS[0]:
                     tally.ratio.setdefault(f"{queue} {kind}", []).append(average[kind] / max(estimate["value"], 1e-9))
-                    said.append(f"{kind} {estimate['value']:.4g} ({estimate['low']:.4g} to {estimate['high']:.4g}), came {average[kind]:.4g}")
+                    said.append(
+                        f"{kind} {estimate['value']:.4g} ({estimate['low']:.4g} to {estimate['high']:.4g}), came {average[kind]:.4g}"
+                    )
         print(f"seed {seed} {queue}: " + "; ".join(said) + f"; mean probability at entry {entered['probability'].mean():.3f}", flush=True)
 
 
@@ -256,9 +259,9 @@ def _within(value: float, low: float, high: float) -> bool:
     return bool(low - 1e-9 <= value <= high + 1e-9)
 
 
-def _micros(times: pd.Series[Any]) -> Sequence[int]:
-    micros: Any = times.dt.tz_convert("UTC").dt.tz_localize(None).to_numpy("datetime64[us]").astype(np.int64)
-    return micros  # type: ignore[no-any-return]  # an array, which compares as the callers do
+def _micros(times: pd.Series[Any]) -> NDArray[np.int64]:
+    micros: NDArray[np.int64] = times.dt.tz_convert("UTC").dt.tz_localize(None).to_numpy("datetime64[us]").astype(np.int64)
+    return micros
 
 
 if __name__ == "__main__":

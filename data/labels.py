@@ -31,7 +31,17 @@ if TYPE_CHECKING:
     Micros = npt.NDArray[np.int64]
     Rows = npt.NDArray[np.int32]
 
-__all__ = ["COURSE_WEEKS", "Cohort", "ObservationReport", "account_keys", "observe", "observe_course", "observe_decisions", "observe_followed", "observe_recent"]
+__all__ = [
+    "COURSE_WEEKS",
+    "Cohort",
+    "ObservationReport",
+    "account_keys",
+    "observe",
+    "observe_course",
+    "observe_decisions",
+    "observe_followed",
+    "observe_recent",
+]
 
 _DAY = 86_400_000_000
 COURSE_WEEKS = 13

@@ -52,4 +52,4 @@ def open_leads(store: Store) -> dict[str, int]:
     """How many leads stand at each decision."""
     counted = sa.select(standings.c.decision, sa.func.count()).group_by(standings.c.decision)
     with store.mapped(), store.reading() as connection:
-        return {decision: count for decision, count in connection.execute(counted)}
+        return dict(tuple(row) for row in connection.execute(counted))

@@ -122,7 +122,9 @@ class Looks:
 
         lead = np.unique(self.lead[rows], return_inverse=True)[1].astype(np.int64)
         columns = {name: Column(one.codes[rows], one.values) for name, one in self.columns.items()}
-        return Looks(self.probability[rows], lead, part(self.at), part(self.y), part(self.amount), part(self.standing), columns, part(self.margin))
+        return Looks(
+            self.probability[rows], lead, part(self.at), part(self.y), part(self.amount), part(self.standing), columns, part(self.margin)
+        )
 
     def first_entries(self, enter: float) -> Ints:
         """The row at which each lead first reaches the threshold; none for who stood there already."""
@@ -232,7 +234,8 @@ def _read(path: Path, *, labelled: bool) -> Looks:
         wanted += [f"CAST({name} AS DOUBLE) AS {name}" for name in ("y", "amount", "margin") if name in present]
         wanted += ["CAST(standing AS BOOLEAN) AS standing"] if "standing" in present else []
         wanted += [
-            f"COALESCE(list_position(${i + 2}, CAST({_quoted(_PREFIX + name)} AS VARCHAR)), 0) - 1 AS code_{i}" for i, name in enumerate(names)
+            f"COALESCE(list_position(${i + 2}, CAST({_quoted(_PREFIX + name)} AS VARCHAR)), 0) - 1 AS code_{i}"
+            for i, name in enumerate(names)
         ]
         sound = "probability IS NOT NULL" + (" AND y IS NOT NULL" if labelled else "")
         columns: dict[str, Any] = connection.execute(
@@ -257,7 +260,8 @@ def _read(path: Path, *, labelled: bool) -> Looks:
 
 def _values(connection: Any, path: Path, name: str) -> tuple[str, ...]:  # noqa: ANN401 - duckdb is imported only where it is needed
     column = _quoted(_PREFIX + name)
-    query = f"SELECT CAST({column} AS VARCHAR) AS value FROM read_parquet(?) WHERE {column} IS NOT NULL GROUP BY value ORDER BY count(*) DESC, value"
+    chosen = f"SELECT CAST({column} AS VARCHAR) AS value FROM read_parquet(?) WHERE {column} IS NOT NULL"
+    query = f"{chosen} GROUP BY value ORDER BY count(*) DESC, value"
     return tuple(row[0] for row in connection.execute(query, [str(path)]).fetchall())
 
 

@@ -1,13 +1,14 @@
 """What thresholds would do: volume, conversions, precision, revenue and share of conversions caught, from a bundle's tables.
 
 In: the bundle's folder (`models/looks.py` says what is read) and, at each question, thresholds or a whole policy. Out: `Curves`, each
-quantity at many thresholds; or a policy's two queues, whole and by segment. Volume counts who enters a week for the first time (who reaches SQL
-has reached MQL; who comes again is told apart, as `returns`), through the last weeks before the bundle was trained where it knows them, and else per week of arrival in the backtest
-or per 100 leads; precision is their conversion within the horizon, as probability says and the backtest corrects it; caught are those
-who convert after they entered, of all who convert. What the intervals hold is told in `models/promise.py`.
+quantity at many thresholds; or a policy's two queues, whole and by segment. Volume counts who enters a week for the first time (who
+reaches SQL has reached MQL; who comes again is told apart, as `returns`), through the last weeks before the bundle was trained where it
+knows them, and else per week of arrival in the backtest or per 100 leads; precision is their conversion within the horizon, as
+probability says and the backtest corrects it; caught are those who convert after they entered, of all who convert. What the intervals
+hold is told in `models/promise.py`.
 
-A policy's segments and arms are followed. BANT, raised hands, suppression lists, cool-down, silence and exploration are not: the
-tables do not hold what they ask for, and `left_out` names those that the policy has.
+A policy's segments and arms are followed. BANT, raised hands, suppression lists, cool-down, silence and exploration are not: the tables
+do not hold what they ask for, and `left_out` names those that the policy has.
 """
 
 from __future__ import annotations
@@ -271,14 +272,13 @@ class Preview:
             some = list(values)
             return None if any(one is None for one in some) else sum(some[1:], start=some[0])
 
-        def shared(name: str) -> Any:  # noqa: ANN401 - likewise
+        def shared(name: str) -> Any:  # noqa: ANN401 - arrays of one shape, or None
             return total(None if (value := getattr(found, name)) is None else share * value for share, found in each)
 
         names = ("entered", "expected", "outcomes", "paid")
         entered, expected, outcomes, paid = (shared(name) for name in names)
-        return Reached(
-            shared("weekly"), self.tables.share, float(self.leads), entered, expected, outcomes, float(self.conversions), paid
-        )
+        return Reached(shared("weekly"), self.tables.share, float(self.leads), entered, expected, outcomes, float(self.conversions), paid)
+
 
 @dataclass(frozen=True)
 class _Part:

@@ -1,13 +1,14 @@
 """What the coming weeks will bring, with intervals that say what they hold: the luck of the draw, and what we do not know.
 
-In: `Reached`, who entered a queue in each of the weeks before and with which probability, and what became of those who entered in
-the backtest. Out: `Promise`, per coming week: leads that enter, conversions among them within the horizon, their share
-(precision) and their revenue, each with an interval for the average of the next eight weeks and one for a single week.
+In: `Reached`, who entered a queue in each of the weeks before and with which probability, and what became of those who entered in the
+backtest. Out: `Promise`, per coming week: leads that enter, conversions among them within the horizon, their share (precision) and their
+revenue, each with an interval for the average of the next eight weeks and one for a single week.
 
-Drawn, many times over (a fixed seed): the level of the coming weeks (as uncertain as the mean of the weeks before, and moving on by
-a few per cent by itself); each week's number around it, as scattered as the weeks before were; one shift of all probabilities
-(how wrong the backtest found them at this threshold, as far as it has the cases to say so, and how much that moves from month to
-month); conversions by lot; and their amounts, drawn from those known and brought to the level expected of these leads. A queue of bounded capacity takes no more.
+Drawn, many times over (a fixed seed): the level of the coming weeks (as uncertain as the mean of the weeks before, and moving on by a few
+per cent by itself); each week's number around it, as scattered as the weeks before were; one shift of all probabilities (how wrong the
+backtest found them at this threshold, as far as it has the cases to say so, and how much that moves from month to month); conversions by
+lot; and their amounts, drawn from those known and brought to the level expected of these leads. A queue of bounded capacity takes no
+more.
 """
 
 from __future__ import annotations
@@ -168,7 +169,9 @@ def _shift(reached: Reached, base: Floats) -> tuple[Floats, Floats]:
     tested, won = reached.outcomes[:2]
     share = np.clip((won + 0.5) / (tested + 1.0), 1e-6, 1 - 1e-6)
     found: Floats = logit(share)
-    variance = tested * share * (1 - share)
+    # Between what was seen and what was said: at the ends a share alone would count a hundred of a hundred as no evidence.
+    between = (share + sigmoid(base)) / 2
+    variance = tested * between * (1 - between)
     uncertain = 1.0 / np.maximum(variance, 1e-9) + MONTHS**2
     weight: Floats = CALIBRATION**2 / (CALIBRATION**2 + uncertain)
     shift: Floats = weight * (found - base)

@@ -29,6 +29,7 @@ from data.errors import BadData
 from models.decision import DECISIONS, BantStatus, Outcome
 
 __all__ = [
+    "CONTROL",
     "Arm",
     "Band",
     "Capacity",
@@ -46,6 +47,7 @@ __all__ = [
     "Stages",
     "Suppression",
     "WorkingHours",
+    "arm_of",
     "decide",
     "decide_many",
     "diff",
@@ -428,6 +430,11 @@ def _thresholds(policy: Policy, known: Facts) -> tuple[Thresholds, str | None, s
         if luck < upto:
             return arm, arm.name, None
     return policy, CONTROL, None
+
+
+def arm_of(policy: Policy, known: Facts) -> str | None:
+    """The arm of the policy's experiment that a lead is in; None for one that is in none, since a segment has it or nothing is tried."""
+    return _thresholds(policy, known)[1]
 
 
 def _by_thresholds(bands: Thresholds, probability: float, known: Facts) -> tuple[Outcome, list[str]]:

@@ -22,10 +22,10 @@ from serving.previews import Kept
 __all__ = ["look_ahead"]
 
 _WEEKLY = (
-    "low and high: the average of the next {ahead} weeks; one_week: a single week. They hold the luck of the draw (weeks as uneven as the "
-    "last {weeks:.0f} were, conversions by lot, amounts as known so far), what we do not know of the level (few weeks, and its own moving on), "
-    "and how wrong the probabilities may be (the backtest's cases at this threshold, and how conversion moves from quarter to quarter). They do "
-    "not hold a change of the business: another campaign, price or sales team."
+    "low and high: the average of the next {ahead} weeks; one_week: a single week. They hold the luck of the draw (weeks as uneven as "
+    "the last {weeks:.0f} were, conversions by lot, amounts as known so far), what we do not know of the level (few weeks, and its own "
+    "moving on), and how wrong the probabilities may be (the backtest's cases at this threshold, and how conversion moves from quarter to "
+    "quarter). They do not hold a change of the business: another campaign, price or sales team."
 )
 _PLAIN = (
     "low and high: the average of the next {ahead} hundreds of leads; one_week: a single hundred. They hold the luck of the draw and how "

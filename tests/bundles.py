@@ -42,6 +42,7 @@ def make_bundle(folder: Path, *, version: str, hope: float) -> None:
             "probability": probability,
             "margin": margin,
             "y": y,
+            "segment_source": [("web", "fair", "referral")[i // 2 % 3] for i in range(4_000)],
         }
     )
     write_bundle(

@@ -188,7 +188,9 @@ class _Held(Source):
 
 def _dataset(crm: Crm, options: Options | None = None, estimand: str = "policy") -> Dataset:
     chosen = options or Options()
-    return project_dataset(crm.project, crm.tables, seed=chosen.seed, drop=chosen.drop, estimand=estimand, recent=chosen.use_recent, course=True)
+    return project_dataset(
+        crm.project, crm.tables, seed=chosen.seed, drop=chosen.drop, estimand=estimand, recent=chosen.use_recent, course=True
+    )
 
 
 def _folder(model: Trained | Bundle | str | Path) -> Path:

@@ -19,9 +19,10 @@ from data.store import PolicyRow, VersionConflict
 from models.qualification import Policy, diff
 from serving.body import json_answer, read_body
 from serving.examples import POLICY
-from serving.openapi import operation
+from serving.experiments import shown
 from serving.looking_ahead import look_ahead
 from serving.model_store import LoadedModel
+from serving.openapi import operation
 from serving.policies import InForce, in_force_of
 from serving.policy_schemas import PolicyAnswer, PolicyHistory, PreviewRequest, PublishRequest, RollbackRequest
 from serving.problems import MalformedJson, PreconditionRequired
@@ -39,8 +40,8 @@ class PolicyChanged(TamizError, status=412, exit_code=1):
 
 
 class PolicyOfAnotherModel(TamizError, status=409, exit_code=1):
-    """This policy was made for a model with other inputs ({given}…); {version} serves now. Look at what its thresholds do there, and publish
-    it with that model's `feature_set`, or without."""
+    """This policy was made for a model with other inputs ({given}…); {version} serves now. Look at what its thresholds do there, and
+    publish it with that model's `feature_set`, or without."""
 
 
 @router.get("/v1/policy", summary="The policy in force", **operation(gives="PolicyAnswer", tagged=True, errors=(401, 403, 503)))
@@ -66,12 +67,12 @@ async def publish(request: Request) -> Response:
             service.store.publish, wanted.policy.to_json(), author=author, note=wanted.note, expected=before.number, actor=caller.name
         )
     except VersionConflict:
-        raise _changed(_in_force(service), wanted.policy) from None
+        raise _changed(service, request, _in_force(service), wanted.policy) from None
     return _tagged(in_force_of(row), before.policy)
 
 
 @router.post("/v1/policy/preview", summary="What a policy would do", **operation(
-    takes="PreviewRequest", example={"mql": 0.2, "sql": 0.5, "by": "country", "capacity": 40, "cost_per_call": 25.0},
+    takes="PreviewRequest", example={"mql": 0.2, "sql": 0.5, "by": "source", "capacity": 40, "cost_per_call": 25.0},
     gives="PreviewAnswer", errors=(400, 401, 403, 404, 409, 413, 422, 503),
 ))  # fmt: skip
 async def preview(request: Request) -> Response:
@@ -109,6 +110,19 @@ async def curves(request: Request) -> Response:
     return json_answer(msgspec.json.encode(about | found.listed()))
 
 
+@router.get("/v1/policy/experiment", summary="What the A/B experiment has shown", **operation(errors=(401, 403, 503)))
+async def experiment(request: Request) -> Response:
+    """Each arm's leads, who was passed on, accepted and converted, and the difference to control with its interval, or that it is
+    too early."""
+    import msgspec
+
+    service, _ = admit(request, "read", "policy")
+    loaded = service.models.loaded
+    horizon = None if loaded is None else loaded.bundle.horizon_days
+    found = await asyncio.to_thread(shown, service.store, _in_force(service).policy, horizon)
+    return json_answer(msgspec.json.encode(found))
+
+
 @router.get("/v1/policy/versions", summary="Published versions", **operation(gives="PolicyHistory", errors=(401, 403, 503)))
 async def versions(request: Request) -> Response:
     """Newest first, each with its author, its note and what it changed."""
@@ -134,7 +148,7 @@ async def rollback(request: Request) -> Response:
             service.store.roll_back, wanted.to, author=author, note=wanted.note, expected=before.number, actor=caller.name
         )
     except VersionConflict:
-        raise _changed(_in_force(service), None) from None
+        raise _changed(service, request, _in_force(service), None) from None
     return _tagged(in_force_of(row), before.policy)
 
 
@@ -152,15 +166,34 @@ def _matched(request: Request, service: Service, wanted: Policy | None) -> InFor
         raise PreconditionRequired
     found = _in_force(service)
     if given.strip() != "*" and found.etag not in {tag.strip() for tag in given.split(",")}:
-        raise _changed(found, wanted)
+        raise _changed(service, request, found, wanted)
     return found
 
 
-def _changed(found: InForce, wanted: Policy | None) -> PolicyChanged:
+def _changed(service: Service, request: Request, found: InForce, wanted: Policy | None) -> PolicyChanged:
+    """What is in force now, what the others changed since the caller read it, and what the caller would change."""
     published: dict[str, Any] = {"etag": found.etag} | _answer(found).model_dump(mode="json")
+    base = _built_on(service, request.headers.get("if-match", ""))
+    if base is not None:
+        published["their_changes"] = diff(base, found.policy)
     if wanted is not None:
-        published["your_changes"] = diff(found.policy, wanted)
+        published["your_changes"] = diff(base or found.policy, wanted)
+        published["differs"] = diff(found.policy, wanted)
     return PolicyChanged(version=found.version, published=published)
+
+
+def _built_on(service: Service, tag: str) -> Policy | None:
+    """The policy that an ETag of ours names; None for one that is not."""
+    version = tag.strip().strip('"').partition("-")[0]
+    if version == "default":
+        loaded = service.models.loaded
+        return None if loaded is None else loaded.default_policy
+    if not (version.isascii() and version.isdigit() and len(version) <= 9):
+        return None
+    row = service.store.policy(int(version))
+    if row is None or in_force_of(row).etag != tag.strip():
+        return None
+    return Policy.read(row.json)
 
 
 async def _body(request: Request, service: Service, shape: type[_Body]) -> _Body:

@@ -25,6 +25,7 @@ class TestWhoMay:
             ("POST", "/v1/policy/preview"),
             ("GET", "/v1/policy/curves"),
             ("GET", "/v1/policy/versions"),
+            ("GET", "/v1/policy/experiment"),
             ("POST", "/v1/policy/rollback"),
         ],
     )
@@ -76,8 +77,28 @@ class TestPublishing:
         assert (answer.status_code, answer.json()["code"]) == (412, "policy-changed")
         published = answer.json()["published"]
         assert (published["version"], published["author"]) == ("1", "ana")
-        assert {"path": "mql.enter", "before": 0.01, "after": 0.3} in published["your_changes"]
+        was = client.get("/v1/policy/versions").json()
+        assert was["versions"][0]["version"] == "1"
+        theirs, yours, differs = (
+            {one["path"]: (one["before"], one["after"]) for one in published[name]} for name in ("their_changes", "your_changes", "differs")
+        )
+        assert theirs["mql.enter"] == (yours["mql.enter"][0], 0.01), "both began from the same policy"
+        assert yours["mql.enter"][1] == 0.3
+        assert differs["mql.enter"] == (0.01, 0.3)
         assert publish(client, other, etag=published["etag"]).status_code == 200
+
+    def test_a_tag_that_is_none_of_ours_is_refused_without_a_guess_at_what_was_read(self, client: Any) -> None:
+        for tag in ('"99-abc"', '"x"', '"1-000000000000"'):
+            published = publish(client, etag=tag).json()["published"]
+            assert "their_changes" not in published
+            assert published["differs"]
+
+    def test_a_policy_made_for_other_inputs_is_refused(self, client: Any) -> None:
+        ours = client.get("/v1/policy/curves").json()["feature_set"]
+        answer = publish(client, feature_set="f" * 64)
+        assert (answer.status_code, answer.json()["code"]) == (409, "policy-of-another-model")
+        assert client.post("/v1/policy/preview", json={"mql": 0.1, "sql": 0.4, "feature_set": "f" * 64}).status_code == 409
+        assert publish(client, feature_set=ours).status_code == 200
 
     def test_what_is_in_force_already_is_no_new_version(self, client: Any) -> None:
         first = publish(client, author="ana")
@@ -159,11 +180,91 @@ class TestPreview:
 
     def test_a_threshold_that_nobody_reached_has_no_figures_rather_than_certain_noughts(self, client: Any) -> None:
         sql = client.post("/v1/policy/preview", json={"mql": 0.1, "sql": 0.999}).json()["sql"]
-        assert sql == {"threshold": 0.999, "reached": False, "volume": None, "precision": None, "caught": None, "usual_weeks": None}
+        figures = ("volume", "precision", "caught", "conversions", "revenue", "returns", "capacity")
+        assert sql == {"threshold": 0.999, "reached": False} | dict.fromkeys(figures)
 
     def test_the_page_and_the_preview_agree(self, client: Any) -> None:
         curves = client.get("/v1/policy/curves").json()
         place = len(curves["thresholds"]) // 2
         at = client.post("/v1/policy/preview", json={"mql": curves["thresholds"][place], "sql": 1}).json()["mql"]
         assert at["volume"]["value"] == curves["volume"]["value"][place]
-        assert at["precision"]["high"] == curves["precision"]["high"][place]
+        assert at["precision"]["value"] == curves["precision"]["value"][place]
+        assert at["precision"]["high"] == pytest.approx(curves["precision"]["high"][place], rel=0.2), "drawn anew, and more often"
+
+    def test_an_unknown_segment_column_is_refused_and_those_that_there_are_named(self, client: Any) -> None:
+        answer = client.post("/v1/policy/preview", json={"mql": 0.1, "sql": 0.4, "by": "shoe_size"})
+        assert (answer.status_code, answer.json()["code"]) == (422, "unknown-segment")
+        assert "source" in answer.json()["detail"]
+
+    def test_each_value_of_a_column_has_its_figures(self, client: Any) -> None:
+        answer = client.post("/v1/policy/preview", json={"mql": 0.1, "sql": 0.4, "by": "source"}).json()
+        parts = answer["by_segment"]["mql"]
+        assert [one["value"] for one in parts] == answer["columns"]["source"]
+        assert sum(one["leads"] for one in parts) == answer["leads"]
+        assert sum(one["volume"]["value"] for one in parts) == pytest.approx(answer["mql"]["volume"]["value"], rel=0.05)
+
+    def test_no_capacity_means_nobody(self, client: Any) -> None:
+        asked = POLICY | {"capacity": {"mql": 0}}
+        answer = client.post("/v1/policy/preview", json={"policy": asked, "cost_per_call": 10, "value_per_conversion": 500}).json()
+        assert answer["mql"]["volume"]["value"] == 0.0
+        assert answer["recommendation"]["fills_capacity"]["threshold"] is None
+        assert answer["recommendation"]["best_value"]["within_1_percent"]
+
+    def test_intervals_are_as_wide_as_asked_and_say_what_they_hold(self, client: Any) -> None:
+        narrow, wide = (client.post("/v1/policy/preview", json={"mql": 0.1, "sql": 0.4, "level": level}).json() for level in (0.8, 0.95))
+        assert (
+            wide["mql"]["volume"]["low"] < narrow["mql"]["volume"]["low"] < narrow["mql"]["volume"]["high"] < wide["mql"]["volume"]["high"]
+        )
+        assert "luck of the draw" in wide["intervals"]
+
+    def test_who_enters_and_who_leaves_today(self, client: Any, lead: Any) -> None:
+        for name in ("ana", "bea"):
+            client.put(f"/v1/leads/{name}", json={"job_title": "Chief Operating Officer", "company": f"{name} works", "employees": 200})
+            client.post("/v1/activities", json=[{"lead_id": name, "type": "demo_request", "occurred_at": "2026-10-20T10:00:00Z"}])
+            found = client.get(f"/v1/leads/{name}/decision", params={"refresh": "true"})
+            assert found.status_code == 200
+        probability = found.json()["probability"]
+        publish(client, {"mql": {"enter": 0.9, "exit": 0.9}, "sql": {"enter": 0.95, "exit": 0.95}})
+        for name in ("ana", "bea"):
+            client.put(f"/v1/leads/{name}", json={"employees": 201})
+            client.get(f"/v1/leads/{name}/decision", params={"refresh": "true"})
+        lower = {"mql": {"enter": probability / 2, "exit": probability / 3}, "sql": {"enter": 0.95, "exit": 0.95}}
+        today = client.post("/v1/policy/preview", json={"policy": lower}).json()["today"]
+        assert (today["mql"]["enters"], today["mql"]["leaves"], today["sql"]["enters"]) == (2, 0, 0)
+        assert {(one["lead_id"], one["company"]) for one in today["mql"]["entering"]} == {("ana", "ana works"), ("bea", "bea works")}
+        publish(client, lower)
+        same = client.post("/v1/policy/preview", json={"policy": lower}).json()["today"]
+        assert (same["mql"]["enters"], same["mql"]["leaves"]) == (0, 0)
+
+    def test_names_are_for_those_who_may_read_leads(self, guarded: Any, key_for: Key) -> None:
+        writer, marketer = key_for("ingest", "read"), key_for("policy")
+        guarded.put("/v1/leads/ana", json={"company": "Ana works"}, headers=writer)
+        assert guarded.get("/v1/leads/ana/decision", params={"refresh": "true"}, headers=writer).status_code == 200
+        everyone = {"mql": {"enter": 0, "exit": 0}, "sql": {"enter": 1, "exit": 1}}
+        seen = [
+            guarded.post("/v1/policy/preview", json={"policy": everyone}, headers=key).json()["today"]["mql"]["entering"]
+            for key in (marketer, writer)
+        ]
+        assert [list(one) for (one,) in seen] == [["lead_id", "probability", "decision"], ["lead_id", "probability", "decision", "company"]]
+
+
+class TestExperiment:
+    def test_where_none_runs_there_is_none(self, client: Any) -> None:
+        assert client.get("/v1/policy/experiment").json() == {"experiment": None, "since": None, "horizon_days": 90, "arms": []}
+
+    def test_counts_the_leads_of_each_arm_and_says_when_it_is_too_early(self, client: Any, lead: Any) -> None:
+        arm = {"name": "eager", "share": 0.5, "mql": {"enter": 0.0, "exit": 0.0}, "sql": {"enter": 0.9, "exit": 0.9}}
+        strict = {"mql": {"enter": 0.99, "exit": 0.9}, "sql": {"enter": 0.99, "exit": 0.9}}
+        publish(client, strict | {"experiment": {"name": "eager or not", "arms": [arm]}})
+        for number in range(40):
+            client.put(f"/v1/leads/lead-{number}", json={"job_title": "Buyer"})
+            assert client.get(f"/v1/leads/lead-{number}/decision", params={"refresh": "true"}).status_code == 200
+        found = client.get("/v1/policy/experiment").json()
+        control, eager = found["arms"]
+        assert (found["experiment"], control["name"], eager["name"]) == ("eager or not", "control", "eager")
+        assert control["leads"] + eager["leads"] == 40
+        assert control["passed_on"] == 0
+        assert eager["passed_on"] == eager["leads"] > 0
+        assert eager["differences"]["passing"]["low"] > 0
+        assert eager["verdict"] == "too_early"
+        assert eager["missing"] == {"conversions": 10, "mature_leads": max((one["leads"] + 1) // 2 for one in (control, eager))}
