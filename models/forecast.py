@@ -22,8 +22,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.inputs import Floats
+from models.looks import BACKTEST, NoBacktest
 from models.parquet_columns import read_columns
-from models.preview import BACKTEST, NoBacktest
 from models.survival import wilson
 
 __all__ = [

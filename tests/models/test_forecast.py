@@ -27,7 +27,7 @@ from models.forecast import (
     spread_of,
 )
 from models.inputs import Floats
-from models.preview import NoBacktest
+from models.looks import NoBacktest
 
 NOW = 20_000 * DAY
 EXACT = Spread(1e-6, 1e-6, 12, "month")
