@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.bundle import MANIFEST
-from models.preview import Backtest, NoBacktest, read_backtest
+from models.looks import Looks, NoBacktest, read_backtest
 
 __all__ = ["Bin", "Card", "Comparison", "Figure", "Input", "Segment", "Share", "card_of", "comparison_of", "comparisons"]
 
@@ -206,8 +206,9 @@ def _curves(folder: Path) -> tuple[list[Bin], list[Share]]:
     return _bins(backtest), _gain(backtest)
 
 
-def _bins(backtest: Backtest) -> list[Bin]:
+def _bins(backtest: Looks) -> list[Bin]:
     """Rows of one probability stay together, so there may be fewer."""
+    assert backtest.y is not None
     edges = np.unique(np.quantile(backtest.probability, np.linspace(0, 1, BINS + 1)[1:-1]))
     place = np.searchsorted(edges, backtest.probability, side="left")
     found = []
@@ -218,8 +219,9 @@ def _bins(backtest: Backtest) -> list[Bin]:
     return found
 
 
-def _gain(backtest: Backtest, points: int = 50) -> list[Share]:
+def _gain(backtest: Looks, points: int = 50) -> list[Share]:
     """Rows of one probability are shared out evenly, so that their order does not matter."""
+    assert backtest.y is not None
     if not backtest.y.sum():
         return []
     ranked = np.argsort(-backtest.probability, kind="stable")

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from data.errors import BadData
 from models.logit import sigmoid
 
-__all__ = ["BACKTEST", "COURSE", "Column", "Looks", "NoBacktest", "Tables", "read_tables"]
+__all__ = ["BACKTEST", "COURSE", "Column", "Looks", "NoBacktest", "Tables", "read_backtest", "read_tables"]
 
 BACKTEST, FOLLOWED, COURSE = "backtest.parquet", "followed.parquet", "course.parquet"
 WEEK = 7 * 86_400 * 1_000_000
@@ -198,14 +198,10 @@ class Tables:
 
 def read_tables(bundle: Path) -> Tables:
     """The tables of a bundle; raises NoBacktest where there is none or it holds nothing usable."""
-    if not (bundle / BACKTEST).exists():
-        raise NoBacktest(cause=f"no {BACKTEST} in {bundle.name}")
-    backtest = _read(bundle / BACKTEST, labelled=True)
+    backtest = read_backtest(bundle)
     if (bundle / FOLLOWED).exists():
         followed = _read(bundle / FOLLOWED, labelled=True)
         backtest = followed if len(followed.probability) else backtest
-    if not len(backtest.probability):
-        raise NoBacktest(cause="it has no rows")
     course = _read(bundle / COURSE, labelled=False) if (bundle / COURSE).exists() else None
     if course is None or not len(course.probability):
         backtest = replace(backtest, margin=None)
@@ -217,6 +213,16 @@ def read_tables(bundle: Path) -> Tables:
         arrived = backtest.at[backtest.first]
         weeks = int((arrived.max() - arrived.min()) // WEEK)
     return Tables(backtest, None, 1.0, 0, weeks)
+
+
+def read_backtest(bundle: Path) -> Looks:
+    """The rows of a bundle's backtest alone; raises NoBacktest likewise."""
+    if not (bundle / BACKTEST).exists():
+        raise NoBacktest(cause=f"no {BACKTEST} in {bundle.name}")
+    backtest = _read(bundle / BACKTEST, labelled=True)
+    if not len(backtest.probability):
+        raise NoBacktest(cause="it has no rows")
+    return backtest
 
 
 def _read(path: Path, *, labelled: bool) -> Looks:

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from models.card import _bins, _gain, card_of, comparison_of, comparisons
-from models.preview import Backtest
+from models.looks import Looks
 from tests.bundles import make_bundle
 
 
@@ -56,9 +56,9 @@ def test_a_comparison_of_other_bundles_is_none_of_these(tmp_path: Path, bundle: 
 ROWS = st.lists(st.tuples(st.sampled_from([0.01, 0.1, 0.1000001, 0.4, 0.9]), st.booleans(), st.integers(0, 9)), min_size=1, max_size=80)
 
 
-def backtest(rows: list[tuple[float, bool, int]]) -> Backtest:
+def backtest(rows: list[tuple[float, bool, int]]) -> Looks:
     probability, y, lead = (np.array(values, float) for values in zip(*rows, strict=True))
-    return Backtest(probability, y, lead.astype(np.int64), None, None)
+    return Looks(probability, lead.astype(np.int64), y=y)
 
 
 @given(ROWS)
