@@ -270,7 +270,7 @@ def _near_number(
         example = values[int(np.argmax(~number))]
         return f"numbers with thousands separators ({example!r}): not guessed, read as a category"
     counts = np.bincount(codes[codes >= 0], minlength=len(values))
-    share = counts[number].sum() / max(1, counts.sum())
+    share = int(counts[number].sum()) / max(1, int(counts.sum()))
     if share < _MIXED_SHARE:
         return ""
     odd = sorted(np.flatnonzero(~number), key=lambda i: (-counts[i], values[i]))[:3]

@@ -367,14 +367,14 @@ def project_dataset(
         return whole
     rows = np.arange(len(whole))
     others = len(whole) - looks.course - looks.followed
-    own = whole.take(rows[: looks.own])
+    mine = whole.take(rows[: looks.own])
     if looks.course:
         weeks, ended = (replace(whole.take(part), weight=None) for part in np.split(rows[others:], [looks.course]))
-        own = replace(own, course=weeks, course_share=looks.course_share, followed=ended)
+        mine = replace(mine, course=weeks, course_share=looks.course_share, followed=ended)
     if looks.own == others:
-        return own
+        return mine
     more = replace(whole.take(rows[looks.own : others]), weight=None)
-    return replace(own, recent=more) if estimand == "policy" else replace(own, everyone=replace(more, estimand="policy"))
+    return replace(mine, recent=more) if estimand == "policy" else replace(mine, everyone=replace(more, estimand="policy"))
 
 
 @dataclass(frozen=True)

@@ -213,7 +213,7 @@ def cross_fit_folds(
 
 def _teaching(folds: Sequence[Fold], rows: Ints, y: Floats | None) -> list[Fold]:
     def both(part: Ints) -> bool:
-        return len(part) > 0 and (y is None or 0 < np.asarray(y)[part].sum() < len(part))
+        return len(part) > 0 and (y is None or bool(0 < np.asarray(y)[part].sum() < len(part)))
 
     found = [fold for fold in folds if both(fold.fit) and both(fold.held)]
     if not found:
