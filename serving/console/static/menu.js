@@ -1,7 +1,7 @@
 // The pages' list on a narrow screen: the button shows it, Escape and a click elsewhere put it away.
 
 const button = document.getElementById("menu");
-const list = document.getElementById("pages");
+const list = document.getElementById("all-pages");
 
 function set(open) {
   button.setAttribute("aria-expanded", open);
@@ -14,4 +14,4 @@ document.addEventListener("keydown", (event) => {
   set(false);
   button.focus();
 });
-document.addEventListener("click", (event) => { if (!event.target.closest("#menu, #pages")) set(false); });
+document.addEventListener("click", (event) => { if (!event.target.closest("#menu, #all-pages")) set(false); });
