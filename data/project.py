@@ -2,7 +2,8 @@
 
 In: the path of a `tamiz.toml`. Out: `Project`, validated; nothing has been read from the sources yet. An unknown section
 or key is an error that names the nearest known one. `${NAME}` in SQL is the environment variable of that name; file
-names in SQL are relative to the file's own folder. `[settings]` belongs to the installation (`data/home.py`) and is left alone.
+names in SQL are relative to the file's own folder. `[settings]` and `[monitor]` belong to the installation (`data/home.py`,
+`data/monitor_limits.py`) and are left alone.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ from data.quarantine import DEFAULT_SHARE
 
 __all__ = ["BadProject", "Declared", "Project", "load_declared", "load_project"]
 
-_OWN_SECTIONS = ("settings",)
+_OWN_SECTIONS = ("settings", "monitor")
 _DECLARED = ("bant", "topics")
 _DIMENSIONS = ("budget", "authority", "need", "timeline")
 _TOPIC = re.compile(r"[a-z][a-z0-9_]{0,39}")

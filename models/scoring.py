@@ -7,6 +7,7 @@ and no clock: the caller says `as_of` and which policy is in force.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 from collections.abc import Mapping, MutableMapping, Sequence
 from dataclasses import dataclass, replace
@@ -32,7 +33,7 @@ from models.routing import facts_of
 if TYPE_CHECKING:
     from models.bundle import Bundle
 
-__all__ = ["Scored", "bant_card", "score_columns", "score_requests"]
+__all__ = ["Scored", "bant_card", "inputs_of", "score_columns", "score_requests"]
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _FEW = 1_000
@@ -209,6 +210,19 @@ def score_requests(
             override=None,
         )
     return [answer for answer in answers if answer is not None]
+
+
+def inputs_of(bundle: Bundle, requests: Sequence[ScoreRequest]) -> tuple[Floats, Floats]:
+    """What the model reads of each request that can be scored, and the margin it gives: for looking back, not for deciding."""
+    batch = RequestColumns(bundle.scorer)
+    for request in requests:
+        with contextlib.suppress(TamizError):
+            batch.add(request)
+    if not batch.size:
+        return np.zeros((0, len(bundle.encoder.inputs))), np.zeros(0)
+    leads, log, observations, colleagues = batch.columns()
+    scored = score_columns(bundle, leads, log, observations, colleagues)
+    return scored.X, scored.margin
 
 
 def _index(bundle: Bundle, scored: Scored, families: tuple[str, ...]) -> list[float]:

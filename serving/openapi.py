@@ -22,6 +22,7 @@ from models.decision import Decision
 from models.request import ScoreRequest
 from serving import audit_schemas, lead_schemas, model_schemas, problems, work_schemas
 from serving.limits import TooManyRequests
+from serving.monitor_report import MonitorAnswer
 from serving.pages import MOST
 from serving.pipeline_report import ForecastAnswer, PipelineAnswer
 from serving.policy_schemas import PolicyAnswer, PolicyHistory, PreviewAnswer, PreviewRequest, PublishRequest, RollbackRequest
@@ -42,6 +43,7 @@ _STRUCTS: tuple[type, ...] = (
     Problem,
     PipelineAnswer,
     ForecastAnswer,
+    MonitorAnswer,
     *_KEPT,
 )
 _MODELS: tuple[type[BaseModel], ...] = (PublishRequest, RollbackRequest, PreviewRequest, PolicyAnswer, PolicyHistory, PreviewAnswer)

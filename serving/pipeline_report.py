@@ -42,9 +42,10 @@ from models.pipeline import LOST, WON, Events, Figure, Pipeline, pipeline
 from models.survival import incidence_at, wilson
 from serving.schemas import instant
 
-__all__ = ["FORECAST", "ForecastAnswer", "Past", "PipelineAnswer", "Step", "forecast_answer", "pipeline_answer"]
+__all__ = ["FORECAST", "PIPELINE", "ForecastAnswer", "Past", "PipelineAnswer", "Step", "forecast_answer", "pipeline_answer"]
 
 DAY = 86_400_000_000
+PIPELINE = "pipeline:90"
 FORECAST = "forecast:13"
 """The report of which one a day is held against what came."""
 YEAR = 364

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Literal, cast
 
 from data.home import BadSetting, Home, InForce, resolve
+from data.monitor_limits import Limits, read_limits
 from serving.logs import Form
 from serving.security import SCOPES
 
@@ -56,6 +57,9 @@ class Settings:
     proxy_rights: Mapping[str, frozenset[str]] = field(default_factory=dict)
     """What each of them may do; `*`: everybody else."""
 
+    limits: Limits = field(default_factory=Limits)
+    """From where on the monitor alarms."""
+
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] | None = None) -> Settings:
         auth: Auth = "dev" if resolve("auth", environment).value == "dev" else "required"
@@ -70,7 +74,7 @@ class Settings:
         return cls(
             home.root, home.database, auth, worker=worker, nightly=nightly.value, log=form, log_requests=logged, webhook_allow=allowed,
             secret=_long_enough(resolve("secret", environment)), proxy_password=_long_enough(resolve("proxy_password", environment)),
-            proxy_rights=_rights(resolve("proxy_rights", environment)),
+            proxy_rights=_rights(resolve("proxy_rights", environment)), limits=read_limits(),
         )  # fmt: skip
 
 

@@ -22,18 +22,22 @@ from data.errors import TamizError
 from data.hooks import Hooks
 from data.jobs import Jobs, Worker
 from data.outbox import Outbox
+from data.reports import DAY, Reports
 from data.store import now
 from serving.delivery import Delivery, fill
 from serving.jobs import DECAY_HOURS, decay, do_jobs
 from serving.lifecycles import wake
+from serving.monitor_report import MONITOR
+from serving.pipeline_report import FORECAST, PIPELINE
 from serving.receivers import take
+from serving.report_makers import make_forecast, make_monitor, make_pipeline
 from serving.rescoring import expire_overrides, rescore_some
 from serving.settings import time_of_day
 
 if TYPE_CHECKING:
     from serving.service import Service
 
-__all__ = ["nightly_job", "work", "work_once"]
+__all__ = ["daily_reports", "nightly_job", "work", "work_once"]
 
 IDLE_SECONDS = 0.5
 GATHER_SECONDS = 0.2
@@ -88,6 +92,19 @@ def nightly_job(service: Service, at: datetime) -> bool:
     return made
 
 
+def daily_reports(service: Service, at: int) -> bool:
+    """Makes the reports that this day has none of yet; whether there was one to make."""
+    reports = Reports(service.store)
+    wanted = [
+        (name, make)
+        for name, make in ((MONITOR, make_monitor), (FORECAST, make_forecast), (PIPELINE, make_pipeline))
+        if (found := reports.newest(name)) is None or found.day < at // DAY
+    ]
+    for name, make in wanted:
+        service.kept.make(name, partial(make, service))
+    return bool(wanted)
+
+
 def _steps(service: Service, worker: str, deliver: Do, *, inside: bool) -> list[_Step]:
     return [
         _Step("leads that changed wait to be scored", partial(rescore_some, service), GATHER_SECONDS),
@@ -128,6 +145,7 @@ async def _show_life(service: Service, me: Worker) -> None:
             await asyncio.to_thread(jobs.seen, Worker(me.worker_id, me.place, me.started_at, now()))
             if service.settings.nightly:
                 await asyncio.to_thread(nightly_job, service, datetime.now().astimezone())
+            await asyncio.to_thread(daily_reports, service, now())
         except TamizError as error:
             _log.warning("no sign of life was given: %s", error)
         await asyncio.sleep(HEARTBEAT_SECONDS)

@@ -3,7 +3,15 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from models.bundle import Bundle
+    from models.request import ScoreRequest
 
 
 def point(home: Path, name: str) -> None:
@@ -13,8 +21,11 @@ def point(home: Path, name: str) -> None:
     building.replace(pointer)
 
 
-def make_bundle(folder: Path, *, version: str, hope: float) -> None:
-    """Declared points over every declared signal, calibrated on invented outcomes, with a backtest of half a year."""
+def make_bundle(folder: Path, *, version: str, hope: float, like: Sequence[ScoreRequest] = ()) -> None:
+    """Declared points over every declared signal, calibrated on invented outcomes, with a backtest of half a year.
+
+    With `like`, these are the leads that it was calibrated on, and what later ones are compared with.
+    """
     import numpy as np
     import pandas as pd
 
@@ -26,6 +37,7 @@ def make_bundle(folder: Path, *, version: str, hope: float) -> None:
     from models.inputs import InputSpec
     from models.qualification import Policy
     from models.scorecard import declared_scorecard
+    from models.scoring import inputs_of
 
     signals = tuple(catalogue().values())
     encoder = Encoder(FeatureSet(signals), tuple(InputSpec(one.name, one.family, "number", one.monotone) for one in signals))
@@ -45,13 +57,24 @@ def make_bundle(folder: Path, *, version: str, hope: float) -> None:
             "segment_source": [("web", "fair", "referral")[i // 2 % 3] for i in range(4_000)],
         }
     )
-    write_bundle(
-        folder,
-        model=model,
-        encoder=encoder,
-        calibration=calibration,
-        scale=ScoreScale.from_margins(margin),
-        policy=Policy.at(0.2, 0.5),
-        manifest={"model_version": version, "horizon_days": 90.0, "no_signal": False, "label": "converted"},
-        tables={"backtest": backtest},
-    )
+    manifest = {"model_version": version, "horizon_days": 90.0, "no_signal": False, "label": "converted"}
+
+    def write(folder: Path, tables: dict[str, pd.DataFrame]) -> Bundle:
+        return write_bundle(
+            folder,
+            model=model,
+            encoder=encoder,
+            calibration=calibration,
+            scale=ScoreScale.from_margins(margin),
+            policy=Policy.at(0.2, 0.5),
+            manifest=manifest,
+            tables=tables,
+        )
+
+    if not like:
+        write(folder, {"backtest": backtest})
+        return
+    X, margins = inputs_of(write(folder.with_name(f"{folder.name}-bare"), {}), like)
+    signals_of = {f"signal_{one.name}": X[:, place].astype(np.float32) for place, one in enumerate(encoder.inputs)}
+    reference = pd.DataFrame({"margin": margins, "probability": calibration.apply(margins)[0]} | signals_of)
+    write(folder, {"backtest": backtest, "reference": reference})

@@ -54,6 +54,8 @@ class Served:
     """Rows among whose margins a score is a percentile."""
     margin: Floats
     """Margins of `reference`."""
+    inputs: Floats
+    """Inputs of `reference`, with which those of later leads are compared."""
     fitted_rows: int
     calibrated_rows: int
     value: Value | None = None
@@ -110,7 +112,7 @@ def fit_served(
     if data.waited is not None and data.horizon_days is not None:
         by_day = fit_by_day(margin, data.waited, data.horizon_days, calibrating, data.weight)
     return Served(
-        model, calibration, scale, policy, reference, margin[reference], fitted, len(calibrating), value, by_day, young
+        model, calibration, scale, policy, reference, margin[reference], X[reference], fitted, len(calibrating), value, by_day, young
     )  # fmt: skip
 
 
@@ -127,7 +129,7 @@ def write_served(
     """The bundle, with the test rows of the measured model as its backtest, its leads followed day by day,
     and the last weeks as the served model sees them."""
     tables = {
-        "reference": pd.DataFrame({"margin": served.margin, "probability": served.calibration.apply(served.margin)[0]}),
+        "reference": _reference(served, encoder),
         "backtest": _measured(data, split.test, candidate.margin[split.test], calibration),
     }
     course = data.course
@@ -203,6 +205,13 @@ def threshold_at(p: Floats, share: float) -> float:
 def pseudonyms(lead_ids: Sequence[str]) -> list[str]:
     """Stable names that do not give the ids away at a glance, so that two models' backtests can be paired lead by lead."""
     return [hashlib.sha256(name.encode()).hexdigest()[:16] for name in lead_ids]
+
+
+def _reference(served: Served, encoder: Encoder) -> pd.DataFrame:
+    """What the model was calibrated on, without anything that says whose it was."""
+    columns: dict[str, Any] = {"margin": served.margin, "probability": served.calibration.apply(served.margin)[0]}
+    columns |= {f"signal_{one.name}": served.inputs[:, place].astype(np.float32) for place, one in enumerate(encoder.inputs)}
+    return pd.DataFrame(columns)
 
 
 def _measured(data: Dataset, rows: Ints, margin: Floats, calibration: Calibration) -> pd.DataFrame:

@@ -11,8 +11,9 @@ from starlette.responses import Response
 from serving.body import json_answer
 from serving.openapi import operation
 from serving.pages import one_of
-from serving.pipeline_report import ForecastAnswer, PipelineAnswer, forecast_answer, pipeline_answer
-from serving.service import Service, admit
+from serving.pipeline_report import ForecastAnswer, PipelineAnswer
+from serving.report_makers import make_forecast, make_pipeline
+from serving.service import admit
 from serving.tables import csv_answer, wants_csv
 
 __all__ = ["DAYS", "WEEKS", "router"]
@@ -33,7 +34,7 @@ async def pipeline(request: Request) -> Response:
     days = int(one_of(request, "days", DAYS) or "90")
     table = one_of(request, "table", ("stages", "cohorts", "funnel", "bottlenecks", "deals")) or "stages"
     csv = wants_csv(request)
-    document = await service.kept.of(f"pipeline:{days}", partial(_make_pipeline, service, days))
+    document = await service.kept.of(f"pipeline:{days}", partial(make_pipeline, service, days=days))
     return _pipeline_table(_pipeline.decode(document), table) if csv else json_answer(document)
 
 
@@ -52,17 +53,8 @@ async def forecast(request: Request) -> Response:
     def still_holds(document: bytes) -> bool:
         return _forecast.decode(document).model_version == version
 
-    document = await service.kept.of(f"forecast:{weeks}", partial(_make_forecast, service, weeks), still_holds=still_holds)
+    document = await service.kept.of(f"forecast:{weeks}", partial(make_forecast, service, weeks=weeks), still_holds=still_holds)
     return _forecast_table(_forecast.decode(document), table) if csv else json_answer(document)
-
-
-def _make_pipeline(service: Service, days: int, at: int) -> bytes:
-    return pipeline_answer(service.store, at, days)
-
-
-def _make_forecast(service: Service, weeks: int, at: int) -> bytes:
-    loaded = service.models.loaded
-    return forecast_answer(service.store, None if loaded is None else loaded.bundle, at, weeks)
 
 
 def _pipeline_table(answer: PipelineAnswer, table: str) -> Response:
