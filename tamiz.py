@@ -51,7 +51,7 @@ COMMANDS = {
     "webhooks": Command("serving.webhook_commands:webhooks", "Send decisions to others: register, test and replay."),
     "receivers": Command("serving.receiver_commands:receivers", "Take what other systems push: register, try out and retry."),
     "replay": Command("serving.replay_command:replay", "Compute a decision of the ledger again, and compare."),
-    "monitor": Command("serving.monitor_command:monitor", "Look at drift, promises and work; exit with 1 when something is amiss."),
+    "monitor": Command("serving.monitor_command:monitor", "Look at drift, promises and work; exit 1 when amiss."),
     "keys": Command("serving.commands:keys", "Create, list, rotate and revoke API keys."),
     "audit": Command("data.commands:audit", "List who changed policy, keys and models."),
     "openapi": Command("serving.commands:openapi", "Print the contract of the API, as the service gives it."),
