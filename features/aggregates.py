@@ -245,38 +245,36 @@ class Aggregator:
 
     def _cells(self, log: ActivityLog, machine: NDArray[np.bool_], rows: Rows, tables: _Tables) -> Ints:
         kind = log.type.codes[rows]
-        place = tables.types[kind]
+        place = tables.types.take(kind)
         if tables.missed is not None:
             place[(kind == log.type.values.index(CALL)) & tables.missed[log.value.codes[rows]]] = self._type_place[CALL_ATTEMPT]
         if tables.topics is not None and tables.contents is not None:
             page = log.url.codes[rows]
-            place += tables.topics[page]
+            place += tables.topics.take(page)
             if len(tables.contents) > 1:
-                place += tables.contents[log.content.codes[rows]] * (page < 0)
+                place += tables.contents.take(log.content.codes[rows]) * (page < 0)
         if tables.channels is not None:
-            place += tables.channels[log.channel.codes[rows]]
+            place += tables.channels.take(log.channel.codes[rows])
         place += machine[rows]
-        return self._cell_of[place]
+        return self._cell_of.take(place)
 
     def aggregate(self, cell: Ints, age: Ints, occurred: Ints, segment: Ints, n: int) -> Floats:
         """(len(needs), n) over rows in time order within segments; `age` is microseconds before `as_of`, positive."""
         out = np.empty((len(self.needs), n))
         self._fill_counts(out, cell, age, occurred, segment, n)
+        place = cell if n == 1 else cell * n + segment
         if self._last_from > self._decayed_from:
             weights = np.exp(self._decay_rates * age)
             weights *= _FIXED
             np.rint(weights, out=weights)
-            key = self._decay_cells + cell
-            if n > 1:
-                key *= n
-                key += segment
+            key = self._decay_cells * n + place
             sums = np.bincount(key.ravel(), weights.ravel(), len(self._decay_rates) * self.n_cells * n)
             sums = sums.astype(np.float64, copy=False)  # of no rows NumPy makes integers
             out[self._decayed_from : self._last_from] = self._decay_projection.of(sums.reshape(-1, n))
         if len(self._last_starts):
             youngest = np.empty((self.n_cells, n))
             youngest.fill(np.nan)
-            youngest.reshape(-1)[cell if n == 1 else cell * n + segment] = age  # in time order the last write stays: the youngest
+            youngest.reshape(-1)[place] = age  # in time order the last write stays: the youngest
             last = out[self._last_from :]
             np.fmin.reduceat(youngest.take(self._last_cells, axis=0), self._last_starts, axis=0, out=last)
             last /= DAY
@@ -357,23 +355,35 @@ class Aggregator:
             if _US not in role.tobytes():  # as in most blocks of leads that nobody has written to yet
                 out[one.delays] = 0.0
                 continue
-            (rows,) = role.nonzero()
-            role, at = role.take(rows), occurred.take(rows)
-            step, gap = role[1:] - role[:-1], at[1:] - at[:-1]
-            if np.count_nonzero((gap == 0) & (step < 0)):
-                rows = rows[np.lexsort((role, at, segment[rows]))]
-                role, at = one.role[cell[rows]], occurred[rows]
-                step, gap = role[1:] - role[:-1], at[1:] - at[:-1]
-            found = (step > 0) & (gap < _REACTION)
+            (rows,) = (role > 0).nonzero()
+            step = _steps(role.take(rows))
+            before, after = _ends(rows, step < 0)
+            if np.count_nonzero(occurred.take(before) == occurred.take(after)):  # a deed, then us, at one instant
+                rows = rows[np.lexsort((role[rows], occurred[rows], segment[rows]))]
+                step = _steps(role.take(rows))
+            before, after = _ends(rows, step > 0)
+            gap = occurred.take(after) - occurred.take(before)
+            found = gap < _REACTION
             if n > 1:
-                whose = segment.take(rows)
-                found &= whose[1:] == whose[:-1]
-            bucket = when.take(rows[1:][found])
+                found &= segment.take(before) == segment.take(after)
+            bucket = when.take(after[found])
             if one.delays:
-                seconds = np.bincount(bucket, gap[found] // 1_000_000, width).reshape(-1, n).cumsum(axis=0)
-                out[one.delays] = seconds[one.buckets] / 3600.0
+                seconds = np.bincount(bucket, gap[found] // 1_000_000, width).reshape(-1, n)
+                for row, last in zip(one.delays, one.buckets, strict=True):
+                    np.divide(np.add.reduce(seconds[: last + 1], axis=0), 3600.0, out=out[row])
             if one.mark is not None:
                 yield bucket + one.mark * width
+
+
+def _steps(role: NDArray[np.int8]) -> NDArray[np.int8]:
+    steps: NDArray[np.int8] = role[1:] - role[:-1]
+    return steps
+
+
+def _ends(rows: Ints, chosen: NDArray[np.bool_]) -> tuple[Ints, Ints]:
+    """The rows before and after the chosen steps."""
+    (at,) = chosen.nonzero()
+    return rows.take(at), rows.take(at + 1)
 
 
 def _membership(selectors: Sequence[Selector], types: list[str], topics: list[str], channels: list[str]) -> NDArray[np.bool_]:

@@ -19,7 +19,7 @@ from features.declarations import NOTHING, Declarations, tidy
 from features.evidence_names import dimension_of
 from features.history import DAY, ActivityLog, Answered, Observations, TextColumn
 from features.segments import visible
-from features.statements import READINGS
+from features.statements import READINGS, names_date
 
 __all__ = ["Answers", "answered_fields", "field_of"]
 
@@ -69,6 +69,8 @@ class Answers:
     """Of the field in `asked`, and as many places further where the answer is a "no"."""
     said: NDArray[np.float64]
     value: TextColumn
+    dated: bool
+    """Whether any of them names a date."""
 
     @classmethod
     def of(cls, log: ActivityLog, fields: tuple[str, ...], declared: Declarations = NOTHING) -> Answers:
@@ -82,21 +84,18 @@ class Answers:
         if len(rows):
             wanted = {name: i for i, name in enumerate(fields)}
             place_of = np.array([*[wanted.get(field_of(value, declared), -1) for value in log.content.values], -1], dtype=np.int64)
-            place = place_of[log.content.codes[rows]]
-            said = np.full(len(rows), np.nan)
-            for name, i in wanted.items():
-                mine = place == i
-                if np.count_nonzero(mine):
-                    reading = READINGS.get(name)  # type: ignore[call-overload]  # a field may be no dimension
-                    said[mine] = 1.0 if reading is None else log.value.table(reading)[log.value.codes[rows[mine]]]
+            place = place_of.take(log.content.codes[rows])
+            place += 1
+            said = _said(fields, log.value.values).take(place * (len(log.value.values) + 1) + log.value.codes[rows] + 1)
+            place -= 1
             telling = said == said  # NaN is not equal to itself
             if np.count_nonzero(telling) < len(telling):
                 rows, place, said = rows[telling], place[telling], said[telling]
             place = place + len(fields) * (said < 0.0)
         if not len(rows):
             none = np.zeros(0, dtype=np.int64)
-            return cls(fields, np.zeros(len(log.starts), dtype=np.int64), none, none, False, none, none.astype(np.float64), _NO_TEXT)
-        occurred = log.occurred[rows]
+            return cls(fields, np.zeros(len(log.starts), dtype=np.int64), none, none, False, none, none.astype(np.float64), _NO_TEXT, False)
+        occurred = log.occurred.take(rows)
         if np.count_nonzero(occurred[1:] == occurred[:-1]):
             lead = log.starts.searchsorted(rows, side="right") - 1
             spelling = np.array([*_ranks(log.value.values), -1])[log.value.codes[rows]]
@@ -104,7 +103,9 @@ class Answers:
             rows, place, said, occurred = rows[order], place[order], said[order], occurred[order]
         # Within a lead ties may now stand in another order than in the log, which moves no lead's first or last.
         starts = rows.searchsorted(log.starts) if len(log.starts) > 2 else np.array([0, len(rows)])
-        return cls(fields, starts, occurred, log.recorded[rows], log.late, place, said, log.value.take(rows))
+        recorded = log.recorded.take(rows) if log.late else occurred
+        dates = log.value.table(names_date)
+        return cls(fields, starts, occurred, recorded, log.late, place, said, log.value.take(rows), bool(np.count_nonzero(dates == dates)))
 
     def latest(self, observations: Observations) -> Answered:
         """What was answered last and known at each observation."""
@@ -116,17 +117,25 @@ class Answers:
         found = np.full((2 * fields, n), -1, dtype=np.int64)
         found[self.place[rows], segment] = np.arange(rows.start, rows.stop) if isinstance(rows, slice) else rows
         latest = found.reshape(2, fields, n)
-        codes = self.value.codes[latest]
-        age = (observations.as_of - self.occurred[latest]) / DAY
-        said = self.said[latest]
+        codes, said = self.value.codes.take(latest), self.said.take(latest)
+        age = (observations.as_of - self.occurred.take(latest)) / DAY
         none = latest < 0
         np.putmask(codes, none, -1)
         np.putmask(age, none, np.nan)
         np.putmask(said, none, np.nan)
-        return Answered(self.value.with_codes(codes), age, said, latest, True)
+        return Answered(self.value.with_codes(codes), age, said, latest, True, self.dated)
 
 
 _NO_TEXT = TextColumn(np.zeros(0, dtype=np.int32), ())
+
+
+def _said(fields: Sequence[str], values: Sequence[str]) -> NDArray[np.float64]:
+    """What no text and each text says as an answer to no field, which is nothing, and to each field, one after another."""
+    table = [np.nan] * (len(values) + 1)
+    for name in fields:
+        reading = READINGS.get(name)  # type: ignore[call-overload]  # a field may be no dimension
+        table += [1.0] * (len(values) + 1) if reading is None else [np.nan, *map(reading, values)]
+    return np.array(table)
 
 
 def _ranks(values: Sequence[str]) -> list[int]:

@@ -169,11 +169,11 @@ _NOTHING_KNOWN = {dimension: DimensionEvidence("unknown", None, (), question) fo
 
 def evidence(history: History, row: int) -> dict[Dimension, DimensionEvidence]:
     """Every dimension of the observation at `row` of the block, with its facts, strongest first."""
-    weights = history.memo(_weights)[:, row].tolist()
+    weights = history.memo(_weights)[..., row].ravel().tolist()
     strengths = history.memo(_strengths)[:, row].tolist()
     hints_of: dict[Dimension, list[Hint]] = {dimension: [] for dimension in DIMENSIONS}
     for fact, weight in zip(_layout(history).facts, weights, strict=True):
-        if weight == weight and weight != 0.0:  # NaN is not equal to itself
+        if fact is not None and weight == weight and weight != 0.0:  # NaN is not equal to itself
             words, age = fact.tell(history, row)
             hints_of[fact.dimension].append(Hint(words, fact.source, age, weight))
     found: dict[Dimension, DimensionEvidence] = {}
@@ -207,7 +207,7 @@ def prepare(history: History) -> None:
 
 def facts_of(declared: Declarations) -> tuple[Fact, ...]:
     """Every fact that is weighed, grouped by dimension in the order of DIMENSIONS."""
-    return _layout_of(declared).facts
+    return tuple(fact for fact in _layout_of(declared).facts if fact is not None)
 
 
 def _disagree(hints: list[Hint]) -> bool:
@@ -234,9 +234,10 @@ def _visits(history: History) -> NDArray[np.float64]:
 
 
 def _weights(history: History) -> NDArray[np.float64]:
-    """(fact, observation): every fact's weight."""
+    """(dimension, fact, observation): every fact's weight, NaN in the places of no fact."""
     layout = _layout(history)
-    weights = np.empty((len(layout.facts), history.size))
+    weights = np.empty((layout.height, history.size))
+    weights[-1] = np.nan
     if layout.done:
         answers = history.answers(DIMENSIONS)
         weights[: len(_STATED)] = _of_answers(answers, history.memo(_said)) if answers.any else np.nan
@@ -250,7 +251,7 @@ def _weights(history: History) -> NDArray[np.float64]:
 
 def _weigh_behaviour(history: History, shares: NDArray[np.float64]) -> None:
     """Writes the weight of everything that was done."""
-    amounts = np.add.reduceat(history.together(_DONE_AMOUNTS), _DONE_STARTS)
+    amounts = np.add.reduceat(history.together(_DONE_AMOUNTS), _DONE_STARTS)  # exact, as sums of fixed point
     np.exp2(np.negative(amounts, out=shares), out=shares)
     np.subtract(1.0, shares, out=shares)
     shares *= _MOST
@@ -270,10 +271,9 @@ def _of_answers(answers: Answered, said: NDArray[np.float64]) -> NDArray[np.floa
 def _said(history: History) -> NDArray[np.float64]:
     """What the latest answers say, with the dates that they name held against the instant; those that have passed say nothing."""
     answers, place = history.answers(DIMENSIONS), (0, _ROW["timeline"])
-    codes = answers.text.codes[place]
-    if not answers.any or np.maximum.reduce(codes, initial=-1) < 0:
+    if not answers.dated:
         return answers.said
-    dates = answers.text.table(names_date)[codes]
+    dates = answers.text.table(names_date)[answers.text.codes[place]]
     if not np.count_nonzero(dates == dates):  # NaN is not equal to itself
         return answers.said
     said, day = answers.said.copy(), history.day()
@@ -294,21 +294,23 @@ def _statements(history: History) -> NDArray[np.float64]:
 def _strengths(history: History) -> NDArray[np.float64]:
     """(dimension, observation): strength in [0, 1], NaN where nothing is known.
 
-    Facts stand grouped by dimension, so a product over each group is one `reduceat`.
+    Facts stand grouped by dimension, as many in each, so the products over all groups are one.
     """
-    weights, groups = history.memo(_weights), _layout(history).groups
-    # `fmax` and `fmin` take NaN, a fact that says nothing, for the 0 beside it.
-    left = np.multiply.reduceat(1.0 - np.fmax(weights, 0.0), groups)
-    kept = np.multiply.reduceat(1.0 + np.fmin(weights, 0.0), groups)
-    strengths: NDArray[np.float64] = (1.0 - left) * kept
-    np.putmask(strengths, np.logical_and.reduceat(np.isnan(weights), groups), np.nan)
+    weights = history.memo(_weights)
+    # For and against at once; `fmax` takes NaN, a fact that says nothing, for the 0 beside it.
+    doubts = np.fmax(weights * _FOR_AND_AGAINST, 0.0)
+    np.subtract(1.0, doubts, out=doubts)
+    left, kept = np.multiply.reduce(doubts, axis=2)
+    strengths: NDArray[np.float64] = np.subtract(1.0, left, out=left)
+    strengths *= kept
+    np.putmask(strengths, history.memo(_knowns) == 0.0, np.nan)
     return strengths
 
 
 def _knowns(history: History) -> NDArray[np.float64]:
     """(dimension, observation): 1 where anything is known."""
-    strengths = history.memo(_strengths)
-    knowns: NDArray[np.float64] = (strengths == strengths).astype(np.float64)  # NaN is not equal to itself
+    weights = history.memo(_weights)
+    knowns: NDArray[np.float64] = np.maximum.reduce(weights == weights, axis=1, dtype=np.float64)  # NaN is not equal to itself
     return knowns
 
 
@@ -364,6 +366,7 @@ _ATTRIBUTED = [
 ]
 _ROW = {dimension: i for i, dimension in enumerate(DIMENSIONS)}
 _AGEING = np.array([-1.0 / _HALF_LIFE[dimension] for dimension in DIMENSIONS])[:, None]
+_FOR_AND_AGAINST = np.array([1.0, -1.0])[:, None, None, None]
 _STATED_MOST_OF = np.array([_STATED_MOST[dimension] for dimension in DIMENSIONS])[:, None]
 _MOST = np.array([fact.most for fact in _DONE])[:, None]
 _DONE_ROW = {fact.words: i for i, fact in enumerate(_DONE)}
@@ -377,13 +380,15 @@ _DONE_STARTS = np.cumsum([0, *(max(len(fact.topics), 1) for fact in _DONE[:-1])]
 class _Layout:
     """Which facts there are, and where `_weights` computes each."""
 
-    facts: tuple[Fact, ...]
-    """Grouped by dimension, in the order of DIMENSIONS."""
+    facts: tuple[Fact | None, ...]
+    """Grouped by dimension, in the order of DIMENSIONS; the smaller groups are filled up with None."""
     attributed: tuple[Attributed | Recorded, ...]
     done: bool
     """Whether answers and behaviour count: what was learnt from a flat table knows none, so those of a request must not move it."""
-    groups: NDArray[np.intp]
     place: NDArray[np.intp]
+    """(dimension, fact)"""
+    height: int
+    """How many rows are computed: one more than there are facts."""
 
 
 def _layout(history: History) -> _Layout:
@@ -394,10 +399,10 @@ def _layout(history: History) -> _Layout:
 def _layout_of(declared: Declarations) -> _Layout:
     attributed: tuple[Attributed | Recorded, ...] = (*_ATTRIBUTED, *(Recorded(one) for one in declared.columns))
     computed: list[Fact] = [*_STATED, *_DONE, *attributed]
-    place = [i for dimension in DIMENSIONS for i, fact in enumerate(computed) if fact.dimension == dimension]
-    facts = tuple(computed[i] for i in place)
-    groups = [next(i for i, fact in enumerate(facts) if fact.dimension == dimension) for dimension in DIMENSIONS]
-    return _Layout(facts, attributed, declared.instants, np.array(groups), np.array(place))
+    groups = [[i for i, fact in enumerate(computed) if fact.dimension == dimension] for dimension in DIMENSIONS]
+    most = max(map(len, groups))
+    place = np.array([[*group, *[len(computed)] * (most - len(group))] for group in groups])
+    return _Layout(tuple([*computed, None][i] for i in place.flat), attributed, declared.instants, place, len(computed) + 1)
 
 
 def _strength(history: History, dimension: Dimension) -> Column:

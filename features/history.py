@@ -296,13 +296,17 @@ class Answered(NamedTuple):
     """Greater of what came later, -1 where there is none: tells the later of two at one instant."""
     any: bool
     """Whether anybody here answered anything."""
+    dated: bool
+    """Whether any answer names a date."""
 
     @classmethod
+    @lru_cache(maxsize=8)
     def none(cls, fields: int, observations: int) -> Answered:
         shape = (2, fields, observations)
-        return cls(
-            TextColumn(np.full(shape, -1, dtype=np.int32), ()), np.full(shape, np.nan), np.full(shape, np.nan), np.full(shape, -1), False
-        )
+        codes, unknown, order = np.full(shape, -1, dtype=np.int32), np.full(shape, np.nan), np.full(shape, -1)
+        for shared in (codes, unknown, order):
+            shared.flags.writeable = False
+        return cls(TextColumn(codes, ()), unknown, unknown, order, False, False)
 
 
 @dataclass(frozen=True)

@@ -19,26 +19,27 @@ Rows = Ints | slice
 
 
 def visible(starts: Ints, occurred: Ints, recorded: Ints, late: bool, lead: Ints, as_of: Ints) -> tuple[Rows, Ints, Ints]:
-    """Rows that occurred and were recorded before `as_of`; the position in `lead` of each, and its `as_of`.
+    """Rows that occurred and were recorded before `as_of`; the position in `lead` of each, and its `as_of` (one for all of one lead).
 
     `late` tells whether `recorded` can differ from `occurred` at all.
     """
     rows, segment = _expand(starts[lead], visible_ends(starts, occurred, lead, as_of))
-    when = as_of[segment]
+    when = as_of if len(lead) == 1 else as_of[segment]
     if late:
         known = recorded[rows] < when
         if not known.all():
             at = np.arange(rows.start, rows.stop) if isinstance(rows, slice) else rows
-            return at[known], segment[known], when[known]
+            return at[known], segment[known], when if len(lead) == 1 else when[known]
     return rows, segment, when
 
 
 def visible_ends(starts: Ints, occurred: Ints, lead: Ints, as_of: Ints) -> Ints:
     """For each question the end of its lead's rows with `occurred < as_of`: a bisection, all questions at once."""
-    begins, ends = starts[lead], starts[lead + 1]
     if len(lead) == 1:
-        begin = int(begins[0])
-        return begins + occurred[begin : int(ends[0])].searchsorted(as_of)
+        one = int(lead[0])
+        begin, end = int(starts[one]), int(starts[one + 1])
+        return occurred[begin:end].searchsorted(as_of) + begin
+    begins, ends = starts[lead], starts[lead + 1]
     filled = ends > begins
     last = np.where(filled, ends - 1, 0)
     if not len(occurred) or not bool((filled & (occurred[last] >= as_of)).any()):

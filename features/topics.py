@@ -118,7 +118,7 @@ class About:
         self.names: tuple[str, ...] = (*dict.fromkeys(name for name, _ in self._tried), "other")
         """Every topic that an activity may have."""
         # Two memories a value, bounded: texts of visitors, which are cut before they are kept.
-        self._by_path = lru_cache(maxsize=65_536)(self._of_path)
+        self._by_page = lru_cache(maxsize=65_536)(self._of_page)
         self._by_words = lru_cache(maxsize=16_384)(self._of_words)
 
     def page(self, url: str) -> str:
@@ -129,7 +129,8 @@ class About:
         >>> about((("stores", ("*/tiendas",)),)).page("/es/tiendas/madrid")
         'stores'
         """
-        return self._by_path(_path(url[:_LONGEST]))
+        shown = url[:_LONGEST]
+        return self._of_page(shown) if "#" in shown else self._by_page(shown.partition("?")[0])
 
     def content(self, words: str) -> str:
         """The topic of a form, download or mail by what it is called: as a whole, or by the first topic that one of its words names.
@@ -141,8 +142,11 @@ class About:
 
     def forget(self) -> None:
         """Forgets what it has read."""
-        self._by_path.cache_clear()
+        self._by_page.cache_clear()
         self._by_words.cache_clear()
+
+    def _of_page(self, page: str) -> str:
+        return self._of_path(_path(page))
 
     def _of_path(self, path: str) -> str:
         plainly = plain(unquote(path), _LONGEST).replace(" ", "-").replace("_", "-")

@@ -28,5 +28,5 @@ def test_what_was_read_is_forgotten_wherever_it_was_remembered() -> None:
     forget_texts()
     holding = {one.__qualname__ for one in ours if one.cache_info().currsize and one.cache_parameters()["maxsize"] != 1}
     reader = about()
-    assert reader._by_path.cache_info().currsize == reader._by_words.cache_info().currsize == 0
-    assert holding <= {"about", "select"}, "these hold nothing that comes from leads"
+    assert reader._by_page.cache_info().currsize == reader._by_words.cache_info().currsize == 0
+    assert holding <= {"about", "select", "Answered.none"}, "these hold nothing that comes from leads"
