@@ -44,6 +44,7 @@ from serving.routes import (
     reviews,
     score,
     sign_in,
+    thresholds_plain,
     webhooks,
 )
 from serving.running import running
@@ -91,6 +92,7 @@ def create_app(settings: Settings) -> FastAPI:
         audit,
         health,
         console,
+        thresholds_plain,
         sign_in,
     ):
         app.include_router(routes.router)

@@ -83,7 +83,7 @@ _PARAMETERS: dict[str, tuple[str, dict[str, Any]]] = {
     "action": ("One or several, by commas; `key` is all that concerns keys.", {"type": "string", "examples": ["key.revoked,policy"]}),
     "subject": ("A key's prefix, or a version of a policy or model.", {"type": "string"}),
     "column": ("A column that leads are told apart by; with `value`.", {"type": "string"}),
-    "value": ("The curves of the leads whose `column` has it.", {"type": "string"}),
+    "value": ("The curves of the leads whose `column` has it; may be repeated.", {"type": "string"}),
     "import": ("Rows from before: each counts as recorded when it says so.", {"type": "boolean", "default": False}),
     "days": ("Length of the period, which is compared with the one before it.", {"type": "integer", "default": 90}),
     "weeks": ("How many weeks ahead.", {"type": "integer", "default": 13}),

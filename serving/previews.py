@@ -19,16 +19,16 @@ class Kept:
 
     whole: Preview
     curves: Curves
-    _parts: dict[tuple[str, str], tuple[Preview, Curves]] = field(default_factory=dict)
+    _parts: dict[tuple[str, tuple[str, ...]], tuple[Preview, Curves]] = field(default_factory=dict)
 
-    def part(self, column: str, value: str) -> tuple[Preview, Curves]:
-        """The same for the leads that have one value."""
-        if (column, value) not in self._parts:
-            within = self.whole.within(column, [value])
+    def part(self, column: str, values: tuple[str, ...]) -> tuple[Preview, Curves]:
+        """The same for the leads that have one of these values."""
+        if (column, values) not in self._parts:
+            within = self.whole.within(column, values)
             if len(self._parts) >= MOST_PARTS:
                 self._parts.clear()
-            self._parts[column, value] = within, within.curves()
-        return self._parts[column, value]
+            self._parts[column, values] = within, within.curves()
+        return self._parts[column, values]
 
 
 class Previews:

@@ -101,10 +101,10 @@ async def curves(request: Request) -> Response:
     service, _ = admit(request, "read", "policy")
     loaded = service.models.current()
     kept = await service.previews.of(loaded)
-    column, value = (request.query_params.get(name) for name in ("column", "value"))
+    column, values = request.query_params.get("column"), tuple(request.query_params.getlist("value"))
     found, preview = kept.curves, kept.whole
-    if column is not None and value is not None:
-        preview, found = await asyncio.to_thread(kept.part, column, value)
+    if column is not None and values:
+        preview, found = await asyncio.to_thread(kept.part, column, values)
     about: dict[str, Any] = {"model_version": loaded.version, "feature_set": loaded.bundle.encoder.feature_set.fingerprint}
     about |= {"horizon_days": loaded.bundle.horizon_days, "columns": kept.whole.columns, "mean_amount": preview.mean_amount}
     return json_answer(msgspec.json.encode(about | found.listed()))

@@ -139,8 +139,9 @@ def test_the_line_of_the_chart_says_at_the_handle_what_the_tile_says(serve: Call
 
 LINE_AT = """([name, at]) => {
   const chart = document.getElementById("chart");
-  const { xaxis, yaxis } = chart._fullLayout;
   const place = chart._fullData.findIndex((trace) => trace.name === name);
+  const { xaxis } = chart._fullLayout;
+  const yaxis = chart._fullLayout[chart._fullData[place].yaxis.replace("y", "yaxis")];
   const path = chart.querySelector(`.trace.scatter.trace${chart._fullData[place].uid} path.js-line`);
   let [low, high] = [0, path.getTotalLength()];
   for (let i = 0; i < 40; i++) {

@@ -1,21 +1,35 @@
-// The thresholds page: curves come once, and every move of a slider is answered from them here; publishing goes to the API.
+// The thresholds page: curves come once, and every move of a slider is answered from them here; what else a policy would do, and
+// publishing it, goes to the API.
 
-import { $, _, begin, call, color, element, locale, may, percent, Refused, tenth, when, whole } from "./console.js";
+import { $, _, begin, call, element, locale, may, percent, Refused, when, whole } from "./console.js";
+import { count, show as showAhead } from "./threshold_ahead.js";
+import { draw as drawChart, mark as markChart } from "./threshold_chart.js";
+import { described, fare } from "./threshold_trial.js";
 
 const queues = ["mql", "sql"];
+const figureNames = ["volume", "precision", "caught", "revenue"];
 
-/** Everything that changes: the curves, what is published (with its ETag), and what the page proposes. */
-const state = { curves: null, published: null, etag: null, draft: null };
+/** Everything that changes: the curves that are shown, what is published (with its ETag), what the page proposes, and for whom: a segment's place, or nobody's in particular. */
+const state = { curves: null, everyone: null, published: null, etag: null, draft: null, segment: null };
 
 const hundredth = new Intl.NumberFormat(locale, { maximumFractionDigits: 2, useGrouping: false });
 const signed = new Intl.NumberFormat(locale, { maximumFractionDigits: 1, signDisplay: "exceptZero" });
-const count = (value) => (value >= 20 ? whole : tenth).format(value);
+const same = (one, other) => JSON.stringify(one) === JSON.stringify(other);
+const copy = (policy) => structuredClone(policy);
+
+/** The thresholds that the sliders move: everybody's, or a segment's; and the same of what is published. */
+const bands = () => (state.segment === null ? state.draft : state.draft.segments[state.segment]);
+function bandsBefore() {
+  const { policy } = state.published;
+  if (state.segment === null) return policy;
+  return policy.segments?.find((one) => one.name === bands().name) ?? policy;
+}
 
 // ------------------------------------------------------------------------------------------------ reading the curves
 
 /** The figures of those who reach a threshold: the lowest threshold of the curves that is not below it. */
 function at(threshold) {
-  const { thresholds, volume, precision, caught, usual_weeks: usual } = state.curves;
+  const { thresholds } = state.curves;
   let low = 0;
   let high = thresholds.length;
   while (low < high) {
@@ -24,31 +38,35 @@ function at(threshold) {
     else high = middle;
   }
   if (low === thresholds.length) return null;
-  const pick = (series) => ({ value: series.value[low], low: series.low[low], high: series.high[low] });
-  return { volume: pick(volume), precision: pick(precision), caught: pick(caught), usual: usual ? [usual.low[low], usual.high[low]] : null };
+  const pick = (series) => series && { value: series.value[low], low: series.low[low], high: series.high[low], week: series.week_low ? [series.week_low[low], series.week_high[low]] : null };
+  return Object.fromEntries(figureNames.map((name) => [name, pick(state.curves[name])]));
 }
 
+const written = { volume: count, precision: (value) => percent.format(value), caught: (value) => percent.format(value), revenue: (value) => whole.format(value) };
+
 function figures(queue) {
-  const now = at(state.draft[queue].enter);
-  const before = at(state.published.policy[queue].enter);
+  const now = at(bands()[queue].enter);
+  const before = at(bandsBefore()[queue].enter);
   const card = $(`${queue}-figures`);
   const set = (kind, name, text) => { card.querySelector(`[data-${kind}="${name}"]`).textContent = text; };
   card.querySelector('[data-name="volume"]').textContent = state.curves.per === "week" ? _("leads a week") : _("of 100 leads");
-  for (const name of ["volume", "precision", "caught"]) {
-    const show = name === "volume" ? count : (value) => percent.format(value);
+  card.querySelector('[data-tile="revenue"]').hidden = !state.curves.revenue;
+  for (const name of figureNames) {
+    const write = written[name];
     const estimate = now?.[name];
-    set("figure", name, estimate ? show(estimate.value) : "–");
-    const usual = name === "volume" && now?.usual;
-    const range = usual ? _("usually {low} to {high}", { low: count(usual[0]), high: count(usual[1]) }) : null;
-    set("range", name, range ?? (estimate ? _("95% interval: {low} to {high}", { low: show(estimate.low), high: show(estimate.high) }) : ""));
+    set("figure", name, estimate ? write(estimate.value) : "–");
+    set("range", name, estimate ? _("95% interval: {low} to {high}", { low: write(estimate.low), high: write(estimate.high) }) : "");
     const [from, to] = [before?.[name]?.value, estimate?.value];
     if (from === undefined || to === undefined) {
       set("delta", name, "");
       continue;
     }
-    const moved = name === "volume" ? signed.format(to - from) : _("{delta} points", { delta: signed.format((to - from) * 100) });
+    const shares = name === "precision" || name === "caught";
+    const moved = shares ? _("{delta} points", { delta: signed.format((to - from) * 100) }) : signed.format(name === "revenue" ? Math.round(to - from) : to - from);
     set("delta", name, Math.abs(to - from) < 5e-4 ? _("as published") : _("{delta} against published", { delta: moved }));
   }
+  const single = now?.volume.week;
+  $(`${queue}-week`).textContent = single && state.curves.per === "week" ? _("A single week brings {low} to {high} leads.", { low: whole.format(single[0]), high: whole.format(single[1]) }) : "";
   $(`${queue}-nobody`).hidden = now !== null;
   return now;
 }
@@ -59,20 +77,29 @@ function figures(queue) {
 function move(queue, enter) {
   const value = Math.min(1, Math.max(0, Math.round(enter * 10000) / 10000));
   place(queue, value);
-  if (queue === "mql" && state.draft.sql.enter < value) place("sql", value);
-  if (queue === "sql" && state.draft.mql.enter > value) place("mql", value);
+  if (queue === "mql" && bands().sql.enter < value) place("sql", value);
+  if (queue === "sql" && bands().mql.enter > value) place("mql", value);
   show();
 }
 
 function place(queue, enter) {
-  const published = state.published.policy[queue];
+  const published = bandsBefore()[queue];
   const ratio = published.enter > 0 ? published.exit / published.enter : 0.9;
   const exit = enter === published.enter ? published.exit : Math.floor(enter * ratio * 1000) / 1000;
-  state.draft[queue] = { ...state.draft[queue], enter, exit };
+  bands()[queue] = { ...bands()[queue], enter, exit };
 }
 
 function moveExit(queue, exit) {
-  state.draft[queue] = { ...state.draft[queue], exit: Math.min(Math.max(0, exit), state.draft[queue].enter) };
+  bands()[queue] = { ...bands()[queue], exit: Math.min(Math.max(0, exit), bands()[queue].enter) };
+  show();
+}
+
+/** How many may enter a queue each week; empty: as many as reach it. */
+function bound(queue, text) {
+  const wanted = /^\s*\d+\s*$/.test(text) ? Number(text) : null;
+  const capacity = { mql: null, sql: null, ...state.draft.capacity, [queue]: wanted };
+  if (capacity.mql === null && capacity.sql === null) delete state.draft.capacity;
+  else state.draft.capacity = capacity;
   show();
 }
 
@@ -80,10 +107,11 @@ let saying;
 function show() {
   const spoken = [];
   for (const queue of queues) {
-    const { enter, exit } = state.draft[queue];
+    const { enter, exit } = bands()[queue];
     const text = percent.format(enter);
     if (document.activeElement !== $(`${queue}-number`)) $(`${queue}-number`).value = tidy(enter);
     if (document.activeElement !== $(`${queue}-exit`)) $(`${queue}-exit`).value = tidy(exit);
+    if (document.activeElement !== $(`${queue}-places`)) $(`${queue}-places`).value = state.draft.capacity?.[queue] ?? "";
     $(`${queue}-slider`).value = enter;
     $(`${queue}-slider`).setAttribute("aria-valuetext", text);
     const now = figures(queue);
@@ -91,111 +119,191 @@ function show() {
     spoken.push(`${queue.toUpperCase()} ${text}: ${now ? `${count(now.volume.value)} ${volume}, ${percent.format(now.precision.value)} ${_("of them convert")}, ${percent.format(now.caught.value)} ${_("of all conversions caught")}` : _("No lead of the backtest reached this probability.")}`);
   }
   changes();
-  mark();
-  clearTimeout(saying); // a screen reader hears where the slider came to rest, not each step
+  markChart(state.curves, marks());
+  clearTimeout(saying); // a screen reader hears where the slider came to rest, not each step; and the API is asked then, too
   saying = setTimeout(() => { $("spoken").textContent = spoken.join(". "); }, 600);
+  ask();
 }
 
 /** A share as its field shows it, and back: in the page's language, and read with a comma or a point. */
 const tidy = (share) => hundredth.format(share * 100);
 const typed = (text) => (/^\s*\d*[.,]?\d*\s*%?\s*$/.test(text) && /\d/.test(text) ? Number.parseFloat(text.replace(",", ".")) / 100 : NaN);
-const different = () => queues.flatMap((queue) => ["enter", "exit"].filter((edge) => state.draft[queue][edge] !== state.published.policy[queue][edge]).map((edge) => [queue, edge]));
+const amount = (text) => (/^\s*\d+([.,]\d+)?\s*$/.test(text) ? Number.parseFloat(text.replace(",", ".")) : null);
+
+const marks = () => ({
+  limit: limit(),
+  places: state.segment === null ? state.draft.capacity?.mql ?? null : null,
+  ...Object.fromEntries(queues.map((queue) => [queue, { now: bands()[queue].enter, before: bandsBefore()[queue].enter }])),
+});
+
+// ------------------------------------------------------------------------------------------------ what differs
+
+/** What differs between two policies, in words. */
+function differences(from, to) {
+  const lines = [];
+  const arrow = (what, before, after) => lines.push(_("{queue}: {before} → {after}", { queue: what, before, after }));
+  const both = (before, after, prefix) => {
+    for (const queue of queues) {
+      for (const [edge, called] of [["enter", ""], ["exit", `, ${_("Leaves again below").toLowerCase()}`]]) {
+        if (before[queue][edge] !== after[queue][edge]) arrow(`${prefix}${queue.toUpperCase()}${called}`, percent.format(before[queue][edge]), percent.format(after[queue][edge]));
+      }
+    }
+  };
+  both(from, to, "");
+  for (const queue of queues) {
+    const [before, after] = [from.capacity?.[queue] ?? null, to.capacity?.[queue] ?? null];
+    const said = (value) => (value === null ? _("unlimited") : whole.format(value));
+    if (before !== after) arrow(_("{queue} places a week", { queue: queue.toUpperCase() }), said(before), said(after));
+  }
+  const named = (list) => new Map((list ?? []).map((one) => [one.name, one]));
+  const [before, after] = [named(from.segments), named(to.segments)];
+  for (const [name, one] of after) {
+    if (!before.has(name)) lines.push(_("New segment {name}: MQL {mql}, SQL {sql}", { name, mql: percent.format(one.mql.enter), sql: percent.format(one.sql.enter) }));
+    else both(before.get(name), one, `${name} · `);
+  }
+  for (const name of before.keys()) if (!after.has(name)) lines.push(_("Segment {name} ends", { name }));
+  if (!same(from.experiment ?? null, to.experiment ?? null)) lines.push(to.experiment ? _("Experiment {name} begins", { name: to.experiment.name }) : _("Experiment {name} ends", { name: from.experiment.name }));
+  const known = new Set(["mql", "sql", "capacity", "segments", "experiment"]);
+  const others = [...new Set([...Object.keys(from), ...Object.keys(to)])].filter((key) => !known.has(key) && !same(from[key] ?? null, to[key] ?? null));
+  for (const key of others) lines.push(_("Another rule differs: {rule}", { rule: key }));
+  for (const queue of queues) {
+    const rest = (band) => ({ ...band, enter: 0, exit: 0 });
+    if (!same(rest(from[queue]), rest(to[queue]))) lines.push(_("Another rule differs: {rule}", { rule: `${queue}.bant` }));
+  }
+  return lines;
+}
 
 function changes() {
-  const found = different();
-  const lines = found.map(([queue, edge]) => _("{queue}: {before} → {after}", {
-    queue: edge === "enter" ? queue.toUpperCase() : `${queue.toUpperCase()}, ${_("Leaves again below").toLowerCase()}`,
-    before: percent.format(state.published.policy[queue][edge]),
-    after: percent.format(state.draft[queue][edge]),
-  }));
+  const lines = differences(state.published.policy, state.draft);
   $("changes").replaceChildren(...(lines.length ? lines : [_("Nothing differs from what is published.")]).map((line) => element("li", {}, line)));
-  $("reset").disabled = found.length === 0;
-  $("publish-button").disabled = found.length === 0 || !may("policy");
+  $("reset").disabled = lines.length === 0;
+  $("publish-button").disabled = lines.length === 0 || !may("policy");
+}
+
+// ------------------------------------------------------------------------------------------------ what the service says
+
+let asking;
+let asked = 0;
+function ask() {
+  clearTimeout(asking);
+  asking = setTimeout(ahead, 250);
+}
+
+async function ahead() {
+  const number = ++asked;
+  const cost = amount($("cost").value);
+  const worth = amount($("worth").value);
+  const calls = amount($("calls").value);
+  const body = { policy: state.draft, ...($("by").value ? { by: $("by").value } : {}), ...(calls !== null ? { capacity: Math.round(calls) } : {}), ...(cost !== null ? { cost_per_call: cost } : {}), ...(worth ? { value_per_conversion: worth } : {}) };
+  try {
+    const { answer } = await call("/v1/policy/preview", { method: "POST", body });
+    if (number !== asked) return; // the sliders have moved on
+    showAhead(answer, (threshold) => move("mql", threshold));
+    $("ahead-wrong").textContent = "";
+  } catch (error) {
+    if (!(error instanceof Refused)) throw error;
+    if (number === asked) $("ahead-wrong").textContent = error.message;
+  }
+}
+
+// ------------------------------------------------------------------------------------------------ segments
+
+function tabs() {
+  const segments = state.draft.segments ?? [];
+  const tab = (place, name) => element("button", { type: "button", role: "tab", id: `tab-${place ?? "all"}`, "aria-selected": String(state.segment === place), "aria-controls": "sliders", tabindex: state.segment === place ? "0" : "-1", onclick: () => choose(place) }, name);
+  $("tabs").replaceChildren(tab(null, _("Everyone")), ...segments.map((one, place) => tab(place, one.name)));
+  $("segment-end").hidden = state.segment === null;
+  const one = state.segment === null ? null : segments[state.segment];
+  $("segment-said").textContent = one ? _("{column}: {values}. These leads go by thresholds of their own.", { column: one.column, values: one.values.join(", ") }) : "";
+}
+
+/** Shows the curves and thresholds of a segment, or of everyone. */
+async function choose(place, focus = true) {
+  state.segment = place;
+  tabs();
+  if (place === null) state.curves = state.everyone;
+  else {
+    const { column, values } = state.draft.segments[place];
+    const query = new URLSearchParams([["column", column], ...values.map((value) => ["value", value])]);
+    try {
+      const { answer } = await call(`/v1/policy/curves?${query}`);
+      if (state.segment !== place) return;
+      state.curves = answer;
+      $("segment-wrong").textContent = "";
+    } catch (error) {
+      if (!(error instanceof Refused)) throw error;
+      state.segment = null;
+      state.curves = state.everyone;
+      tabs();
+      $("segment-wrong").textContent = error.message;
+    }
+  }
+  redraw();
+  if (focus) document.getElementById(`tab-${state.segment ?? "all"}`).focus();
+}
+
+function values() {
+  const column = $("segment-column").value;
+  $("segment-value").replaceChildren(...(state.everyone.columns[column] ?? []).map((value) => element("option", { value }, value)));
+}
+
+function addSegment(event) {
+  event.preventDefault();
+  const [column, value] = [$("segment-column").value, $("segment-value").value];
+  if (!column || !value) return;
+  const taken = state.draft.segments ?? [];
+  const there = taken.findIndex((one) => one.column === column && one.values.includes(value));
+  if (there < 0) {
+    const { mql, sql } = copy(state.draft);
+    state.draft.segments = [...taken, { name: `${column} ${value}`.slice(0, 100), column, values: [value], mql, sql }];
+  }
+  choose(there < 0 ? taken.length : there);
+}
+
+function endSegment() {
+  state.draft.segments = state.draft.segments.filter((_one, place) => place !== state.segment);
+  if (!state.draft.segments.length) delete state.draft.segments;
+  choose(null);
 }
 
 // ------------------------------------------------------------------------------------------------ the chart
 
-/** Between two thresholds of the curves the figures are those of the upper one, as in `at`: an outline of steps, not of slopes. */
-function around(x, { low, high }) {
-  const steps = (series) => x.flatMap((at, i) => [[i ? x[i - 1] : at, series[i]], [at, series[i]]]);
-  const outline = [...steps(high), ...steps(low).reverse()];
-  return { x: outline.map(([at]) => at), y: outline.map(([, value]) => value) };
-}
-
-function draw() {
-  const { curves } = state;
-  const x = curves.thresholds;
-  const fade = (hex) => `${hex}26`;
-  const band = (series, hex, yaxis, along = x) => ({ ...around(along, series), fill: "toself", fillcolor: fade(hex), line: { width: 0 }, hoverinfo: "skip", showlegend: false, yaxis });
-  const line = (series, hex, name, format, yaxis, dash) => ({ x, y: series.value, name, line: { color: hex, width: 2.5, dash, shape: "vh" }, yaxis, hovertemplate: `%{y:${format}}` });
-  const tones = { precision: color("--mql"), caught: color("--sql"), volume: color("--soft") };
-  const volume = curves.per === "week" ? _("leads a week") : _("of 100 leads");
-  const axis = { gridcolor: color("--line"), zeroline: false, linecolor: color("--line"), fixedrange: true };
-  const layout = {
-    margin: { l: 48, r: 52, t: 8, b: 44 }, paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)", hovermode: "x unified", dragmode: false,
-    font: { family: "system-ui, sans-serif", size: 13, color: color("--ink") }, separators: locale === "es" ? ",." : ".,",
-    hoverlabel: { bgcolor: color("--card"), bordercolor: color("--line"), font: { color: color("--ink") } },
-    legend: { orientation: "h", y: 1.02, yanchor: "bottom", x: 0 },
-    xaxis: { ...axis, title: { text: _("probability threshold"), standoff: 8, font: { size: 13 } }, tickformat: ".0%", range: [0, limit()] },
-    yaxis: { ...axis, tickformat: ".0%", range: [0, 1.02] },
-    yaxis2: { ...axis, overlaying: "y", side: "right", showgrid: false, rangemode: "tozero", tickmode: "auto", nticks: 5 },
-    shapes: [], annotations: [],
-  };
-  if (window.innerWidth < 480) Object.assign(layout, { margin: { l: 40, r: 38, t: 8, b: 40 }, font: { ...layout.font, size: 11 } });
-  // A share of fewer than ten leads jumps up and down and shows nothing: its line ends there; the figures above go on.
-  const leads = curves.volume.value.map((volume) => volume * (curves.weeks ?? curves.leads / 100));
-  const until = Math.max(2, leads.filter((count) => count >= 10).length);
-  const cut = (trace) => ({ ...trace, x: trace.x.slice(0, until), y: trace.y.slice(0, until) });
-  const precision = Object.fromEntries(["value", "low", "high"].map((name) => [name, curves.precision[name].slice(0, until)]));
-  const traces = [
-    band(curves.caught, tones.caught, "y"), band(precision, tones.precision, "y", x.slice(0, until)), band(curves.volume, tones.volume, "y2"),
-    line(curves.caught, tones.caught, _("share of all conversions caught"), ".1%", "y"), cut(line(curves.precision, tones.precision, _("share of them that converts"), ".1%", "y")),
-    line(curves.volume, tones.volume, volume, ",.1f", "y2", "dot"),
-  ];
-  Plotly.react("chart", traces, layout, { displayModeBar: false }).then(mark);
-}
-
-function mark() {
-  if (!window.Plotly || !$("chart").data) return;
-  const upright = (at, tone, dash, width) => ({ type: "line", x0: at, x1: at, yref: "paper", y0: 0, y1: 1, line: { color: tone, width, dash } });
-  const shapes = queues.flatMap((queue) => {
-    const tone = color(`--${queue}`);
-    const [now, before] = [state.draft[queue].enter, state.published.policy[queue].enter];
-    return [...(before === now ? [] : [upright(before, tone, "dash", 1)]), upright(now, tone, "solid", 2)];
-  });
-  const annotations = queues.map((queue) => ({ x: state.draft[queue].enter, yref: "paper", y: queue === "mql" ? 1 : 0.9, text: queue.toUpperCase(), showarrow: false, xanchor: "left", xshift: 4, font: { color: color(`--${queue}`), size: 12 } }));
-  Plotly.relayout("chart", { shapes, annotations, "xaxis.range": [0, limit()] });
+function redraw() {
+  for (const queue of queues) $(`${queue}-slider`).max = Math.ceil(limit() * 1000) / 1000;
+  drawChart(state.curves, marks());
+  show();
 }
 
 /** How far the axis and the sliders go: a little beyond the highest probability, and beyond any threshold in force. */
 function limit() {
-  const policy = state.published.policy;
-  return Math.min(1, Math.max(...state.curves.thresholds, policy.mql.enter, policy.sql.enter, state.draft.sql.enter) * 1.08);
+  const policy = bandsBefore();
+  return Math.min(1, Math.max(...state.everyone.thresholds, policy.mql.enter, policy.sql.enter, bands().sql.enter) * 1.08);
 }
 
 // ------------------------------------------------------------------------------------------------ publishing
 
 async function publish(event) {
   event.preventDefault();
-  const policy = { ...state.published.policy, ...state.draft };
   await change(async () => {
-    const body = { policy, note: $("note").value.trim(), ...author() };
+    const body = { policy: state.draft, note: $("note").value.trim(), feature_set: state.everyone.feature_set, ...author() };
     const { answer } = await call("/v1/policy", { method: "PUT", body, headers: { "If-Match": state.etag } });
     $("note").value = "";
     return _("Published as version {version}. The next score obeys.", { version: answer.version });
-  }, true);
+  });
 }
 
 async function goBack(version) {
   await change(async () => {
     const { answer } = await call("/v1/policy/rollback", { method: "POST", body: { to: Number(version), ...author() }, headers: { "If-Match": state.etag } });
     return _("Version {version} is in force again. The next score obeys.", { version: answer.version });
-  }, true);
+  });
 }
 
 /** Runs a change, says how it went, and shows what is in force afterwards; a refused draft stays where it is. */
 async function change(act) {
   $("publish-button").disabled = true;
+  $("conflict").hidden = true;
+  const base = state.published.policy;
   let said;
   let bad = false;
   try {
@@ -205,10 +313,23 @@ async function change(act) {
     bad = true;
     const meanwhile = error.problem?.published;
     said = error.status === 412 && meanwhile ? _("Version {version} was published by {author} meanwhile. It is shown as the one in force now; your thresholds are kept. Publish again if you still want them.", { version: meanwhile.version, author: meanwhile.author ?? "–" }) : `${_("That did not work")}: ${error.message}`;
+    if (error.status === 412 && meanwhile) conflict(base, meanwhile);
   }
   await readPolicy(bad);
   $("outcome").classList.toggle("bad", bad);
   $("outcome").textContent = said;
+}
+
+/** Theirs and yours side by side, against what both began from. */
+function conflict(base, { policy, author: who }) {
+  const column = (title, lines, button) => element("div", {}, element("h3", {}, title), element("ul", {}, (lines.length ? lines : [_("nothing")]).map((line) => element("li", {}, line))), button);
+  const take = element("button", { class: "small", type: "button", onclick: () => { state.draft = copy(state.published.policy); $("conflict").hidden = true; tabs(); choose(null, false); } }, _("Take theirs"));
+  const keep = element("button", { class: "small", type: "button", onclick: () => { $("conflict").hidden = true; $("publish-button").focus(); } }, _("Keep mine"));
+  $("conflict").replaceChildren(
+    column(who ? _("Theirs ({author})", { author: who }) : _("Theirs"), differences(base, policy), take),
+    column(_("Yours"), differences(base, state.draft), keep),
+  );
+  $("conflict").hidden = false;
 }
 
 const author = () => ($("author").value.trim() ? { author: $("author").value.trim() } : {});
@@ -216,13 +337,14 @@ const author = () => ($("author").value.trim() ? { author: $("author").value.tri
 async function readPolicy(keepDraft = false) {
   const [{ answer, etag }, history] = await Promise.all([call("/v1/policy"), call("/v1/policy/versions")]);
   Object.assign(state, { published: answer, etag });
-  if (!keepDraft || !state.draft) state.draft = { mql: { ...answer.policy.mql }, sql: { ...answer.policy.sql } };
+  if (!keepDraft || !state.draft) state.draft = copy(answer.policy);
+  if (state.segment !== null && !state.draft.segments?.[state.segment]) Object.assign(state, { segment: null, curves: state.everyone });
   const at = answer.published_at ? when(answer.published_at) : "";
   $("in-force").textContent = answer.version === "default" ? _("the model's default; nothing has been published yet") : _("version {version} by {author}, {when}", { version: answer.version, author: answer.author, when: at });
   list(history.answer.versions);
-  for (const queue of queues) $(`${queue}-slider`).max = Math.ceil(limit() * 1000) / 1000;
-  draw();
-  show();
+  tabs();
+  redraw();
+  await fare();
 }
 
 function list(versions) {
@@ -230,10 +352,13 @@ function list(versions) {
   $("history").replaceChildren(...versions.map((one, place) => {
     const { mql, sql } = one.policy;
     const again = () => element("button", { class: "small", type: "button", "aria-label": _("Publish version {version} again", { version: one.version }), onclick: () => goBack(one.version) }, _("Publish again"));
+    const before = versions[place + 1];
+    const lines = before ? differences(before.policy, one.policy) : [];
     return element("li", {},
       element("span", { class: "what" }, `${one.version} · MQL ${percent.format(mql.enter)} · SQL ${percent.format(sql.enter)}`),
       element("span", { class: "who" }, `${one.author}, ${when(one.published_at)}`),
       element("span", { class: "why" }, one.note || _("no note")),
+      lines.length ? element("details", { class: "diff" }, element("summary", {}, _("What it changed")), element("ul", {}, lines.map((line) => element("li", {}, line)))) : null,
       place === 0 ? element("span", { class: "now" }, _("In force")) : may("policy") && again());
   }));
 }
@@ -242,46 +367,76 @@ function list(versions) {
 
 async function load() {
   const { answer } = await call("/v1/policy/curves");
-  state.curves = answer;
+  state.curves = state.everyone = answer;
   $("work").hidden = false;
+  const columns = Object.keys(answer.columns);
+  for (const [id, first] of [["segment-column", null], ["by", _("no column")]]) {
+    $(id).replaceChildren(...(first ? [element("option", { value: "" }, first)] : []), ...columns.map((name) => element("option", { value: name }, name)));
+  }
+  $("segment-new").hidden = columns.length === 0;
+  $("by-row").hidden = columns.length === 0;
+  if (columns.length) $("by").value = columns.includes("source") ? "source" : columns[0];
+  $("worth").placeholder = answer.mean_amount ? whole.format(answer.mean_amount) : "";
+  values();
   await readPolicy();
   introduce();
 }
 
 function introduce() {
-  const { curves } = state;
+  const { everyone: curves } = state;
   $("model").textContent = _("Model {version}", { version: curves.model_version });
   $("model").hidden = false;
   const rate = percent.format(curves.base_rate);
-  const [leads, weeks] = [whole.format(curves.leads), whole.format(curves.weeks ?? 0)];
-  const measured = curves.weeks ? _("Measured on {leads} leads over {weeks} weeks that the model had never seen.", { leads, weeks }) : _("Measured on {leads} leads that the model had never seen.", { leads });
-  const converted = _("{rate} of them converted.", { rate });
-  $("source").textContent = `${measured} ${converted}`;
+  const leads = whole.format(curves.leads);
+  const weeks = curves.weeks ? _("Volumes are those of {weeks} weeks.", { weeks: whole.format(curves.weeks) }) : "";
+  $("source").textContent = [_("Measured on {leads} leads that the model had never seen.", { leads }), _("{rate} of them converted.", { rate }), weeks].filter(Boolean).join(" ");
 }
 
 for (const queue of queues) {
   $(`${queue}-slider`).addEventListener("input", (event) => move(queue, event.target.valueAsNumber));
   for (const [field, edge, set] of [["number", "enter", move], ["exit", "exit", moveExit]]) {
     const input = $(`${queue}-${field}`);
-    const settle = () => { input.value = tidy(state.draft[queue][edge]); };
+    const settle = () => { input.value = tidy(bands()[queue][edge]); };
     input.addEventListener("input", () => Number.isNaN(typed(input.value)) || set(queue, typed(input.value)));
     input.addEventListener("change", settle);
     input.addEventListener("keydown", (event) => {
       const step = { ArrowUp: 0.001, ArrowDown: -0.001 }[event.key];
       if (!step) return;
       event.preventDefault();
-      set(queue, Math.round((state.draft[queue][edge] + step) * 10000) / 10000);
+      set(queue, Math.round((bands()[queue][edge] + step) * 10000) / 10000);
       settle();
     });
   }
+  $(`${queue}-places`).addEventListener("input", (event) => bound(queue, event.target.value));
+  $(`${queue}-places`).addEventListener("change", (event) => { event.target.value = state.draft.capacity?.[queue] ?? ""; });
 }
+for (const id of ["calls", "cost", "worth"]) $(id).addEventListener("input", ask);
+$("by").addEventListener("change", ask);
+$("segment-column").addEventListener("change", values);
+$("segment-new").addEventListener("submit", addSegment);
+$("segment-end").addEventListener("click", endSegment);
+$("tabs").addEventListener("keydown", (event) => {
+  const step = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
+  const tabsThere = [...$("tabs").children];
+  if (step) tabsThere[(tabsThere.indexOf(document.activeElement) + step + tabsThere.length) % tabsThere.length].click();
+});
+$("trial-form").addEventListener("submit", (event) => {
+  event.preventDefault();
+  const { experiment, wrong } = described(typed);
+  $("trial-wrong").textContent = wrong ?? "";
+  if (!experiment) return;
+  state.draft.experiment = experiment;
+  show();
+  $("publish-button").focus();
+});
+$("trial-stop").addEventListener("click", () => { delete state.draft.experiment; show(); $("publish-button").focus(); });
 $("publish").addEventListener("submit", publish);
-$("reset").addEventListener("click", () => { state.draft = { mql: { ...state.published.policy.mql }, sql: { ...state.published.policy.sql } }; show(); });
+$("reset").addEventListener("click", () => { state.draft = copy(state.published.policy); choose(null, false); });
 // The card's width changes without the window's: when a scroll bar appears, for one.
 new ResizeObserver(() => {
-  if (!state.curves || !$("chart").data || !$("chart").clientWidth) return;
-  draw();
+  if (!state.draft || !$("chart").data || !$("chart").clientWidth) return;
+  drawChart(state.curves, marks());
   Plotly.Plots.resize("chart");
 }).observe($("chart"));
-matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => state.curves && draw());
+matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => state.draft && drawChart(state.curves, marks()));
 begin(load, { 404: _("There is nothing to preview from"), 503: _("No model serves yet") });

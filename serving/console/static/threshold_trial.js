@@ -1,0 +1,51 @@
+// The A/B experiment of the thresholds page: setting one up in the draft, and how the arms of the one in force fare.
+
+import { $, _, call, element, ngettext, percent, since, whole } from "./console.js";
+
+const signed = new Intl.NumberFormat(document.documentElement.lang, { maximumFractionDigits: 1, signDisplay: "exceptZero" });
+const points = (value) => _("{delta} points", { delta: signed.format(value * 100) });
+
+/** Fetches how the arms fare and shows it. */
+export async function fare() {
+  const { answer } = await call("/v1/policy/experiment");
+  $("trial-none").hidden = answer.experiment !== null;
+  $("trial-stop").hidden = answer.experiment === null;
+  const box = $("trial");
+  if (answer.experiment === null) return box.replaceChildren();
+  const [control, ...arms] = answer.arms;
+  const share = ({ value, low, high }) => (value === null ? "–" : element("span", {}, percent.format(value), element("span", { class: "range" }, `${percent.format(low)} – ${percent.format(high)}`)));
+  const row = (arm) => element("tr", {},
+    element("th", { scope: "row" }, arm.name === "control" ? _("Published thresholds") : arm.name, element("span", { class: "range" }, percent.format(arm.share))),
+    element("td", {}, whole.format(arm.leads)), element("td", {}, share(arm.passing)), element("td", {}, share(arm.acceptance)), element("td", {}, share(arm.conversion)));
+  return box.replaceChildren(
+    element("p", {}, element("strong", {}, answer.experiment), " ", since(answer.since)),
+    element("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": _("How the arms fare") }, element("table", { class: "figures-table" },
+      element("thead", {}, element("tr", {}, ...[_("Arm"), _("Leads"), _("passed on"), _("accepted by sales"), _("converted")].map((text) => element("th", { scope: "col" }, text)))),
+      element("tbody", {}, [control, ...arms].map(row)))),
+    ...arms.map((arm) => element("p", { class: `verdict-line ${arm.verdict}` }, verdict(arm))),
+  );
+}
+
+function verdict(arm) {
+  const { value, low, high } = arm.differences.conversion;
+  if (arm.verdict === "too_early") {
+    const { conversions, mature_leads: mature } = arm.missing;
+    const waits = [conversions ? ngettext("{n} more conversion", "{n} more conversions", conversions, { n: whole.format(conversions) }) : null,
+      mature ? ngettext("{n} more lead whose horizon has passed", "{n} more leads whose horizon has passed", mature, { n: whole.format(mature) }) : null].filter(Boolean);
+    return _("{arm}: too early to say. Missing: {waits}.", { arm: arm.name, waits: waits.join(", ") });
+  }
+  const interval = { arm: arm.name, value: points(value), low: points(low), high: points(high) };
+  return arm.verdict === "difference" ? _("{arm}: converts {value} against the published thresholds ({low} to {high}).", interval)
+    : _("{arm}: no difference shown; it lies between {low} and {high}.", interval);
+}
+
+/** The experiment that the form describes, or what is wrong with it. */
+export function described(typed) {
+  const name = $("trial-name").value.trim();
+  const [share, mql, sql] = ["share", "mql", "sql"].map((field) => typed($(`trial-${field}`).value));
+  if (!name) return { wrong: _("Give the experiment a name.") };
+  if (!(share > 0 && share < 1)) return { wrong: _("The share lies between 0 and 100%.") };
+  if (!(mql >= 0 && sql <= 1 && mql <= sql)) return { wrong: _("Thresholds lie between 0 and 100%, and SQL not below MQL.") };
+  const band = (enter) => ({ enter, exit: Math.floor(enter * 0.9 * 1000) / 1000 });
+  return { experiment: { name, arms: [{ name: "B", share, mql: band(mql), sql: { ...band(sql), bant_met: 0, bant_required: [] } }] } };
+}
