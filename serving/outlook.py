@@ -68,7 +68,7 @@ async def one_thing_more(service: Service, lead_id: str, now: int) -> tuple[Deci
         for (name, dimension, one), then in zip(more, scored, strict=True)
         if isinstance(then, Decision)
     ]  # fmt: skip
-    return as_it_is, sorted(told, key=lambda one: -one.probability)
+    return as_it_is, sorted(told, key=lambda one: (-one.probability, -(one.score or 0.0)))
 
 
 def _attributes(service: Service, lead_id: str, instants: Sequence[int]) -> list[dict[str, Any]]:

@@ -25,6 +25,12 @@ def ask(address: str, path: str, body: object = None, method: str = "GET", key: 
         return json.loads(answer.read())
 
 
+def put(address: str, path: str, body: object) -> None:
+    headers = {"Content-Type": "application/json", "If-Match": "*"}
+    request = urllib.request.Request(f"{address}{path}", json.dumps(body).encode(), headers, method="PUT")
+    urllib.request.urlopen(request, timeout=15).close()
+
+
 def feed(address: str, leads: int, key: str | None = None) -> None:
     """So many leads; the first asked for a demo, has a mailbox that a scanner reads, and contradicts itself on its authority."""
     for i in range(leads):
@@ -51,6 +57,10 @@ def sign_in(page: Any, key: str) -> None:
 
 def rows(page: Any) -> Any:
     return page.locator("#rows > tr")
+
+
+def until_rows(page: Any, count: int) -> None:
+    page.wait_for_function("count => document.querySelectorAll('#rows > tr').length === count", arg=count)
 
 
 def everyone(page: Any) -> None:
@@ -89,13 +99,15 @@ def test_a_rep_reads_accepts_and_rejects_with_a_reason_and_it_is_kept(serve: Ser
     assert listed[0]["reasons"][0]["sentence"] in first.inner_text()
     assert f"Budget: {'not known' if listed[0]['bant']['budget']['status'] == 'unknown' else ''}" in first.locator(".marks").inner_text()
     first.get_by_role("button", name="Accept").click()
-    first.get_by_text("Accepted").wait_for()
+    first.locator(".verdict").get_by_text("Accepted").wait_for()
+    first.get_by_text("Accepted by sales").wait_for()
     second.get_by_role("button", name="Reject").click()
     assert second.locator("select").evaluate("e => e === document.activeElement")
     second.locator("select").select_option("no_budget")
     second.locator("input").fill("Frozen until spring")
     second.locator("form button.primary").click()
-    second.get_by_text("Rejected").wait_for()
+    second.locator(".verdict").get_by_text("Rejected").wait_for()
+    second.get_by_text("Rejected by sales").wait_for()
     said = {one["lead_id"]: one["feedback"] for one in ask(address, "/v1/leads")["leads"]}
     assert said[listed[0]["lead_id"]]["verdict"] == "accepted"
     assert (said[listed[1]["lead_id"]]["reason"], said[listed[1]["lead_id"]]["note"]) == ("no_budget", "Frozen until spring")
@@ -103,8 +115,60 @@ def test_a_rep_reads_accepts_and_rejects_with_a_reason_and_it_is_kept(serve: Ser
     rows(page).nth(1).get_by_text("Frozen until spring").wait_for()
     second.get_by_role("button", name="Change").click()
     second.get_by_role("button", name="Accept").click()
-    second.get_by_text("Accepted").wait_for()
+    second.locator(".verdict").get_by_text("Accepted").wait_for()
     assert {one["feedback"] and one["feedback"]["verdict"] for one in ask(address, "/v1/leads")["leads"]} == {"accepted", None}
+
+
+def test_what_the_crm_has_made_a_customer_of_is_not_saless_to_judge(serve: Serve, visit: Visit) -> None:
+    address = serve("dev")
+    feed(address, 2)
+    ask(address, "/v1/outcomes", [{"lead_id": "lead-00", "converted_at": datetime.now(UTC).isoformat()}], "POST")
+    page = visit(f"{address}/leads/lead-00")
+    page.locator("#track [aria-current=step]").get_by_text("Customer").wait_for()
+    assert "in the CRM's hands" in page.locator("#verdict").inner_text()
+    assert page.locator("#verdict button").count() == 0
+    page = visit(f"{address}/queue")
+    everyone(page)
+    page.locator("#state").select_option("customer")
+    until_rows(page, 1)
+    assert page.locator("#rows .id").inner_text() == "lead-00"
+
+
+def test_who_waits_too_long_is_counted_listed_and_taken_care_of(serve: Serve, visit: Visit) -> None:
+    address = serve("dev")
+    everybody = {"mql": {"enter": 0.0, "exit": 0.0}, "sql": {"enter": 1.0, "exit": 1.0}, "hand_off": {"within_hours": 0.5 / 3600}}
+    put(address, "/v1/policy", {"policy": everybody})
+    feed(address, 3)
+    time.sleep(0.6)
+    page = visit(f"{address}/queue")
+    page.get_by_text("3 leads wait for sales longer than promised.").wait_for()
+    rows(page).first.get_by_text("overdue by 1 minute").wait_for()
+    page.get_by_role("button", name="Show those that wait too long").click()
+    page.wait_for_function("() => document.getElementById('sla').value === 'breached'")
+    rows(page).nth(2).wait_for()
+    rows(page).nth(0).get_by_role("button", name="Accept").click()
+    rows(page).nth(0).get_by_text("taken care of too late").wait_for()
+    page.get_by_text("2 leads wait for sales longer than promised.").wait_for()
+    page.reload()
+    until_rows(page, 2)
+    page.locator("#sla").select_option("late")
+    until_rows(page, 1)
+
+
+def test_a_lead_shows_its_course_and_what_would_move_it_up(serve: Serve, visit: Visit) -> None:
+    address = serve("dev")
+    feed(address, 2)
+    page = visit(f"{address}/leads/lead-00")
+    page.locator("#course svg").wait_for()
+    told = ask(address, "/v1/leads/lead-00/what-if")
+    better = [one for one in told["what_if"] if f"{one['probability']:.1%}" != f"{told['probability']:.1%}"]
+    page.locator("#what-if li").first.wait_for()
+    assert page.locator("#what-if .entry").count() == len([one for one in better if one["probability"] > told["probability"]])
+    machines = [one["machine"] for one in ask(address, "/v1/leads/lead-00")["activities"]]
+    assert page.locator("#course .did.machine").count() == machines.count(True)
+    assert "now" in page.locator("#course svg").get_attribute("aria-label")
+    page.get_by_text("How it came here").click()
+    assert "In nurture" in page.locator("#moves").inner_text() or "Handed to sales" in page.locator("#moves").inner_text()
 
 
 def test_pages_are_turned_forth_and_back_and_hold_everyone_once(serve: Serve, visit: Visit) -> None:
@@ -142,7 +206,7 @@ def test_a_lead_shows_what_was_decided_what_is_known_and_which_activities_were_a
     page.locator("#again").click()
     page.get_by_text("Scored as of now.").wait_for()
     assert page.locator("#decisions > li").count() == before + 1
-    page.locator("summary").first.click()
+    page.locator("#decisions summary").first.click()
     newest = ask(address, "/v1/leads/lead-00/decisions")["decisions"][0]
     assert newest["receipt"]["decision_id"] in page.locator("#decisions > li").first.inner_text()
 
@@ -205,8 +269,8 @@ def test_the_keyboard_alone_reaches_everything_in_the_order_that_is_read(serve: 
     assert page.evaluate("document.activeElement.className") == "skip"
     page.keyboard.press("Enter")
     seen = []
-    for _ in range(10):
+    for _ in range(13):
         page.keyboard.press("Tab")
         seen.append(page.evaluate("document.activeElement.id || document.activeElement.textContent"))
     filters = [f"decision-{name}" for name in ("sql", "mql", "nurture", "disqualified")]
-    assert seen == [*filters, "sort", "least", "lead-id", "Open", "Head of Sales", "Accept"]
+    assert seen == ["lead-id", "Open", *filters, "state", "sla", "owner", "sort", "least", "Head of Sales", "Accept"]

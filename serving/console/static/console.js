@@ -36,6 +36,21 @@ export function ago(time) {
 /** A colour of the page as it is now, light or dark. */
 export const color = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 
+const units = [["day", 86_400], ["hour", 3600], ["minute", 60]];
+
+/** How far ahead that is, in the largest unit that fits. */
+export function ahead(time) {
+  const seconds = (new Date(time) - Date.now()) / 1000;
+  const [unit, size] = units.find(([, one]) => seconds >= one) ?? ["minute", 60];
+  return relative.format(Math.max(1, Math.floor(seconds / size)), unit);
+}
+
+/** How long so many seconds are, in the largest unit that fits. */
+export function lasting(seconds) {
+  const [unit, size] = units.find(([, one]) => seconds >= one) ?? ["minute", 60];
+  return new Intl.NumberFormat(locale, { style: "unit", unit, unitDisplay: "long", maximumFractionDigits: 0 }).format(Math.max(1, Math.floor(seconds / size)));
+}
+
 /** An element with attributes and children; what is null or false is left out. */
 export function element(name, attributes = {}, ...children) {
   const made = document.createElement(name);

@@ -3,6 +3,8 @@
 import { $, _, begin, call, clock, day, element, locale, may, percent, Refused, since, tenth, when, whole } from "./console.js";
 import * as names from "./names.js";
 import { between, dimensions, interval, limit, sentence, tag, who } from "./leads.js";
+import { clock as countdown, moves, stateLine, track } from "./lifecycle.js";
+import { course, whatIf } from "./outlook.js";
 import { verdict } from "./verdict.js";
 
 const id = document.body.dataset.lead;
@@ -12,13 +14,14 @@ const ALL = 500;
 
 async function load() {
   const [held, past] = await Promise.all([call(`${path}?limit=${SOME}`), call(`${path}/decisions?limit=50`)]);
+  locate(held.answer.lifecycle);
   introduce(held.answer);
   const told = held.answer.decision;
   $("undecided").hidden = told !== null;
-  $("decided").hidden = told === null;
+  for (const part of [$("decided"), ...document.querySelectorAll(".told")]) part.hidden = told === null;
   if (told) {
     decide(told, held.answer.since);
-    $("verdict").replaceChildren(verdict(held.answer.lead_id, held.answer.feedback, $("name").textContent));
+    $("verdict").replaceChildren(verdict(held.answer.lead_id, held.answer.feedback, $("name").textContent, held.answer.lifecycle.state, relocate));
     $("bant").replaceChildren(...dimensions.map((name) => dimension(name, told.bant[name])));
     explain(told.reasons);
     $("missing").replaceChildren(...told.missing.map((text) => sentence(text)));
@@ -27,6 +30,37 @@ async function load() {
   timeline(held.answer);
   $("decisions").replaceChildren(...past.answer.decisions.map(entry));
   $("work").hidden = false;
+  if (told) look(held.answer, past.answer.decisions);
+}
+
+/** Where it is on its way, and how long it waits. */
+function locate({ state, since: from, owner, sla, moves: made }) {
+  $("track").replaceChildren(track(state));
+  const owned = owner && _("with {owner}", { owner });
+  $("aside").replaceChildren(stateLine(state, from), owned ? ` · ${owned}` : "");
+  $("moves").replaceChildren(...moves(made));
+  const said = sla && countdown(sla);
+  $("clock").hidden = !said;
+  $("clock").replaceChildren(...(said ? [said] : []));
+}
+
+const relocate = async () => locate((await call(`${path}?limit=1`)).answer.lifecycle);
+
+/** What takes the model a moment longer: its score over time, and with one thing more. Without them the page is whole all the same. */
+async function look(held, decisions) {
+  const [past, more] = await Promise.allSettled([call(`${path}/course`), call(`${path}/what-if`)]);
+  const points = past.status === "fulfilled" ? past.value.answer.points : [];
+  $("course").hidden = points.length < 2;
+  if (points.length > 1) {
+    const said = _("The score after each thing that happened, as today's model has it from what was known by then; below, what happened (hollow: machines).");
+    $("course").replaceChildren(course(points, held.activities, decisions), element("figcaption", { class: "hint" }, said));
+  }
+  $("more-name").parentElement.hidden = more.status !== "fulfilled";
+  if (more.status === "fulfilled") {
+    const told = more.value.answer;
+    $("more-now").textContent = _("Now {share} of leads like this one convert. With one thing more:", { share: percent.format(told.probability) });
+    $("what-if").replaceChildren(...whatIf(told, held.decision.decision));
+  }
 }
 
 function introduce({ lead_id: own, lead, account }) {

@@ -29,6 +29,7 @@ export const rules = {
   mql_stay: _("It was marketing-qualified and has not fallen below the threshold at which it leaves."),
   below_mql: _("It is below the marketing threshold."),
   sql_bant_missing: _("Likely enough for sales, but not the BANT that the policy asks for."),
+  rejected: _("Sales rejected it a short while ago: it rests."),
   hand_raise: _("It asked for a demo, a trial or a call."),
   silent: _("It has been silent for too long."),
   cool_down: _("The decision before was too recent to change."),
@@ -47,6 +48,25 @@ export const rules = {
 export const verdicts = {
   accepted: _("Accepted"),
   rejected: _("Rejected"),
+};
+
+export const places = {
+  new: _("New"),
+  nurture: _("In nurture"),
+  mql: _("Handed to sales"),
+  accepted: _("Accepted by sales"),
+  sql: _("Sales-qualified"),
+  opportunity: _("Opportunity"),
+  customer: _("Customer"),
+  rejected: _("Rejected by sales"),
+  recycled: _("Recycled"),
+  disqualified: _("Disqualified"),
+};
+
+export const actors = {
+  policy: _("the policy"),
+  sales: _("sales"),
+  crm: _("the CRM"),
 };
 
 export const rejections = {

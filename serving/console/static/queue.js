@@ -1,7 +1,8 @@
 // The queue: who to call first. Filters and the page stand in the browser's history, so that going back finds them again.
 
-import { $, _, begin, call, element, locale, percent, since, tenth, whole } from "./console.js";
+import { $, _, begin, call, element, locale, ngettext, percent, tenth, whole } from "./console.js";
 import { address, interval, limit, marks, sentence, tag, who } from "./leads.js";
+import { clock, stateLine } from "./lifecycle.js";
 import { verdict } from "./verdict.js";
 
 const SIZE = 25;
@@ -9,7 +10,8 @@ const heading = Object.fromEntries([...document.querySelectorAll("#table thead t
 const decisions = ["sql", "mql", "nurture", "disqualified"];
 
 /** What is asked for; `cursors` leads from the first page to this one. */
-let asked = { decision: ["sql", "mql"], sort: "-probability", least: "", cursors: [], ...history.state };
+const everyone = { decision: [...decisions], state: "", sla: "", owner: "", least: "", cursors: [] };
+let asked = { ...everyone, decision: ["sql", "mql"], sort: "-probability", ...history.state };
 
 const money = (value) => (value === null ? null : element("span", { class: "worth" }, _("worth {value} on average", { value: (value < 100 ? tenth : whole).format(value) })));
 
@@ -17,9 +19,11 @@ async function load() {
   show();
   const query = new URLSearchParams({ sort: asked.sort, limit: SIZE });
   if (asked.decision.length && asked.decision.length < decisions.length) query.set("decision", asked.decision.join(","));
+  for (const name of ["state", "sla", "owner"]) if (asked[name]) query.set(name, asked[name]);
   if (asked.least) query.set("min_probability", asked.least / 100);
   if (asked.cursors.length) query.set("cursor", asked.cursors.at(-1));
-  const { answer } = await call(`/v1/leads?${query}`);
+  const [{ answer }, waits] = await Promise.all([call(`/v1/leads?${query}`), call("/v1/hand-offs")]);
+  waiting(waits.answer);
   const first = asked.cursors.length * SIZE;
   const end = limit(answer.leads);
   $("rows").replaceChildren(...answer.leads.map((one, place) => row(one, first + place + 1, end)));
@@ -52,7 +56,7 @@ function row(one, place, end) {
     cell("chance",
       element("div", { class: "chance-line" }, element("strong", {}, percent.format(one.probability)), one.grade && element("span", { class: `grade grade-${one.grade}` }, element("span", { class: "visually-hidden" }, `${_("Grade")} `), one.grade)),
       interval(one, end), element("span", { class: "range" }, percent.formatRange(one.probability_low, one.probability_high)), money(one.expected_value)),
-    cell("decision", tag(one.decision), element("span", { class: "since" }, since(one.since))),
+    stands(one, cell),
     cell("why", one.reasons.length ? element("ul", { class: "reasons" }, one.reasons.slice(0, 3).map((reason) => {
       const said = sentence(reason.sentence);
       said.className = reason.contribution >= 0 ? "up" : "down";
@@ -60,15 +64,38 @@ function row(one, place, end) {
       return said;
     })) : _("Nothing stands out.")),
     cell("bant", marks(one.bant)),
-    cell("verdict", verdict(one.lead_id, one.feedback, first)),
+    cell("verdict", verdict(one.lead_id, one.feedback, first, one.state, () => restate(one, cell))),
   );
+}
+
+const stands = (one, cell) => cell("decision", tag(one.decision), stateLine(one.state, one.state_since), clock(one.sla), one.owner && element("span", { class: "owner" }, _("with {owner}", { owner: one.owner })));
+
+/** What sales said has moved the lead: its own row says where it is now. */
+async function restate(one, cell) {
+  const { answer } = await call(`/v1/leads/${encodeURIComponent(one.lead_id)}?limit=1`);
+  const { state, since: state_since, owner, sla } = answer.lifecycle;
+  const row = [...$("rows").children].find((each) => each.querySelector(".id").textContent === one.lead_id);
+  row?.querySelector(".decision").replaceWith(stands({ decision: answer.decision.decision, state, state_since, owner, sla }, cell));
+  waiting((await call("/v1/hand-offs")).answer);
+}
+
+/** How many leads wait for sales, if the policy promises anything; and whose they are, for the filter. */
+function waiting({ running, breached, in_time: share, by_owner: owners, days }) {
+  $("owners").replaceChildren(...owners.filter((one) => one.owner).map((one) => element("option", { value: one.owner })));
+  $("waiting").hidden = running + breached === 0 && share === null;
+  const late = ngettext("{n} lead waits for sales longer than promised.", "{n} leads wait for sales longer than promised.", breached, { n: whole.format(breached) });
+  const rest = ngettext("{n} waits within the promise.", "{n} wait within the promise.", running, { n: whole.format(running) });
+  const past = share === null ? null : _("Of those of the last {days} days, {share} were taken care of in time.", { days: whole.format(days), share: percent.format(share) });
+  const show = element("button", { type: "button", class: "small", onclick: () => ask({ ...everyone, sla: "breached", sort: "due_at" }) }, _("Show those that wait too long"));
+  $("waiting").classList.toggle("breached", breached > 0);
+  $("waiting").replaceChildren(element("span", {}, element("strong", {}, late), ` ${rest}`, past && ` ${past}`), ...(breached ? [show] : []));
 }
 
 // ------------------------------------------------------------------------------------------------ filters and pages
 
 function show() {
   for (const name of decisions) $(`decision-${name}`).checked = asked.decision.includes(name);
-  $("sort").value = asked.sort;
+  for (const name of ["sort", "state", "sla", "owner"]) $(name).value = asked[name];
   $("least").value = asked.least;
 }
 
@@ -82,6 +109,7 @@ function filter() {
   const least = Number.parseFloat($("least").value.replace(",", "."));
   ask({
     decision: decisions.filter((name) => $(`decision-${name}`).checked), sort: $("sort").value,
+    state: $("state").value, sla: $("sla").value, owner: $("owner").value.trim(),
     least: least >= 0 && least <= 100 ? String(least) : "", cursors: [],
   });
 }
@@ -94,7 +122,7 @@ function turn(cursors) {
 
 $("filters").addEventListener("change", filter);
 $("filters").addEventListener("submit", (event) => { event.preventDefault(); filter(); });
-$("everyone").addEventListener("click", () => ask({ decision: [...decisions], least: "", cursors: [] }));
+$("everyone").addEventListener("click", () => ask(everyone));
 $("find").addEventListener("submit", (event) => {
   event.preventDefault();
   const id = $("lead-id").value.trim();

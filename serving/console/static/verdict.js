@@ -1,12 +1,17 @@
 // What sales makes of a lead: accepted or rejected, with the reason, without leaving the place.
 
 import { _, call, element, Refused, since } from "./console.js";
+import { beyondSales } from "./lifecycle.js";
 import * as names from "./names.js";
 
 const reasons = ["wrong_person", "no_need", "no_budget", "bad_timing", "unreachable", "competitor", "other"];
 
-/** The two buttons, or what was said last (`said`) with a way to change it. `name` tells the buttons of two leads apart. */
-export function verdict(id, said, name) {
+/**
+ * The two buttons, or what was said last (`said`) with a way to change it. `name` tells the buttons of two leads apart, `state` says
+ * whether sales moves the lead at all, and `after` is told when something was said.
+ */
+export function verdict(id, said, name, state, after = () => {}) {
+  const why_not = beyondSales(state);
   const place = element("div", { class: "verdict-box" });
   const ask = () => place.replaceChildren(
     element("div", { class: "choice" }, button(_("Accept"), _("Accept {name}", { name }), "small primary", () => send({ verdict: "accepted" })), button(_("Reject"), _("Reject {name}", { name }), "small", why)),
@@ -19,7 +24,7 @@ export function verdict(id, said, name) {
       element("p", { class: `said ${one.verdict}`, role: "status" }, names.verdicts[one.verdict], reason && element("span", {}, ` · ${reason}`)),
       one.note && element("p", { class: "where" }, one.note),
       element("p", { class: "where" }, one.author, " · ", since(one.given_at)),
-      button(_("Change"), _("Change what was said of {name}", { name }), "small link", ask),
+      why_not ? element("p", { class: "where" }, why_not) : button(_("Change"), _("Change what was said of {name}", { name }), "small link", ask),
     ));
   }
 
@@ -38,7 +43,8 @@ export function verdict(id, said, name) {
     const feedback_id = [...crypto.getRandomValues(new Uint8Array(16))].map((byte) => byte.toString(16).padStart(2, "0")).join("");
     try {
       tell((await call(`/v1/leads/${encodeURIComponent(id)}/feedback`, { method: "POST", body: { ...body, feedback_id } })).answer);
-      place.querySelector("button").focus();
+      place.querySelector("button")?.focus();
+      await after();
     } catch (error) {
       if (!(error instanceof Refused)) throw error;
       ask();
@@ -47,6 +53,7 @@ export function verdict(id, said, name) {
   }
 
   if (said) tell(said);
+  else if (why_not) place.replaceChildren(element("p", { class: "where" }, why_not));
   else ask();
   return place;
 }
