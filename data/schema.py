@@ -306,6 +306,13 @@ decisions = sa.Table(
         sqlite_where=sa.text("previous_decision IS NULL OR previous_decision <> decision"),
         postgresql_where=sa.text("previous_decision IS NULL OR previous_decision <> decision"),
     ),
+    # Likewise what moved a lead, of however many decisions on it.
+    sa.Index(
+        "ix_decisions_moved",
+        "lead_id",
+        sqlite_where=sa.text("previous_decision IS NULL OR previous_decision <> decision"),
+        postgresql_where=sa.text("previous_decision IS NULL OR previous_decision <> decision"),
+    ),
     # Only what has a key is in this index: most decisions have none, and a page saved is a page not written.
     sa.Index(
         None,

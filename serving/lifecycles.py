@@ -26,7 +26,7 @@ from serving.schemas import instant
 if TYPE_CHECKING:
     from serving.service import Service
 
-__all__ = ["MoveRefused", "Seen", "look", "may_say", "placed", "sla_of", "wake"]
+__all__ = ["MoveRefused", "Seen", "look", "may_say", "placed", "sla_of", "stand", "wake"]
 
 _DAY = 86_400_000_000
 _NO_PROMISE: tuple[str, ...] = HandOff.model_fields["touches"].default
@@ -55,9 +55,18 @@ class Seen:
 
 async def look(service: Service, lead_ids: Collection[str], now: int) -> dict[str, Seen]:
     """Each of these leads as it is at an instant."""
+    return await asyncio.to_thread(_look, service, _in_force(service), lead_ids, now)
+
+
+async def stand(service: Service, rows: Sequence[Standing], now: int) -> None:
+    """Keeps where leads stand, with where they are on their way."""
     policy = _in_force(service)
-    found = await asyncio.to_thread(happened, service.store, lead_ids, _touches(policy))
-    return {lead_id: _seen(service, one, policy, now) for lead_id, one in found.items()}
+
+    def keep() -> None:
+        seen = _look(service, policy, [row.lead_id for row in rows], now)
+        service.crm.stand([placed(row, seen[row.lead_id]) for row in rows])
+
+    await asyncio.to_thread(keep)
 
 
 def may_say(service: Service, verdict: str, now: int) -> Callable[[Connection, str], None]:
@@ -109,6 +118,11 @@ def _clock(handed_at: int, due_at: int | None, touched_at: int | None, now: int)
 def _in_force(service: Service) -> Policy | None:
     in_force = service.policies.in_force(service.models.loaded)
     return None if in_force is None else in_force.policy
+
+
+def _look(service: Service, policy: Policy | None, lead_ids: Collection[str], now: int) -> dict[str, Seen]:
+    found = happened(service.store, lead_ids, _touches(policy))
+    return {lead_id: _seen(service, one, policy, now) for lead_id, one in found.items()}
 
 
 def _touches(policy: Policy | None) -> Sequence[str]:

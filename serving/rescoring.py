@@ -16,7 +16,7 @@ from data.errors import TamizError
 from data.reviews import expire
 from data.store import now
 from serving.decider import Stood
-from serving.lifecycles import look, placed
+from serving.lifecycles import stand
 from serving.schemas import microseconds
 
 if TYPE_CHECKING:
@@ -74,9 +74,7 @@ async def _score(
     known = [one for one in held if one is not None]
     stood = iter(await service.decider.of_store(known, at, always=always, idempotency=idempotency))
     answers = [None if one is None else next(stood) for one in held]
-    stand = [_standing(one) for one in answers if isinstance(one, Stood)]
-    seen = await look(service, [row.lead_id for row in stand], now())
-    await asyncio.to_thread(service.crm.stand, [placed(row, seen[row.lead_id]) for row in stand])
+    await stand(service, [_standing(one) for one in answers if isinstance(one, Stood)], now())
     for one in answers:
         if isinstance(one, Stood) and one.entered:
             service.metrics.decision(one.decision.decision, one.decision.receipt.model_version)

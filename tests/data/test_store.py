@@ -16,6 +16,7 @@ from alembic.script import ScriptDirectory
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from data.crm import _query
 from data.migrations.upgrade import configuration, upgrade
 from data.quick import Overtaken, StoreBusy
 from data.schema import SCHEMA_VERSION, metadata
@@ -362,6 +363,11 @@ class TestLedgerRows:
         quick = store.quick()
         plan = quick.connection.execute("EXPLAIN QUERY PLAN " + quick._latest, ('["ana"]',)).fetchall()
         assert "COVERING INDEX" in str(plan)
+
+    def test_what_moved_a_lead_is_found_among_however_many_decisions_on_it(self, tmp_path: Path) -> None:
+        quick = Store.open(tmp_path).quick()
+        plan = quick.connection.execute("EXPLAIN QUERY PLAN " + _query("course decisions", True), ('["ana"]',)).fetchall()
+        assert "ix_decisions_moved" in str(plan)
 
     def test_an_answer_is_found_by_its_key(self, store: Store) -> None:
         quick = store.quick()

@@ -31,7 +31,7 @@ ROOM = 30
 
 
 class Disk:
-    """Limits how many pages the database may have: on every connection that is opened, and on those the ledger keeps open.
+    """Limits how many pages the database may have: on every connection that is taken, and on those the ledger keeps open.
 
     Only those, between requests: a connection that another thread may be using at this moment must not be touched.
     """
@@ -39,7 +39,7 @@ class Disk:
     def __init__(self) -> None:
         self.pages: int | None = None
 
-    def connected(self, connection: sqlite3.Connection, _: object) -> None:
+    def taken(self, connection: sqlite3.Connection, *_: object) -> None:
         if self.pages is not None:
             connection.execute(f"PRAGMA max_page_count = {self.pages}")
 
@@ -60,9 +60,9 @@ class Disk:
 @pytest.fixture
 def disk() -> Iterator[Disk]:
     disk = Disk()
-    event.listen(Engine, "connect", disk.connected)
+    event.listen(Engine, "checkout", disk.taken)
     yield disk
-    event.remove(Engine, "connect", disk.connected)
+    event.remove(Engine, "checkout", disk.taken)
 
 
 @contextmanager

@@ -335,3 +335,4 @@ def upgrade() -> None:
     op.create_index(
         "ix_decisions_entered", "decisions", ["decision", "scored_at", "lead_id"], sqlite_where=entered, postgresql_where=entered
     )
+    op.create_index("ix_decisions_moved", "decisions", ["lead_id"], sqlite_where=entered, postgresql_where=entered)
