@@ -121,10 +121,10 @@ class ApiKey:
 class Store:
     """The database of one installation."""
 
-    def __init__(self, url: str, place: str) -> None:
+    def __init__(self, url: str | sa.URL, place: str) -> None:
         self.place = place
         self._quick: list[Quick] = []
-        if url.startswith("sqlite"):
+        if isinstance(url, sa.URL) or url.startswith("sqlite"):
             # Opening a connection and reading the schema anew takes a quarter of a millisecond.
             self.engine = sa.create_engine(url, max_overflow=-1, connect_args={"check_same_thread": False})
             _sqlite(self.engine)
@@ -149,7 +149,13 @@ class Store:
             except OSError as error:
                 raise StoreUnavailable(place=home, cause=error.strerror) from None
             path = (home / "tamiz.db").resolve()
-            store = cls(f"sqlite:///{path}", str(path))
+            try:
+                if not path.exists():
+                    path.touch()
+            except OSError as error:
+                raise StoreUnavailable(place=path, cause=error.strerror) from None
+            # A file that is taken away while the store is open is missed, not made anew without its rows.
+            store = cls(sa.URL.create("sqlite", database=path.as_uri(), query={"mode": "rw", "uri": "true"}), str(path))
         if migrate:
             store.migrate()
         return store

@@ -160,6 +160,17 @@ class TestSchema:
         assert [quick.connection.execute(f"PRAGMA {name}").fetchone()[0] for name in asked] == ["wal", 2, 1, 5000]
 
 
+    def test_a_file_that_is_taken_away_is_missed_and_not_made_anew(self, tmp_path: Path) -> None:
+        with closing(Store.open(tmp_path)) as store:
+            store.engine.dispose()
+            (tmp_path / "tamiz.db").rename(tmp_path / "elsewhere.db")
+            with pytest.raises(StoreUnavailable, match="unable to open"):
+                store.policy()
+            assert not (tmp_path / "tamiz.db").exists()
+            (tmp_path / "elsewhere.db").rename(tmp_path / "tamiz.db")
+            assert store.policy() is None
+
+
 class TestPolicies:
     def test_there_is_none_at_first(self, store: Store) -> None:
         assert store.policy() is None
