@@ -159,7 +159,6 @@ class TestSchema:
         asked = ("journal_mode", "synchronous", "foreign_keys", "busy_timeout")
         assert [quick.connection.execute(f"PRAGMA {name}").fetchone()[0] for name in asked] == ["wal", 2, 1, 5000]
 
-
     def test_a_file_that_is_taken_away_is_missed_and_not_made_anew(self, tmp_path: Path) -> None:
         with closing(Store.open(tmp_path)) as store:
             store.engine.dispose()

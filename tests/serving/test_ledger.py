@@ -8,31 +8,18 @@ from typing import Any
 
 import pytest
 
+from data.quick import COLUMNS
 from data.store import Store, StoreUnavailable
 from serving.ledger import AlreadyAnswered, Ledger, LedgerClosed, Row
 
 
 def row(number: int, lead_id: str = "ana", decision: str = "mql", key: str | None = None, previous: str | None = None) -> Row:
-    return (
-        f"d{number}",
-        lead_id,
-        2,
-        1,
-        decision,
-        previous,
-        0.3,
-        "m1",
-        "1",
-        "f1",
-        "h1",
-        b"x" * 2_000,
-        b"{}",
-        "r1",
-        key,
-        "hash" if key else None,
-        None,
-        None,
-    )
+    values = dict.fromkeys(COLUMNS) | {
+        "decision_id": f"d{number}", "lead_id": lead_id, "scored_at": 2, "as_of": 1, "decision": decision, "previous_decision": previous,
+        "probability": 0.3, "model_version": "m1", "policy_version": "1", "feature_set": "f1", "input_hash": "h1", "input": b"x" * 2_000,
+        "answer": b"{}", "runtime": "r1", "idempotency_key": key, "request_hash": "hash" if key else None,
+    }  # fmt: skip
+    return tuple(values.values())
 
 
 def run(tmp_path: Path, story: Callable[[Ledger, Store], Awaitable[None]]) -> None:
