@@ -10,8 +10,9 @@ equal parts, so that few rows cannot choose wildly. A member that hardly matters
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Self
 
@@ -19,6 +20,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from data.errors import BadData
+from models.binned import Lookup
 from models.boosted import Boosted
 from models.inputs import Floats
 from models.logistic import Logistic
@@ -77,7 +79,8 @@ class Blend:
 
     def margin(self, X: ArrayLike) -> Floats:
         """Log-odds before calibration."""
-        return self._sum([model.margin(X) for model, _ in self.members])
+        found = self._found(X)
+        return self._sum([model.margin(X) if isinstance(model, Boosted) else model.told(X, next(found))[2] for model, _ in self.members])
 
     def contributions(self, X: ArrayLike) -> tuple[Floats, float]:
         """The members' contributions under their weights, rows × inputs, and the base: base + a row's sum is its margin."""
@@ -86,7 +89,8 @@ class Blend:
 
     def explain(self, X: ArrayLike) -> tuple[Floats, float, Floats]:
         """Contributions, base and margin at once; the margin has the bits of `margin`."""
-        parts = [model.explain(X) for model, _ in self.members]
+        found = self._found(X)
+        parts = [model.explain(X) if isinstance(model, Boosted) else model.told(X, next(found)) for model, _ in self.members]
         contributions = self.members[0][1] * parts[0][0]
         base = self.offset + self.members[0][1] * parts[0][1]
         for (_, weight), (more, its_base, _) in zip(self.members[1:], parts[1:], strict=True):
@@ -128,6 +132,16 @@ class Blend:
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise BadBlend(why=f"{type(error).__name__}: {error}") from error
         return cls(tuple((SINGLES[kind].load(folder), weight) for kind, weight in named), offset)
+
+    @cached_property
+    def _lookup(self) -> Lookup | None:
+        """The bins of all members that have any."""
+        binned = [model.bins for model, _ in self.members if not isinstance(model, Boosted)]
+        return Lookup.of(*binned) if binned else None
+
+    def _found(self, X: ArrayLike) -> Iterator[Floats]:
+        """What each member that has bins reads in them: all of them look up at once."""
+        return iter(()) if self._lookup is None else iter(self._lookup.values(X))
 
     def _sum(self, margins: Sequence[Floats]) -> Floats:
         total: Floats = self.offset + self.members[0][1] * margins[0]

@@ -28,6 +28,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from data.errors import BadData
+from models.binned import BinValues, Lookup
 from models.inputs import Floats, InputSpec, NotTrainable, labels, matrix, training_matrix
 from models.logit import one_thread, shifted_loss
 
@@ -91,13 +92,17 @@ class Logistic:
     terms: tuple[_Term, ...]
     base: float
     C: float
-    tables: _Tables
+    bins: tuple[BinValues | None, ...]
+    """What is looked up of each input that is a category."""
+    lookup: Lookup
+    numbers: _Numbers
 
     kind = "logistic"
 
     @classmethod
     def of(cls, terms: Sequence[_Term], base: float, C: float) -> Self:
-        return cls(tuple(terms), base, C, _Tables.of(terms))
+        bins = tuple(_codes(term) if term.kind == "category" else None for term in terms)
+        return cls(tuple(terms), base, C, bins, Lookup.of(bins), _Numbers.of(terms))
 
     def margin(self, X: ArrayLike) -> Floats:
         """Log-odds before calibration."""
@@ -110,10 +115,15 @@ class Logistic:
 
     def explain(self, X: ArrayLike) -> tuple[Floats, float, Floats]:
         """Contributions, base and margin at once."""
-        contributions = self.tables.contributions(matrix(X, len(self.terms)))
+        return self.told(X, *self.lookup.values(X))
+
+    def told(self, X: ArrayLike, found: Floats) -> tuple[Floats, float, Floats]:
+        """The same from what was looked up of categories; it is filled up with what numbers add."""
+        if len(self.numbers.places):
+            self.numbers.fill(matrix(X, len(self.terms)), found)
         # Along rows that lie side by side NumPy adds in an order that depends on their length only; a matrix
         # product would choose its order by the number of rows.
-        return contributions, self.base, self.base + np.add.reduce(contributions, axis=1)
+        return found, self.base, self.base + np.add.reduce(found, axis=1)
 
     def shap(self, X: ArrayLike) -> tuple[Floats, float]:
         """The same as `contributions`: for a sum of terms they are the exact Shapley values."""
@@ -182,61 +192,45 @@ class _Term:
         return cls(str(item["name"]), "number", missing, importance, bool(item["log"]), low, high, slope, level)
 
 
-@dataclass(frozen=True)
-class _Tables:
-    """The terms side by side, so that one row takes a dozen NumPy calls however many inputs there are."""
+def _codes(term: _Term) -> BinValues:
+    return BinValues("category", term.missing, codes=dict(enumerate(term.codes)), other=term.codes[0])
 
-    numbers: NDArray[np.intp]
+
+@dataclass(frozen=True)
+class _Numbers:
+    """The terms of numbers side by side, so that one row takes a dozen NumPy calls however many inputs there are."""
+
+    places: NDArray[np.intp]
+    """Those that go by their logarithm first."""
+    logs: int
     low: Floats
     high: Floats
-    logs: NDArray[np.intp]
     slope: Floats
     level: Floats
     missing: Floats
-    categories: NDArray[np.intp]
-    first: NDArray[np.intp]
-    """Where each category input's codes begin in `codes`; its missing value stands before them."""
-    size: NDArray[np.intp]
-    codes: Floats
 
     @classmethod
     def of(cls, terms: Sequence[_Term]) -> Self:
-        at = [place for place, term in enumerate(terms) if term.kind == "number"]
-        other = [place for place, term in enumerate(terms) if term.kind == "category"]
-        number = [terms[place] for place in at]
-        sizes = np.array([len(terms[place].codes) for place in other], dtype=np.intp)
-        codes = [value for place in other for value in (terms[place].missing, *terms[place].codes)]
+        number = sorted(((place, term) for place, term in enumerate(terms) if term.kind == "number"), key=lambda one: not one[1].log)
         return cls(
-            np.array(at, dtype=np.intp),
-            np.array([term.low for term in number]),
-            np.array([term.high for term in number]),
-            np.array([place for place, term in enumerate(number) if term.log], dtype=np.intp),
-            np.array([term.slope for term in number]),
-            np.array([term.level for term in number]),
-            np.array([term.missing for term in number]),
-            np.array(other, dtype=np.intp),
-            np.cumsum(sizes + 1, dtype=np.intp) - sizes,
-            sizes,
-            np.array(codes),
+            np.array([place for place, _ in number], dtype=np.intp),
+            sum(term.log for _, term in number),
+            np.array([term.low for _, term in number]),
+            np.array([term.high for _, term in number]),
+            np.array([term.slope for _, term in number]),
+            np.array([term.level for _, term in number]),
+            np.array([term.missing for _, term in number]),
         )
 
-    def contributions(self, X: Floats) -> Floats:
-        out = np.empty(X.shape)
-        if len(self.numbers):
-            x = X.take(self.numbers, axis=1)
-            t = np.minimum(np.maximum(x, self.low), self.high)
-            if len(self.logs):
-                t[:, self.logs] = _signed_log(t.take(self.logs, axis=1))
-            t *= self.slope
-            t += self.level
-            out[:, self.numbers] = np.where(x == x, t, self.missing)  # NaN is not equal to itself
-        if len(self.categories):
-            x = X.take(self.categories, axis=1)
-            known = (x >= 0) & (x < self.size)  # false for NaN as well
-            code = np.where(known, x, 0.0)
-            np.putmask(code, x != x, -1.0)
-            out[:, self.categories] = self.codes.take(self.first + code.astype(np.intp))
-        return out
+    def fill(self, X: Floats, out: Floats) -> None:
+        """Writes what they add, rows × inputs."""
+        x = X.take(self.places, axis=1)
+        t = np.minimum(np.maximum(x, self.low), self.high)
+        if self.logs:
+            t[:, : self.logs] = _signed_log(t[:, : self.logs])
+        t *= self.slope
+        t += self.level
+        out[:, self.places] = np.where(x == x, t, self.missing)  # NaN is not equal to itself
 
 
 @dataclass(frozen=True)

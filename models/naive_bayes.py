@@ -27,7 +27,7 @@ from numpy.typing import ArrayLike, NDArray
 from data.errors import BadData
 from models.binned import BinValues, Lookup
 from models.calibration import platt
-from models.inputs import Floats, InputSpec, matrix, training_matrix
+from models.inputs import Floats, InputSpec, training_matrix
 from models.logit import logit, one_thread
 from models.scorecard import counts_by_bin, pooled
 
@@ -50,7 +50,7 @@ def fit_naive_bayes(
     """One table an input, then one factor an input."""
     X, y, weight = training_matrix(X, y, inputs, weights)
     tables = [_table(X[:, place], y, weight, spec, pull) for place, spec in enumerate(inputs)]
-    evidence = Lookup.of(tables).values(X)
+    (evidence,) = Lookup.of(tables).values(X)
     factors = _factors(evidence, weight)
     slope, intercept = platt((evidence * factors).sum(axis=1), y, weight[None, :])
     factors *= slope[0]
@@ -89,8 +89,16 @@ class NaiveBayes:
 
     def explain(self, X: ArrayLike) -> tuple[Floats, float, Floats]:
         """Contributions, base and margin at once."""
-        contributions = self.lookup.values(matrix(X, len(self.names)))
-        return contributions, self.base, self.base + np.add.reduce(contributions, axis=1)
+        return self.told(X, *self.lookup.values(X))
+
+    @property
+    def bins(self) -> Sequence[BinValues | None]:
+        """What is looked up of each input."""
+        return self.tables
+
+    def told(self, X: ArrayLike, found: Floats) -> tuple[Floats, float, Floats]:
+        """The same from what was looked up."""
+        return found, self.base, self.base + np.add.reduce(found, axis=1)
 
     def shap(self, X: ArrayLike) -> tuple[Floats, float]:
         """The same as `contributions`: for a sum of terms they are the exact Shapley values."""

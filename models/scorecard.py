@@ -25,7 +25,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from data.errors import BadData
 from models.binned import BinValues, Lookup
-from models.inputs import Floats, InputSpec, matrix, training_matrix
+from models.inputs import Floats, InputSpec, training_matrix
 from models.logit import best_shift, logit, one_thread, sigmoid
 
 __all__ = ["BadScorecard", "Bin", "Card", "Scorecard", "counts_by_bin", "declared_scorecard", "fit_scorecard", "pooled"]
@@ -138,7 +138,9 @@ class Scorecard:
     offset: float
     calibrated: bool
     """False: the points were declared; no probability stands behind the margin."""
-    tables: Lookup
+    bins: tuple[BinValues | None, ...]
+    """What is looked up of each input: points."""
+    lookup: Lookup
     means: Floats
     """Mean points of each input over the training rows."""
 
@@ -147,7 +149,8 @@ class Scorecard:
     @classmethod
     def of(cls, names: Sequence[str], cards: Sequence[Card | None], offset: float, *, calibrated: bool) -> Self:
         means = np.array([card.mean if card else 0.0 for card in cards])
-        return cls(tuple(names), tuple(cards), offset, calibrated, Lookup.of([_values(card) for card in cards]), means)
+        bins = tuple(_values(card) for card in cards)
+        return cls(tuple(names), tuple(cards), offset, calibrated, bins, Lookup.of(bins), means)
 
     @cached_property
     def base(self) -> float:
@@ -155,7 +158,8 @@ class Scorecard:
 
     def points(self, X: ArrayLike) -> Floats:
         """Points per input, rows × inputs: whole numbers."""
-        return self.tables.values(matrix(X, len(self.names)))
+        points: Floats = self.lookup.values(X)[0]
+        return points
 
     def margin(self, X: ArrayLike) -> Floats:
         """Log-odds before calibration: points × factor + offset."""
@@ -168,9 +172,14 @@ class Scorecard:
 
     def explain(self, X: ArrayLike) -> tuple[Floats, float, Floats]:
         """Contributions, base and margin at once."""
-        points = self.points(X)
-        total: Floats = np.add.reduce(points, axis=1)  # whole numbers: exact in any order
-        return (points - self.means) * FACTOR, self.base, total * FACTOR + self.offset
+        return self.told(X, *self.lookup.values(X))
+
+    def told(self, X: ArrayLike, found: Floats) -> tuple[Floats, float, Floats]:
+        """The same from the points that were looked up."""
+        total: Floats = np.add.reduce(found, axis=1)  # whole numbers: exact in any order
+        contributions = found - self.means
+        contributions *= FACTOR
+        return contributions, self.base, total * FACTOR + self.offset
 
     def shap(self, X: ArrayLike) -> tuple[Floats, float]:
         """The same as `contributions`: for a sum of terms they are the exact Shapley values."""
