@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import chain
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -20,7 +21,7 @@ from numpy.typing import NDArray
 from features import fit
 from features.declarations import DIMENSIONS, Declarations, Dimension, EvidenceColumn
 from features.evidence_columns import column_statement, column_text
-from features.history import DAY, Answered, Column, History, Need, select
+from features.history import DAY, Answered, Column, History, Need, TextColumn, select
 from features.intent import HAND_RAISES
 from features.signal import signal
 from features.statements import LATER, QUARTER, SOON, coming_end, names_date
@@ -52,8 +53,25 @@ _STATED_MOST: dict[Dimension, float] = {"budget": 0.9, "authority": 0.9, "need":
 _UNDATED = 2.0**-0.5
 """What a column without a date is worth: as if half of its half-life had passed."""
 
-Tell = Callable[[History, int], tuple[str, float | None]]
+Words = Callable[[History, int], tuple[str, float | None]]
 """A fact in words and its age in days, of one observation."""
+
+
+class _Told(NamedTuple):
+    """What facts of a block's observations are told from, as lists: of one lead that is a few dozen numbers."""
+
+    history: History
+    weights: list[list[list[float]]]
+    """Of each observation, as `_Layout.facts`, filled up with NaN."""
+    strengths: list[list[float]]
+    """Of each observation, as DIMENSIONS."""
+    answers: TextColumn
+    codes: list[list[list[int]]]
+    """For and against, of each dimension, of each observation: what was answered; and how many days ago."""
+    answered: list[list[list[float]]]
+    done: list[list[float]]
+    """Of each fact of what was done, of each observation: days since it was last done; and how often within 90 days."""
+    visits: list[list[float]]
 
 
 @dataclass(frozen=True)
@@ -69,12 +87,12 @@ class Stated:
     against: bool
     source: str = "answer"
 
-    def tell(self, history: History, row: int) -> tuple[str, float | None]:
+    def tell(self, told: _Told, row: int) -> tuple[str, float | None]:
         """What was said, and when."""
-        answers, place = history.answers(DIMENSIONS), (int(self.against), _ROW[self.dimension])
-        earlier = answers.age[place][row] > answers.age[1 - place[0], place[1], row]
-        said = answers.text.values[answers.text.codes[place][row]]
-        return f"Said {'earlier ' if earlier else ''}about {self.dimension}: “{said}”", float(answers.age[place][row])
+        place = _ROW[self.dimension]
+        age, contrary = told.answered[self.against][place][row], told.answered[not self.against][place][row]
+        said = told.answers.values[told.codes[self.against][place][row]]
+        return f"Said {'earlier ' if age > contrary else ''}about {self.dimension}: “{said}”", age
 
 
 @dataclass(frozen=True)
@@ -93,13 +111,13 @@ class Done:
         topics: tuple[str | None, ...] = self.topics or (None,)
         return [(aggregate, select(self.types, topic, None, False, False), number) for topic in topics]
 
-    def tell(self, history: History, row: int) -> tuple[str, float | None]:
+    def tell(self, told: _Told, row: int) -> tuple[str, float | None]:
         place = _DONE_ROW[self.words]
-        age = float(history.memo(_ages)[place, row])
+        age = told.done[place][row]
         known = age if age == age else None  # NaN is not equal to itself
         if not self.topics:
             return self.words, known
-        times = round(float(history.memo(_visits)[place, row]))
+        times = round(told.visits[place][row])
         return f"{self.words} ({times} {'visit' if times == 1 else 'visits'} in 90 days)", known
 
 
@@ -110,7 +128,10 @@ class Attributed:
     dimension: Dimension
     source: str
     weight: Callable[[History], Column]
-    tell: Tell
+    words: Words
+
+    def tell(self, told: _Told, row: int) -> tuple[str, float | None]:
+        return self.words(told.history, row)
 
 
 @dataclass(frozen=True)
@@ -131,9 +152,9 @@ class Recorded:
         weight: Column = _STATED_MOST[self.dimension] * said * np.where(np.isnan(age), _UNDATED, fresh)
         return weight
 
-    def tell(self, history: History, row: int) -> tuple[str, float | None]:
-        age = float(column_statement(self.column, history)[1][row])
-        return f"{self.column.name}: {column_text(self.column, history, row)}", age if age == age else None
+    def tell(self, told: _Told, row: int) -> tuple[str, float | None]:
+        age = float(column_statement(self.column, told.history)[1][row])
+        return f"{self.column.name}: {column_text(self.column, told.history, row)}", age if age == age else None
 
 
 Fact = Stated | Done | Attributed | Recorded
@@ -169,31 +190,27 @@ _NOTHING_KNOWN = {dimension: DimensionEvidence("unknown", None, (), question) fo
 
 def evidence(history: History, row: int) -> dict[Dimension, DimensionEvidence]:
     """Every dimension of the observation at `row` of the block, with its facts, strongest first."""
-    weights = history.memo(_weights)[..., row].ravel().tolist()
-    strengths = history.memo(_strengths)[:, row].tolist()
-    hints_of: dict[Dimension, list[Hint]] = {dimension: [] for dimension in DIMENSIONS}
-    for fact, weight in zip(_layout(history).facts, weights, strict=True):
-        if fact is not None and weight == weight and weight != 0.0:  # NaN is not equal to itself
-            words, age = fact.tell(history, row)
-            hints_of[fact.dimension].append(Hint(words, fact.source, age, weight))
+    told, layout = history.memo(_told), _layout(history)
     found: dict[Dimension, DimensionEvidence] = {}
-    for strength, (dimension, hints) in zip(strengths, hints_of.items(), strict=True):
-        if strength != strength:
+    for dimension, facts, weights, strength in zip(DIMENSIONS, layout.facts, told.weights[row], told.strengths[row], strict=True):
+        if strength != strength:  # NaN is not equal to itself
             found[dimension] = _NOTHING_KNOWN[dimension]
             continue
+        speaking = [(weight, fact) for weight, fact in zip(weights, facts, strict=False) if weight == weight and weight != 0.0]
         against = 1.0
-        for hint in hints:
-            if hint.weight < 0.0:
-                against *= 1.0 + hint.weight
-        hints.sort(key=_force, reverse=True)
-        disagreement = against < 1.0 and _disagree(hints)
+        for weight, _ in speaking:
+            if weight < 0.0:
+                against *= 1.0 + weight
+        speaking.sort(key=_force, reverse=True)
+        hints = tuple([_hint(told, fact, row, weight, speaking[0][0]) for weight, fact in speaking])
+        disagreement = any(hint.contradicts for hint in hints)
         status: Literal["met", "unmet", "unknown"] = "unknown"
         if strength >= _MET:
             status = "met"
         elif against <= 1.0 - _MET:
             status = "unmet"
         question = DISAGREEMENTS[dimension] if disagreement else None if status == "met" else QUESTIONS[dimension]
-        found[dimension] = DimensionEvidence(status, strength, tuple(hints), question)
+        found[dimension] = DimensionEvidence(status, strength, hints, question)
     return found
 
 
@@ -201,26 +218,36 @@ def prepare(history: History) -> None:
     """Asks for everything that `evidence` may ask for, so that a plan that rehearses this has it at hand."""
     history.memo(_weights)
     if _layout(history).done:
-        history.memo(_ages)
-        history.memo(_visits)
+        _ages(history), _visits(history)
 
 
 def facts_of(declared: Declarations) -> tuple[Fact, ...]:
     """Every fact that is weighed, grouped by dimension in the order of DIMENSIONS."""
-    return tuple(fact for fact in _layout_of(declared).facts if fact is not None)
+    return tuple(chain.from_iterable(_layout_of(declared).facts))
 
 
-def _disagree(hints: list[Hint]) -> bool:
-    """Marks the facts that stand against the strongest one; whether there is any."""
-    side = hints[0].weight > 0.0
-    marked = [i for i, hint in enumerate(hints) if (hint.weight > 0.0) != side and abs(hint.weight) >= _DISAGREES]
-    for i in marked:
-        hints[i] = hints[i]._replace(contradicts=True)
-    return bool(marked)
+def _told(history: History) -> _Told:
+    done = _layout(history).done
+    answers = history.answers(DIMENSIONS) if done else Answered.none(0, 0)
+    return _Told(
+        history,
+        history.memo(_weights).transpose(2, 0, 1).tolist(),
+        history.memo(_strengths).T.tolist(),
+        answers.text,
+        answers.text.codes.tolist(),
+        answers.age.tolist(),
+        _ages(history).tolist() if done else [],
+        _visits(history).tolist() if done else [],
+    )
 
 
-def _force(hint: Hint) -> float:
-    return abs(hint.weight)
+def _force(speaking: tuple[float, Fact]) -> float:
+    return abs(speaking[0])
+
+
+def _hint(told: _Told, fact: Fact, row: int, weight: float, strongest: float) -> Hint:
+    words, age = fact.tell(told, row)
+    return Hint(words, fact.source, age, weight, (weight > 0.0) != (strongest > 0.0) and abs(weight) >= _DISAGREES)
 
 
 def _ages(history: History) -> NDArray[np.float64]:
@@ -380,13 +407,13 @@ _DONE_STARTS = np.cumsum([0, *(max(len(fact.topics), 1) for fact in _DONE[:-1])]
 class _Layout:
     """Which facts there are, and where `_weights` computes each."""
 
-    facts: tuple[Fact | None, ...]
-    """Grouped by dimension, in the order of DIMENSIONS; the smaller groups are filled up with None."""
+    facts: tuple[tuple[Fact, ...], ...]
+    """Of each dimension, in the order of DIMENSIONS."""
     attributed: tuple[Attributed | Recorded, ...]
     done: bool
     """Whether answers and behaviour count: what was learnt from a flat table knows none, so those of a request must not move it."""
     place: NDArray[np.intp]
-    """(dimension, fact)"""
+    """(dimension, fact), the smaller groups filled up with the row that is computed of no fact."""
     height: int
     """How many rows are computed: one more than there are facts."""
 
@@ -402,7 +429,8 @@ def _layout_of(declared: Declarations) -> _Layout:
     groups = [[i for i, fact in enumerate(computed) if fact.dimension == dimension] for dimension in DIMENSIONS]
     most = max(map(len, groups))
     place = np.array([[*group, *[len(computed)] * (most - len(group))] for group in groups])
-    return _Layout(tuple([*computed, None][i] for i in place.flat), attributed, declared.instants, place, len(computed) + 1)
+    facts = tuple(tuple(computed[i] for i in group) for group in groups)
+    return _Layout(facts, attributed, declared.instants, place, len(computed) + 1)
 
 
 def _strength(history: History, dimension: Dimension) -> Column:

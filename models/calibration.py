@@ -17,6 +17,7 @@ for a drifted base rate voids even that promise, and says so.
 from __future__ import annotations
 
 import math
+from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -311,10 +312,27 @@ class ScoreScale:
     def apply(self, margin: ArrayLike) -> Floats:
         """Score of each margin; 0 below the reference, 100 above it."""
         m = _vector(margin)
+        if len(m) == 1:
+            return np.array([self._of_one(m.item())])
         score = _between(m, self.at, self.percentile)
         np.putmask(score, m < self.at[0], 0.0)
         np.putmask(score, m > self.at[-1], 100.0)
         return score
+
+    def _of_one(self, margin: float) -> float:
+        """The same arithmetic without arrays, which cost ten times as much for one number."""
+        at, percentile = self._lists
+        if not at[0] <= margin <= at[-1]:
+            return math.nan if margin != margin else 0.0 if margin < at[0] else 100.0
+        if len(at) == 1:
+            return percentile[0]
+        left = bisect_right(at, margin, 1, len(at) - 1) - 1
+        share = (margin - at[left]) / (at[left + 1] - at[left])
+        return percentile[left] * (1 - share) + percentile[left + 1] * share
+
+    @cached_property
+    def _lists(self) -> tuple[list[float], list[float]]:
+        return self.at.tolist(), self.percentile.tolist()
 
     def grade(self, score: ArrayLike) -> list[str | None]:
         """Grade of each score; None where the score is NaN."""

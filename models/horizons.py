@@ -38,11 +38,12 @@ class ByDay:
 
     def apply(self, p: Floats, margin: Floats) -> Floats:
         """Rows × days; NaN where the probability is. The last column is `p` to the bit."""
-        found = np.empty((len(p), len(self.days)))
-        found[:, -1] = p
+        found = np.empty((len(self.days), len(p)))
+        found[-1] = p
+        found[:-1] = sigmoid(self.slope[:, None] * margin + self.intercept[:, None])
         for place in range(len(self.days) - 2, -1, -1):
-            found[:, place] = found[:, place + 1] * sigmoid(self.slope[place] * margin + self.intercept[place])
-        return found
+            found[place] *= found[place + 1]
+        return found.T
 
     def to_json(self) -> dict[str, Any]:
         return {"days": list(self.days), "slope": self.slope.tolist(), "intercept": self.intercept.tolist()}

@@ -158,7 +158,7 @@ def score_requests(
     score = scored.score.tolist()
     worth = None if scored.expected_value is None else scored.expected_value.tolist()
     days, by_day = ((), None) if bundle.by_day is None else (bundle.by_day.names, scored.by_day(bundle).tolist())
-    fit, engagement = _index(bundle, scored, ("fit", "authority")), _index(bundle, scored, ("engagement", "intent"))
+    fit, engagement = _indexes(bundle, scored, (("fit", "authority"), ("engagement", "intent")))
     position = 0
     for place, answer in enumerate(answers):
         if answer is not None:
@@ -225,11 +225,12 @@ def inputs_of(bundle: Bundle, requests: Sequence[ScoreRequest]) -> tuple[Floats,
     return scored.X, scored.margin
 
 
-def _index(bundle: Bundle, scored: Scored, families: tuple[str, ...]) -> list[float]:
-    """Some families' push on each lead's margin as 0–100; 50 is the training average."""
-    assert scored.contributions is not None
-    log_odds = np.add.reduce(scored.contributions.take(bundle.columns_of(families), axis=1), axis=1)
-    return [round(one, 1) for one in (100.0 / (1.0 + np.exp(-log_odds))).tolist()]
+def _indexes(bundle: Bundle, scored: Scored, groups: Sequence[tuple[str, ...]]) -> list[list[float]]:
+    """Each group of families' push on each lead's margin as 0–100; 50 is the training average."""
+    pulls = scored.contributions
+    assert pulls is not None
+    log_odds = np.array([np.add.reduce(pulls.take(bundle.columns_of(families), axis=1), axis=1) for families in groups])
+    return [[round(one, 1) for one in group] for group in (100.0 / (1.0 + np.exp(-log_odds))).tolist()]
 
 
 def bant_card(found: Mapping[bant.Dimension, bant.DimensionEvidence], as_of: int) -> Bant:
