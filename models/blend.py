@@ -10,7 +10,7 @@ equal parts, so that few rows cannot choose wildly. A member that hardly matters
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -20,13 +20,13 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from data.errors import BadData
-from models.binned import Lookup
 from models.boosted import Boosted
 from models.inputs import Floats
 from models.logistic import Logistic
 from models.logit import sigmoid
 from models.naive_bayes import NaiveBayes
 from models.scorecard import Scorecard
+from models.together import Together
 
 __all__ = ["SINGLES", "TOWARDS_EQUAL", "BadBlend", "Blend", "Model", "Single", "Weights", "fit_weights", "load_model"]
 
@@ -79,8 +79,7 @@ class Blend:
 
     def margin(self, X: ArrayLike) -> Floats:
         """Log-odds before calibration."""
-        found = self._found(X)
-        return self._sum([model.margin(X) if isinstance(model, Boosted) else model.told(X, next(found))[2] for model, _ in self.members])
+        return self._sum([model.margin(X) for model, _ in self.members])
 
     def contributions(self, X: ArrayLike) -> tuple[Floats, float]:
         """The members' contributions under their weights, rows × inputs, and the base: base + a row's sum is its margin."""
@@ -89,14 +88,21 @@ class Blend:
 
     def explain(self, X: ArrayLike) -> tuple[Floats, float, Floats]:
         """Contributions, base and margin at once; the margin has the bits of `margin`."""
-        found = self._found(X)
-        parts = [model.explain(X) if isinstance(model, Boosted) else model.told(X, next(found)) for model, _ in self.members]
-        contributions = self.members[0][1] * parts[0][0]
-        base = self.offset + self.members[0][1] * parts[0][1]
-        for (_, weight), (more, its_base, _) in zip(self.members[1:], parts[1:], strict=True):
-            contributions += weight * more
-            base += weight * its_base
-        return contributions, base, self._sum([margin for _, _, margin in parts])
+        return self.blended(*self._together.told(X))
+
+    def blended(self, found: Floats, told: Sequence[tuple[float, Floats]]) -> tuple[Floats, float, Floats]:
+        """The same from the members' contributions, which are weighed in place, and their bases and margins."""
+        found *= self._weights
+        base = sum((weight * its_base for (_, weight), (its_base, _) in zip(self.members, told, strict=True)), self.offset)
+        return np.add.reduce(found, axis=0), base, self._sum([margin for _, margin in told])
+
+    @cached_property
+    def _together(self) -> Together:
+        return Together([model for model, _ in self.members])
+
+    @cached_property
+    def _weights(self) -> Floats:
+        return np.array([weight for _, weight in self.members])[:, None, None]
 
     def shap(self, X: ArrayLike) -> tuple[Floats, float]:
         """Exact Shapley values of the blend: those of a sum are the sum of those of its parts."""
@@ -132,16 +138,6 @@ class Blend:
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise BadBlend(why=f"{type(error).__name__}: {error}") from error
         return cls(tuple((SINGLES[kind].load(folder), weight) for kind, weight in named), offset)
-
-    @cached_property
-    def _lookup(self) -> Lookup | None:
-        """The bins of all members that have any."""
-        binned = [model.bins for model, _ in self.members if not isinstance(model, Boosted)]
-        return Lookup.of(*binned) if binned else None
-
-    def _found(self, X: ArrayLike) -> Iterator[Floats]:
-        """What each member that has bins reads in them: all of them look up at once."""
-        return iter(()) if self._lookup is None else iter(self._lookup.values(X))
 
     def _sum(self, margins: Sequence[Floats]) -> Floats:
         total: Floats = self.offset + self.members[0][1] * margins[0]

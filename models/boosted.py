@@ -163,9 +163,21 @@ class Boosted:
 
     def explain(self, X: ArrayLike) -> tuple[Floats, float, Floats]:
         """Contributions, base and margin from one walk through the trees; the margin has the bits of `margin`."""
+        found = np.zeros((len(np.asarray(X)), self.native.features))
+        base, margin = self.told(X, found)
+        return found, base, margin
+
+    @property
+    def bins(self) -> tuple[None, ...]:
+        """Nothing is looked up of any input."""
+        return (None,) * self.native.features
+
+    def told(self, X: ArrayLike, found: Floats) -> tuple[float, Floats]:
+        """Base and margin; fills `found`, which is zero, with contributions."""
         X = matrix(X, self.native.features)
         sums = self.paths.sum_one(self.native.leaves_one(X[0])) if len(X) == 1 else self._sums(X)
-        return self.paths.spread(sums), self.paths.base, np.ascontiguousarray(sums[:, -1])
+        found[:, self.paths.used] = sums[:, :-1]
+        return self.paths.base, np.ascontiguousarray(sums[:, -1])
 
     def _sums(self, X: Floats) -> Floats:
         """Row blocks over all cores; both the library and NumPy let go of the interpreter while they work."""
@@ -247,14 +259,6 @@ class _Paths:
             for tree in rows[1:]:
                 self.table.take(tree, axis=0, out=part, mode="clip")
                 into += part
-
-    def spread(self, sums: Floats) -> Floats:
-        """The used inputs' columns put back among all inputs."""
-        if len(self.used) == self.features:
-            return sums[:, :-1]
-        out = np.zeros((len(sums), self.features))
-        out[:, self.used] = sums[:, :-1]
-        return out
 
     def importance(self) -> Floats:
         rows = self.counts[: self.first[1] if len(self.first) > 1 else None].sum()

@@ -34,6 +34,7 @@ from models.qualification import Policy
 from models.request import ScoreRequest
 from models.scorer import Scorer
 from models.scoring import score_requests
+from models.together import Together
 from models.value import Value
 
 if TYPE_CHECKING:
@@ -203,12 +204,30 @@ class Bundle:
         reading = known | {name for name, needs in self.scorer.plan.needs.items() if needs.columns & known}
         return np.array([float(importance.get(one.name, 0.0)) if one.name in reading else 0.0 for one in self.encoder.inputs])
 
-    def explain(self, X: Floats, *, exact: bool = False) -> tuple[Floats, Floats]:
-        """Contributions and margins; `exact` asks for Shapley values, by TreeSHAP where there are trees."""
+    def explain(self, X: Floats, *, exact: bool = False) -> tuple[Floats, Floats, Floats | None]:
+        """Contributions, margins, and the worth of a conversion where it is known; `exact` asks for Shapley values, by TreeSHAP."""
         if exact:
-            return self.model.shap(X)[0], self.model.margin(X)
-        contributions, _, margin = self.model.explain(X)
-        return contributions, margin
+            return self.model.shap(X)[0], self.model.margin(X), self.worth(X)
+        model, value = self.model, self.value
+        if value is None or value.linear is None:
+            contributions, _, margin = model.explain(X)
+            return contributions, margin, self.worth(X)
+        found, told = self._together.told(X)
+        _, log_amount = told.pop()
+        contributions, _, margin = model.blended(found[:-1], told) if isinstance(model, Blend) else (found[0], *told[0])
+        return contributions, margin, value.of_log(log_amount)
+
+    def worth(self, X: Floats) -> Floats | None:
+        """What each lead would be worth, should it convert."""
+        return None if self.value is None else self.value.given_conversion(X)
+
+    @cached_property
+    def _together(self) -> Together:
+        """The model's members, or it alone, and what a conversion is worth."""
+        members = [model for model, _ in self.model.members] if isinstance(self.model, Blend) else [self.model]
+        assert self.value is not None
+        assert self.value.linear is not None
+        return Together([*members, self.value.linear])
 
     @cached_property
     def _remarkable(self) -> list[tuple[int, InputSpec]]:

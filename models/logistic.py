@@ -115,15 +115,17 @@ class Logistic:
 
     def explain(self, X: ArrayLike) -> tuple[Floats, float, Floats]:
         """Contributions, base and margin at once."""
-        return self.told(X, *self.lookup.values(X))
+        (found,) = self.lookup.values(X)
+        base, margin = self.told(X, found)
+        return found, base, margin
 
-    def told(self, X: ArrayLike, found: Floats) -> tuple[Floats, float, Floats]:
-        """The same from what was looked up of categories; it is filled up with what numbers add."""
+    def told(self, X: ArrayLike, found: Floats) -> tuple[float, Floats]:
+        """Base and margin of what was looked up of categories, which is filled up with what numbers add."""
         if len(self.numbers.places):
             self.numbers.fill(matrix(X, len(self.terms)), found)
         # Along rows that lie side by side NumPy adds in an order that depends on their length only; a matrix
         # product would choose its order by the number of rows.
-        return found, self.base, self.base + np.add.reduce(found, axis=1)
+        return self.base, self.base + np.add.reduce(found, axis=1)
 
     def shap(self, X: ArrayLike) -> tuple[Floats, float]:
         """The same as `contributions`: for a sum of terms they are the exact Shapley values."""

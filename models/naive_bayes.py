@@ -89,16 +89,18 @@ class NaiveBayes:
 
     def explain(self, X: ArrayLike) -> tuple[Floats, float, Floats]:
         """Contributions, base and margin at once."""
-        return self.told(X, *self.lookup.values(X))
+        (found,) = self.lookup.values(X)
+        base, margin = self.told(X, found)
+        return found, base, margin
 
     @property
     def bins(self) -> Sequence[BinValues | None]:
         """What is looked up of each input."""
         return self.tables
 
-    def told(self, X: ArrayLike, found: Floats) -> tuple[Floats, float, Floats]:
-        """The same from what was looked up."""
-        return found, self.base, self.base + np.add.reduce(found, axis=1)
+    def told(self, X: ArrayLike, found: Floats) -> tuple[float, Floats]:
+        """Base and margin of contributions that were looked up."""
+        return self.base, self.base + np.add.reduce(found, axis=1)
 
     def shap(self, X: ArrayLike) -> tuple[Floats, float]:
         """The same as `contributions`: for a sum of terms they are the exact Shapley values."""

@@ -56,13 +56,14 @@ class Reasons:
         if most <= 0 or not inputs:
             return [[] for _ in range(len(X))]
         chosen = self._choose(contributions, most)
-        each = np.arange(len(X))[:, None]
-        picked, values = contributions[each, chosen], X[each, chosen]
+        at = chosen + len(inputs) * np.arange(len(X))[:, None]
+        picked, values = contributions.take(at), X.take(at)
         enough = np.add.reduce(np.abs(picked) > _SMALL, axis=1)
         told: list[Reason] = []  # of all rows one after another: nested lists would keep the garbage collector busy
         for i, amount, value in zip(chosen.ravel().tolist(), picked.ravel().tolist(), values.ravel().tolist(), strict=True):
             one = inputs[i]
-            word = texts[one.name].text(len(told) // chosen.shape[1]) if texts is not None and one.name in texts else None
+            own = texts.get(one.name) if texts is not None else None
+            word = None if own is None else own.text(len(told) // chosen.shape[1])
             sentence, shown = self._say(i, value) if word is None else self._sentence(i, value, word)
             told.append(Reason(one.name, one.family, sentence, shown, amount))
         # Strongest first: what is too small to tell stands at the end of its row.
@@ -71,9 +72,12 @@ class Reasons:
     def _choose(self, contributions: Floats, most: int) -> NDArray[np.intp]:
         """Indices of the strongest inputs of the strongest stems, strongest first; ties by position."""
         strength = np.abs(contributions).take(self._members, axis=1)
-        stems = np.negative(strength.max(axis=2)).argsort(axis=1, kind="stable")[:, :most]
-        best = strength[np.arange(len(stems))[:, None], stems].argmax(axis=2)
-        chosen: NDArray[np.intp] = self._members[stems, best]
+        strongest = np.maximum.reduce(strength, axis=2)
+        stems = np.negative(strongest, out=strongest).argsort(axis=1, kind="stable")[:, :most]
+        count, width = self._members.shape
+        of_row = stems + count * np.arange(len(stems))[:, None]
+        best = strength.reshape(-1, width).take(of_row, axis=0).argmax(axis=2)
+        chosen: NDArray[np.intp] = self._members.take(stems * width + best)
         return chosen
 
     def _say(self, i: int, value: float) -> tuple[str, str | float | None]:

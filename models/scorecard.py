@@ -172,14 +172,16 @@ class Scorecard:
 
     def explain(self, X: ArrayLike) -> tuple[Floats, float, Floats]:
         """Contributions, base and margin at once."""
-        return self.told(X, *self.lookup.values(X))
+        (found,) = self.lookup.values(X)
+        base, margin = self.told(X, found)
+        return found, base, margin
 
-    def told(self, X: ArrayLike, found: Floats) -> tuple[Floats, float, Floats]:
-        """The same from the points that were looked up."""
+    def told(self, X: ArrayLike, found: Floats) -> tuple[float, Floats]:
+        """Base and margin of points that were looked up, which become contributions."""
         total: Floats = np.add.reduce(found, axis=1)  # whole numbers: exact in any order
-        contributions = found - self.means
-        contributions *= FACTOR
-        return contributions, self.base, total * FACTOR + self.offset
+        found -= self.means
+        found *= FACTOR
+        return self.base, total * FACTOR + self.offset
 
     def shap(self, X: ArrayLike) -> tuple[Floats, float]:
         """The same as `contributions`: for a sum of terms they are the exact Shapley values."""

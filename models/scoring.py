@@ -102,16 +102,16 @@ def score_columns(
     X = scorer.encoder.encode(table)
     pulls: Floats | None = None
     if reasons > 0 or contributions:
-        pulls, margin = bundle.explain(X, exact=explain == "shap")
+        pulls, margin, amount = bundle.explain(X, exact=explain == "shap")
     else:
-        margin = bundle.model.margin(X)
+        margin, amount = bundle.model.margin(X), bundle.worth(X)
     probability, low, high = bundle.calibration.apply(margin)
     score = np.full(len(X), np.nan) if bundle.no_signal else bundle.scale.apply(margin)
     told: list[list[Reason]] | None = None
     if pulls is not None:
         # A handful of leads hear their own words; a file's reasons name the category as training knew it.
         told = scorer.reasons.of(pulls, X, reasons, table.texts if len(X) <= _FEW else None)
-    worth = None if bundle.value is None or bundle.no_signal else probability * bundle.value.given_conversion(X)
+    worth = None if amount is None or bundle.no_signal else probability * amount
     return Scored(probability, low, high, margin, score, bundle.scale.grade(score), told, X, worth, pulls)
 
 

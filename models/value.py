@@ -54,7 +54,11 @@ class Value:
         """Expected amount of each row, should it convert."""
         if self.linear is None:
             return np.full(len(np.asarray(X)), self.mean)
-        return self.level * np.exp(np.clip(self.linear.margin(X), self.low, self.high))
+        return self.of_log(self.linear.margin(X))
+
+    def of_log(self, told: Floats) -> Floats:
+        """The amount where the regression tells its logarithm."""
+        return self.level * np.exp(np.minimum(np.maximum(told, self.low), self.high))
 
     def save(self, folder: Path) -> list[str]:
         document = {

@@ -114,7 +114,7 @@ class TestOfABundle:
     def test_contributions_add_up_to_the_margin(self, event_bundle: Bundle) -> None:
         rng = np.random.default_rng(0)
         X = np.column_stack([np.where(rng.random(50) < 0.2, np.nan, rng.poisson(2, 50)) for _ in event_bundle.encoder.inputs]).astype(float)
-        contributions, margin = event_bundle.explain(X)
+        contributions, margin, _ = event_bundle.explain(X)
         base = event_bundle.model.contributions(X)[1]
         assert np.allclose(contributions.sum(axis=1) + base, margin, atol=1e-9)
         assert np.array_equal(margin, event_bundle.model.margin(X))
