@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from features import fit
 from features.declarations import DIMENSIONS, Declarations, Dimension, EvidenceColumn
 from features.evidence_columns import column_statement, column_text
-from features.history import DAY, Answered, Column, History, Need, TextColumn, select
+from features.history import Answered, Column, History, Need, TextColumn, select
 from features.intent import HAND_RAISES
 from features.signal import signal
 from features.statements import LATER, QUARTER, SOON, coming_end, names_date
@@ -167,13 +167,10 @@ class Hint(NamedTuple):
     fact: str
     source: str
     age: float | None
+    """Days before the instant at which it was observed; None where nobody knows."""
     weight: float
     contradicts: bool = False
     """Whether it stands against what speaks louder."""
-
-    def observed(self, as_of: int) -> int | None:
-        """The instant (microseconds) at which it was observed."""
-        return None if self.age is None else as_of - round(self.age * DAY)
 
 
 class DimensionEvidence(NamedTuple):

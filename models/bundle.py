@@ -149,7 +149,7 @@ class Bundle:
                 if not abs(got[name] - expected) <= _TOLERANCE:  # NaN is no figure either
                     raise GoldenDiffers(folder=str(self.folder), lead=lead["lead"]["lead_id"], name=name, got=got[name], expected=expected)
 
-    @property
+    @cached_property
     def model_version(self) -> str:
         return str(self.manifest["model_version"])
 
@@ -158,12 +158,12 @@ class Bundle:
         """Fingerprint of the ordered inputs."""
         return self.encoder.feature_set.fingerprint
 
-    @property
+    @cached_property
     def horizon_days(self) -> int | None:
         horizon = self.manifest["horizon_days"]
         return None if horizon is None else int(horizon)
 
-    @property
+    @cached_property
     def no_signal(self) -> bool:
         return bool(self.manifest["no_signal"])
 

@@ -82,9 +82,13 @@ class Encoder:
             places = np.array([at.get(one.name, 0) for one in self.inputs], dtype=np.intp)
             self._places[table.names] = places
         X: Floats = table.numbers.take(places, axis=1) if table.names else np.empty((len(table), len(places)))
-        if self._codes:
+        if len(X) == 1 and self._codes:  # a table for each column would cost more than the look-ups
+            words = [table.texts[name].text(0) for _, name, _ in self._codes]
+            known = [np.nan if word is None else codes.get(word, 0.0) for word, (_, _, codes) in zip(words, self._codes, strict=True)]
+            X[0, self._categories] = known
+        elif self._codes:
             # The codes of all columns one after another, each after its missing value, so that one look-up finds them all.
-            known: list[float] = []
+            known = list[float]()
             first: list[int] = []
             rows: list[NDArray[np.int32]] = []
             for _, name, codes in self._codes:

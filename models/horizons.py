@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Self
 
 import numpy as np
@@ -32,7 +33,7 @@ class ByDay:
     slope: Floats
     intercept: Floats
 
-    @property
+    @cached_property
     def names(self) -> tuple[str, ...]:
         return tuple(f"{day:g}" for day in self.days)
 

@@ -17,7 +17,9 @@ import hashlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta
+from functools import lru_cache
 from itertools import accumulate
+from operator import attrgetter
 from typing import Annotated, Any, Literal, NamedTuple, Self, get_args
 from zoneinfo import ZoneInfo
 
@@ -60,6 +62,7 @@ Domain = Annotated[str, Field(min_length=1, max_length=253)]
 CONTROL = "control"
 """The arm of the leads that go by the policy's own thresholds."""
 _EXTRAS = ("suppress", "hand_raise", "cool_down_days", "silence_days", "recycle_days", "capacity", "segments", "experiment", "explore")
+_extras_of = attrgetter(*_EXTRAS)
 _AFTERWARDS = ("hand_off", "stages")
 """What says nothing of how a lead is decided, only of what becomes of it then."""
 Share = Annotated[float, Field(ge=0.0, le=1.0, allow_inf_nan=False)]
@@ -309,8 +312,12 @@ class Policy(Thresholds):
     @property
     def plain(self) -> bool:
         """Whether it asks for nothing but thresholds, BANT and consent."""
-        known = Policy.model_fields
-        return all(getattr(self, name) == known[name].default for name in _EXTRAS)
+        return bool(_extras_of(self) == _no_extras())
+
+
+@lru_cache(maxsize=1)
+def _no_extras() -> tuple[object, ...]:
+    return tuple(Policy.model_fields[name].default for name in _EXTRAS)
 
 
 @dataclass(frozen=True)
@@ -350,6 +357,8 @@ class Ruling(NamedTuple):
     @property
     def told(self) -> list[str]:
         """The rules, the segment and the arm among them, as a decision lists them."""
+        if self.segment is None and self.arm is None:
+            return self.rules
         named = {"segment": self.segment, "arm": self.arm}
         return [*self.rules, *(f"{kind}:{name}" for kind, name in named.items() if name is not None)]
 

@@ -21,9 +21,9 @@ from numpy.typing import NDArray
 from data.errors import BadData, TamizError
 from features import bant
 from features.engine import Colleagues, evaluate
-from features.history import ActivityLog, History, Leads, Observations, instant
+from features.history import DAY, ActivityLog, History, Leads, Observations, instant
 from features.routing import routing
-from models.decision import DECISIONS, Bant, BantDimension, Decision, Evidence, Outcome, Reason, Receipt
+from models.decision import DECISIONS, Bant, BantDimension, BantStatus, Decision, Evidence, Outcome, Reason, Receipt
 from models.inputs import Floats
 from models.qualification import Policy, decide, decide_many
 from models.request import ScoreRequest
@@ -236,15 +236,14 @@ def _indexes(bundle: Bundle, scored: Scored, groups: Sequence[tuple[str, ...]]) 
 def bant_card(found: Mapping[bant.Dimension, bant.DimensionEvidence], as_of: int) -> Bant:
     """The evidence as it is answered."""
 
-    def dimension(one: bant.DimensionEvidence) -> BantDimension:
-        facts = []
-        for hint in one.hints:
-            seen = hint.observed(as_of)
-            when = None if seen is None else _EPOCH + timedelta(microseconds=seen)
-            facts.append(Evidence(hint.fact, hint.source, when, round(hint.weight, 4), hint.contradicts))
-        return BantDimension(one.status, None if one.strength is None else round(one.strength, 4), facts, one.question)
+    def dimension(status: BantStatus, strength: float | None, hints: Sequence[bant.Hint], question: str | None) -> BantDimension:
+        facts = [
+            Evidence(fact, source, None if age is None else _EPOCH + timedelta(0, 0, as_of - round(age * DAY)), round(weight, 4), against)
+            for fact, source, age, weight, against in hints
+        ]
+        return BantDimension(status, None if strength is None else round(strength, 4), facts, question)
 
-    return Bant(**{name: dimension(one) for name, one in found.items()})
+    return Bant(*(dimension(*found[name]) for name in bant.DIMENSIONS))
 
 
 def _digest(used: object) -> str:

@@ -54,7 +54,6 @@ class TestEachDimension:
         (hint,) = of(activities=[f"2026-03-21 answer {dimension}=approved"])[dimension].hints
         assert (hint.source, hint.age) == ("answer", 10.0)
         assert "approved" in hint.fact
-        assert hint.observed(NOW) == NOW - 10 * 86_400_000_000
 
 
 def test_contradictions_lower_the_strength_and_stay_visible() -> None:
