@@ -78,7 +78,7 @@ def test_a_column_without_a_date_has_none_and_weighs_less_than_a_fresh_one() -> 
     undated = of("budget", "category", "yes").hints[0]
     fresh = of("budget", "category", "yes", changes=["2026-03-30 ours=yes"]).hints[0]
     old = of("budget", "category", "yes", changes=["2024-03-30 ours=yes"]).hints[0]
-    assert (undated.age, undated.observed(0), undated.source) == (None, None, "column")
+    assert (undated.age, undated.source) == (None, "column")
     assert (fresh.age, old.age) == (1.0, 731.0)
     assert old.weight < undated.weight < fresh.weight
 
