@@ -16,6 +16,7 @@ from data.errors import TamizError
 from data.lead_cards import attributes_of, last_feedback
 from data.reviews import Feedback, LeadNotKnown
 from data.store import now
+from features.bant import DIMENSIONS
 from models.decision import Outcome
 from models.lifecycle import CLOCKS, STATES, State
 from serving.body import json_answer, read_body
@@ -29,23 +30,33 @@ from serving.problems import Unprocessable
 from serving.rescoring import score_leads
 from serving.schemas import decode, instant, microseconds
 from serving.service import Service, admit
+from serving.tables import csv_answer, wants_csv
 from serving.timeline import timeline
 
 __all__ = ["router"]
 
 router = APIRouter(tags=["leads"])
 _DECISIONS = get_args(Outcome)
+_PLAIN = (
+    "lead_id", "decision", "state", "since", "probability", "probability_low", "probability_high", "score", "grade", "expected_value",
+    "owner", "as_of", "model_version", "policy_version",
+)  # fmt: skip
+_WHO = ("name", "job_title", "company", "email", "country")
+_QUEUE = (*_PLAIN, *_WHO, *DIMENSIONS, "reasons", "verdict", "verdict_reason")
+"""Columns of the queue as a table."""
+_DECIDED = ("decision", "previous_decision", "probability", "probability_low", "probability_high", "score", "grade", "as_of", "rules")
+_RECEIPT = ("decision_id", "scored_at", "model_version", "policy_version", "feature_set", "input_hash")
 
 
 @router.get("/v1/leads", summary="The ranked queue", **operation(
     gives="QueuePage", errors=(401, 403, 422, 503),
-    query=("decision", "state", "sla", "owner", "sort", "min_probability", "limit", "cursor"),
+    query=("decision", "state", "sla", "owner", "sort", "min_probability", "limit", "cursor", "format"),
 ))  # fmt: skip
 async def queue(request: Request) -> Response:
     """Leads by `sort` (`-probability` by default), filtered by `decision`, `state`, `sla` (several by commas) and `owner`, in pages."""
     service, _ = admit(request, "read")
     at = now()
-    wanted = _wanted(request, at)
+    wanted, csv = _wanted(request, at), wants_csv(request)
     rows = await asyncio.to_thread(service.crm.queue, wanted)
     following = None
     if len(rows) == wanted.limit:
@@ -55,7 +66,12 @@ async def queue(request: Request) -> Response:
     who = await asyncio.to_thread(attributes_of, service.store, names)
     said = await asyncio.to_thread(last_feedback, service.store, names)
     items = [_item(row, who.get(row.lead_id, {}), said.get(row.lead_id), at) for row in rows]
-    return json_answer(msgspec.json.encode(QueuePage(items, following)))
+    if not csv:
+        return json_answer(msgspec.json.encode(QueuePage(items, following)))
+    table = csv_answer("leads", _QUEUE, [_line(one) for one in items])
+    if following is not None:
+        table.headers["Link"] = f'<{request.url.include_query_params(cursor=following)}>; rel="next"'
+    return table
 
 
 @router.get("/v1/leads/{lead_id}", summary="What is held of a lead", **operation(
@@ -124,18 +140,33 @@ async def score_by_id(request: Request, lead_id: str) -> Response:
 
 
 @router.get("/v1/leads/{lead_id}/decisions", summary="A lead's decisions", **operation(
-    gives="DecisionPage", errors=(401, 403, 404, 422, 503), query=("limit", "cursor")
+    gives="DecisionPage", errors=(401, 403, 404, 422, 503), query=("limit", "cursor", "format")
 ))  # fmt: skip
 async def decisions(request: Request, lead_id: str) -> Response:
     """Every decision on a lead in the ledger, newest first."""
     service, _ = admit(request, "read")
+    csv = wants_csv(request)
     one, _, _ = await _standing(service, lead_id)
     limit, after = limit_of(request), place_of(request, int)
     before = after[0] if after else None
     rows = await asyncio.to_thread(service.store.decisions_of, one, before, limit)
     following = cursor_at(rows[-1][0]) if len(rows) == limit else None
+    if csv:
+        told = [msgspec.json.decode(answer) for _, answer in rows]
+        cells = [
+            [one, *(decision.get(name) for name in _DECIDED), *(decision["receipt"].get(name) for name in _RECEIPT)] for decision in told
+        ]
+        return csv_answer("decisions", ("lead_id", *_DECIDED, *_RECEIPT), cells)
     listed: Any = [msgspec.Raw(answer) for _, answer in rows]  # as they were answered, whatever fields a version since has added
     return json_answer(msgspec.json.encode(DecisionPage(one, listed, following)))
+
+
+def _line(one: QueueItem) -> list[object]:
+    """A lead of the queue as a row; its reasons as sentences."""
+    said = (one.feedback.verdict, one.feedback.reason) if one.feedback else (None, None)
+    bant = [one.bant.get(name, {}).get("status") for name in DIMENSIONS]
+    reasons = " ".join(str(reason.get("sentence", "")) for reason in one.reasons[:3])
+    return [*(getattr(one, name) for name in _PLAIN), *(one.lead.get(name) for name in _WHO), *bant, reasons, *said]
 
 
 async def _standing(service: Service, lead_id: str) -> tuple[str, Standing | None, int]:

@@ -28,6 +28,7 @@ from serving.policy_schemas import PolicyAnswer, PolicyHistory, PreviewRequest, 
 from serving.problems import MalformedJson, PreconditionRequired
 from serving.schemas import instant
 from serving.service import Service, admit
+from serving.tables import csv_answer, wants_csv
 
 __all__ = ["PolicyChanged", "router"]
 
@@ -123,13 +124,19 @@ async def experiment(request: Request) -> Response:
     return json_answer(msgspec.json.encode(found))
 
 
-@router.get("/v1/policy/versions", summary="Published versions", **operation(gives="PolicyHistory", errors=(401, 403, 503)))
+@router.get(
+    "/v1/policy/versions", summary="Published versions", **operation(gives="PolicyHistory", errors=(401, 403, 422, 503), query=("format",))
+)
 async def versions(request: Request) -> Response:
     """Newest first, each with its author, its note and what it changed."""
     service, _ = admit(request, "read", "policy")
+    csv = wants_csv(request)
     rows = await asyncio.to_thread(service.store.policy_history)
     befores: list[PolicyRow | None] = [*rows, None][1:]
     listed = [_answer(in_force_of(row), Policy.read(before.json) if before else None) for row, before in zip(rows, befores, strict=True)]
+    if csv:
+        cells = [[one.version, one.published_at, one.author, one.note, one.restores, one.policy.model_dump(mode="json")] for one in listed]
+        return csv_answer("policy-versions", ("version", "published_at", "author", "note", "restores", "policy"), cells)
     return json_answer(PolicyHistory(versions=listed).model_dump_json().encode())
 
 

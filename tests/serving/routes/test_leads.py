@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import sqlite3
 import time
 from collections.abc import Callable
@@ -165,3 +166,33 @@ class TestWhatIsHeld:
         assert (held.status_code, past.status_code) == (200, 200)
         assert "rules" not in held.json()["decision"]
         assert held.json()["decision"]["probability"] == past.json()["decisions"][0]["probability"]
+
+
+class TestAsATable:
+    def test_another_format_than_there_is_is_refused(self, client: TestClient) -> None:
+        assert client.get("/v1/leads?format=xlsx").status_code == 422
+
+    def test_the_queue_has_a_line_for_each_lead_and_says_where_the_rest_is(self, queued: TestClient) -> None:
+        whole = list(csv.DictReader(queued.get("/v1/leads?format=csv").text.splitlines()))
+        listed = queued.get("/v1/leads").json()["leads"]
+        assert [line["lead_id"] for line in whole] == [one["lead_id"] for one in listed]
+        assert [float(line["probability"]) for line in whole] == [one["probability"] for one in listed]
+        assert whole[0]["budget"] == listed[0]["bant"]["budget"]["status"]
+        part = queued.get("/v1/leads?format=csv&limit=3")
+        rest = queued.get(part.headers["link"].partition(">")[0].lstrip("<"))
+        assert [line["lead_id"] for text in (part.text, rest.text) for line in csv.DictReader(text.splitlines())] == [
+            one["lead_id"] for one in listed[:6]
+        ]
+
+    def test_what_somebody_calls_themselves_runs_nothing_in_a_spreadsheet(self, client: TestClient) -> None:
+        client.put("/v1/leads/evil", json={"name": "=HYPERLINK(1)", "job_title": "@SUM(1)"})
+        client.get("/v1/leads/evil/decision")
+        [line] = csv.DictReader(client.get("/v1/leads?format=csv").text.splitlines())
+        assert (line["name"], line["job_title"]) == ("'=HYPERLINK(1)", "'@SUM(1)")
+
+    def test_a_leads_decisions_stand_a_line_each_with_their_receipts(self, queued: TestClient) -> None:
+        queued.post("/v1/leads/lead-0/score")
+        lines = list(csv.DictReader(queued.get("/v1/leads/lead-0/decisions?format=csv").text.splitlines()))
+        told = queued.get("/v1/leads/lead-0/decisions").json()["decisions"]
+        assert len(lines) > 1
+        assert [line["decision_id"] for line in lines] == [one["receipt"]["decision_id"] for one in told]

@@ -268,3 +268,11 @@ class TestExperiment:
         assert eager["differences"]["passing"]["low"] > 0
         assert eager["verdict"] == "too_early"
         assert eager["missing"] == {"conversions": 10, "mature_leads": max((one["leads"] + 1) // 2 for one in (control, eager))}
+
+
+def test_the_history_is_a_table_too(client: Any) -> None:
+    publish(client, note="=the fair", author="ana")
+    lines = client.get("/v1/policy/versions", headers={"Accept": "text/csv"}).text.splitlines()
+    assert lines[0] == "version,published_at,author,note,restores,policy"
+    assert lines[1].startswith("1,")
+    assert "'=the fair" in lines[1]
