@@ -68,8 +68,8 @@ class Quick:
         self._since = sql(of_lead.order_by(decisions.c.sequence.desc())) + " LIMIT 1"
         counted = sa.select(sa.func.count()).where(entered, decisions.c.decision == sa.bindparam("queue"))
         self._entered = sql(counted.where(decisions.c.scored_at >= sa.bindparam("since")))
-        repeated = sa.select(decisions.c.request_hash, decisions.c.answer)
-        self._repeated = sql(repeated.where(decisions.c.idempotency_key == sa.bindparam("key")))
+        among = "SELECT one.value FROM " + listed
+        self._answered = f"SELECT idempotency_key, request_hash, answer FROM decisions WHERE idempotency_key IN ({among})"
         one = sql(decisions.insert().values({name: sa.bindparam(name) for name in COLUMNS}))
         into, _, values = one.partition(" VALUES ")
         values = values.partition(" RETURNING ")[0]
@@ -109,10 +109,10 @@ class Quick:
         count: int = row[0]
         return count
 
-    def answered(self, idempotency_key: str) -> tuple[str, bytes] | None:
-        """The hash of the request that this key came with first, and its answer."""
-        found = self._one(self._repeated, idempotency_key)
-        return None if found is None else tuple(found)
+    def answered(self, idempotency_keys: Collection[str]) -> dict[str, tuple[str, bytes]]:
+        """By key the hash of the request that it came with first, and its answer; of those that were answered."""
+        rows = self._asked(self._answered, _listed(idempotency_keys)).fetchall()
+        return {key: (request_hash, bytes(answer)) for key, request_hash, answer in rows}
 
     def append(self, rows: Sequence[tuple[Any, ...]]) -> None:
         """Enters decisions (values in the order of `COLUMNS`) in one durable transaction: all of them or none.

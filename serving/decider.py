@@ -38,7 +38,7 @@ from serving.model_store import LoadedModel, ModelStore
 from serving.policies import Policies
 from serving.schemas import instant, microseconds, utc
 
-__all__ = ["Decider", "LeadIdMissing", "Stood", "overrule", "rejected_days", "request_of", "runtime_versions", "week_of"]
+__all__ = ["Decider", "LeadIdMissing", "Made", "Stood", "overrule", "rejected_days", "request_of", "runtime_versions", "week_of"]
 
 REASONS = 3
 TOGETHER = 64
@@ -74,6 +74,14 @@ class _Waiting:
     durable: asyncio.Future[None]
     answer: bytes = b""
     decision: Decision | None = None
+
+
+@dataclass(frozen=True)
+class Made:
+    """A decision and how it is answered."""
+
+    decision: Decision
+    answer: bytes
 
 
 @dataclass(frozen=True)
@@ -160,9 +168,11 @@ class Decider:
             except Exception as error:  # noqa: BLE001 - likewise, each to its own
                 one.durable.set_exception(error)
 
-    async def many(self, requests: Sequence[ScoreRequest], received: int) -> list[Decision | TamizError]:
+    async def many(
+        self, requests: Sequence[ScoreRequest], received: int, idempotency: Sequence[tuple[str, str]] | None = None
+    ) -> list[Made | TamizError]:
         """The decisions on several leads, durable together; one that cannot be made is answered by its error."""
-        return await _not_overtaken(lambda: self._many(requests, received))
+        return await _not_overtaken(lambda: self._many(requests, received, idempotency or [None] * len(requests)))
 
     async def of_store(
         self, leads: Sequence[Held], received: int, *, always: bool = False, idempotency: tuple[str, str] | None = None
@@ -174,18 +184,24 @@ class Decider:
         """
         return await _not_overtaken(lambda: self._of_store(leads, received, always, idempotency))
 
-    async def _many(self, requests: Sequence[ScoreRequest], received: int) -> list[Decision | TamizError]:
+    async def _many(
+        self, requests: Sequence[ScoreRequest], received: int, idempotency: Sequence[tuple[str, str] | None]
+    ) -> list[Made | TamizError]:
         loaded = self._models.current()
-        scored = self._score(requests, [received] * len(requests), loaded)
-        latest = {decision.lead_id: decision.decision for decision in scored if isinstance(decision, Decision)}
-        rows = [
-            self._row(request, decision, _encoder.encode(decision), received, None)
-            for request, decision in zip(requests, scored, strict=True)
-            if isinstance(decision, Decision)
-        ]
+        answers: list[Made | TamizError] = []
+        rows: list[Row] = []
+        latest: dict[str, Outcome] = {}
+        for request, decision, key in zip(requests, self._score(requests, [received] * len(requests), loaded), idempotency, strict=True):
+            if isinstance(decision, TamizError):
+                answers.append(decision)
+                continue
+            answer = _encoder.encode(decision)
+            rows.append(self._row(request, decision, answer, received, key))
+            latest[decision.lead_id] = decision.decision
+            answers.append(Made(decision, answer))
         if rows:
             await self._ledger.enter(rows, latest)
-        return scored
+        return answers
 
     async def _of_store(
         self, leads: Sequence[Held], received: int, always: bool, idempotency: tuple[str, str] | None

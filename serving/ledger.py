@@ -107,9 +107,9 @@ class Ledger:
         coming: int = sum(row[_DECISION] == queue != row[_PREVIOUS] for entry in underway.values() for row in entry.rows)
         return int(self.here.entered(queue, since) + coming)
 
-    def answered(self, idempotency_key: str) -> tuple[str, bytes] | None:
-        """What this key was answered before."""
-        return self.here.answered(idempotency_key)
+    def answered(self, idempotency_keys: Collection[str]) -> dict[str, tuple[str, bytes]]:
+        """What these keys were answered before: the hash of what was asked, and the answer."""
+        return self.here.answered(idempotency_keys)
 
     def enter(
         self, rows: Sequence[Row], latest: Mapping[str, Outcome], durable: asyncio.Future[None] | None = None

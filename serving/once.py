@@ -22,7 +22,7 @@ from serving.problems import IdempotencyMismatch, Unprocessable
 from serving.security import Caller
 from serving.service import Service
 
-__all__ = ["Asked", "asked_once", "once"]
+__all__ = ["Asked", "asked_once", "once", "replayed"]
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,8 @@ def asked_once(request: Request, caller: Caller, body: bytes) -> Asked | None:
 
 
 async def once(service: Service, asked: Asked | None, work: Callable[[], Awaitable[bytes]], *, lead_id: str | None = None) -> Response:
-    """The answer of `work`, or the one that this key was given before. `lead_id`: of whom, where the ledger does not remember it."""
+    """The answer of `work`, or the one that this key was given before. `lead_id`: of whom, where the ledger does not
+    remember it; empty where it tells of no lead."""
     if asked is None:
         return json_answer(await work())
     async with service.once(asked.name):
@@ -64,8 +65,13 @@ async def once(service: Service, asked: Asked | None, work: Callable[[], Awaitab
     return json_answer(answer)
 
 
+def replayed(answer: bytes) -> Response:
+    """An answer that was given before."""
+    return json_answer(answer, headers={"Idempotent-Replay": "true"})
+
+
 async def _kept(service: Service, asked: Asked) -> Response | None:
-    kept = service.ledger.answered(asked.name)
+    kept = service.ledger.answered([asked.name]).get(asked.name)
     if kept is None:
         reply = await asyncio.to_thread(reply_to, service.store, asked.name)
         if reply is None:
@@ -73,6 +79,4 @@ async def _kept(service: Service, asked: Asked) -> Response | None:
         kept = reply.request_hash, reply.answer
     if kept[0] != asked.request_hash:
         raise IdempotencyMismatch
-    answer = json_answer(kept[1])
-    answer.headers["Idempotent-Replay"] = "true"
-    return answer
+    return replayed(kept[1])

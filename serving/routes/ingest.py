@@ -19,6 +19,7 @@ from data.store import now
 from serving.body import json_answer, read_body
 from serving.examples import ACTIVITY, ATTRIBUTES, OUTCOME, STAGE_CHANGE
 from serving.ingest import ACTIVITIES, OUTCOMES, STAGES, Kind, LeadErased, answer, lead_put, read_rows
+from serving.once import asked_once, once
 from serving.openapi import operation
 from serving.service import admit
 
@@ -46,7 +47,7 @@ async def put_lead(request: Request, lead_id: str) -> Response:
 
 @router.post("/v1/activities", summary="Keep activities", **operation(
     takes="Activities", lines="Activity", example={"activities": [ACTIVITY]}, gives="IngestAnswer", errors=_ERRORS,
-    query=("import",),
+    query=("import",), headers=("Idempotency-Key",),
 ))  # fmt: skip
 async def post_activities(request: Request) -> Response:
     """Up to 5,000 activities, as JSON or NDJSON; one with a known `activity_id` of its lead changes nothing."""
@@ -55,7 +56,7 @@ async def post_activities(request: Request) -> Response:
 
 @router.post("/v1/stage-changes", summary="Keep stage changes", **operation(
     takes="StageChanges", lines="StageChange", example={"stage_changes": [STAGE_CHANGE]}, gives="IngestAnswer", errors=_ERRORS,
-    query=("import",),
+    query=("import",), headers=("Idempotency-Key",),
 ))  # fmt: skip
 async def post_stage_changes(request: Request) -> Response:
     """Entries of pipeline histories; one is told by lead, stage and instant."""
@@ -64,7 +65,7 @@ async def post_stage_changes(request: Request) -> Response:
 
 @router.post("/v1/outcomes", summary="Keep outcomes", **operation(
     takes="Outcomes", lines="OutcomeIn", example={"outcomes": [OUTCOME]}, gives="IngestAnswer", errors=_ERRORS,
-    query=("import",),
+    query=("import",), headers=("Idempotency-Key",),
 ))  # fmt: skip
 async def post_outcomes(request: Request) -> Response:
     """Conversions and losses; one is told by lead, kind and instant."""
@@ -73,12 +74,16 @@ async def post_outcomes(request: Request) -> Response:
 
 async def _post(request: Request, kind: Kind[Any], add: Callable[[Any], Callable[[Sequence[Any]], list[str]]]) -> Response:
     received = now()
-    service, _ = admit(request, "ingest")
+    service, caller = admit(request, "ingest")
     body = await read_body(request, service.settings.batch_bytes)
     imported = request.query_params.get("import", "").lower() in ("true", "1", "yes")
-    rows = await asyncio.to_thread(read_rows, kind, body, request.headers.get("content-type", ""), received, imported=imported)
-    sound = [one for one in rows if not isinstance(one, TamizError)]
-    taken: list[str] = []
-    for start in range(0, len(sound), CHUNK):
-        taken += await asyncio.to_thread(add(service.crm), sound[start : start + CHUNK])
-    return json_answer(msgspec.json.encode(answer(rows, taken)))
+
+    async def work() -> bytes:
+        rows = await asyncio.to_thread(read_rows, kind, body, request.headers.get("content-type", ""), received, imported=imported)
+        sound = [one for one in rows if not isinstance(one, TamizError)]
+        taken: list[str] = []
+        for start in range(0, len(sound), CHUNK):
+            taken += await asyncio.to_thread(add(service.crm), sound[start : start + CHUNK])
+        return msgspec.json.encode(answer(rows, taken))
+
+    return await once(service, asked_once(request, caller, body), work, lead_id="")

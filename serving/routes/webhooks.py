@@ -14,6 +14,7 @@ from data.outbox import Endpoint, Filters, MessageState, Outbox
 from serving.body import json_answer, read_body
 from serving.delivery import new_endpoint, send_test
 from serving.examples import WEBHOOK
+from serving.once import asked_once, once
 from serving.openapi import operation
 from serving.outside import check
 from serving.pages import cursor_at, limit_of, one_of, place_of
@@ -119,15 +120,20 @@ async def messages(request: Request, webhook_id: str) -> Response:
 
 
 @router.post("/v1/webhooks/{webhook_id}/replay", summary="Deliver what was given up", **operation(
-    takes="ReplayRequest", example={}, gives="ReplayAnswer", errors=_WRITE
+    takes="ReplayRequest", example={}, gives="ReplayAnswer", errors=_WRITE, headers=("Idempotency-Key",)
 ))  # fmt: skip
 async def replay(request: Request, webhook_id: str) -> Response:
     """Has messages that were given up tried again from the beginning: those named, or all of them."""
-    service, _ = admit(request, "admin")
-    wanted = decode(_replay, await read_body(request, service.settings.body_bytes) or b"{}")
+    service, caller = admit(request, "admin")
+    body = await read_body(request, service.settings.body_bytes)
+    wanted = decode(_replay, body or b"{}")
     outbox = Outbox(service.store)
-    _known(await asyncio.to_thread(outbox.endpoint, webhook_id), webhook_id)
-    return json_answer(ReplayAnswer(await asyncio.to_thread(outbox.replay, webhook_id, wanted.message_ids)))
+
+    async def work() -> bytes:
+        _known(await asyncio.to_thread(outbox.endpoint, webhook_id), webhook_id)
+        return msgspec.json.encode(ReplayAnswer(await asyncio.to_thread(outbox.replay, webhook_id, wanted.message_ids)))
+
+    return await once(service, asked_once(request, caller, body), work, lead_id="")
 
 
 def _filters(wanted: WebhookRequest) -> Filters:

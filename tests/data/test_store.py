@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 from data.crm import _query
 from data.migrations.upgrade import configuration, upgrade
-from data.quick import Overtaken, StoreBusy
+from data.quick import COLUMNS, Overtaken, StoreBusy
 from data.schema import SCHEMA_VERSION, metadata
 from data.store import (
     ApiKey,
@@ -48,26 +48,12 @@ def store(tmp_path: Path, database: str) -> Iterator[Store]:
 def row(
     number: int, lead_id: str = "ana", decision: str = "mql", key: str | None = None, previous: str | None = None
 ) -> tuple[object, ...]:
-    return (
-        f"d{number}",
-        lead_id,
-        2,
-        1,
-        decision,
-        previous,
-        0.3,
-        "m1",
-        "1",
-        "f1",
-        "h1",
-        b"{}",
-        b'{"n":%d}' % number,
-        "r1",
-        key,
-        "hash" if key else None,
-        None,
-        None,
-    )
+    values = dict.fromkeys(COLUMNS) | {
+        "decision_id": f"d{number}", "lead_id": lead_id, "scored_at": 2, "as_of": 1, "decision": decision, "previous_decision": previous,
+        "probability": 0.3, "model_version": "m1", "policy_version": "1", "feature_set": "f1", "input_hash": "h1", "input": b"{}",
+        "answer": b'{"n":%d}' % number, "runtime": "r1", "idempotency_key": key, "request_hash": "hash" if key else None,
+    }  # fmt: skip
+    return tuple(values.values())
 
 
 class TestSchema:
@@ -382,8 +368,7 @@ class TestLedgerRows:
     def test_an_answer_is_found_by_its_key(self, store: Store) -> None:
         quick = store.quick()
         quick.append([row(1, key="local:k1")])
-        assert quick.answered("local:k1") == ("hash", b'{"n":1}')
-        assert quick.answered("local:k2") is None
+        assert quick.answered(["local:k1", "local:k2"]) == {"local:k1": ("hash", b'{"n":1}')}
 
 
 class TestWriteAheadLog:

@@ -130,3 +130,22 @@ def wait_for(look: Callable[[], list[Any]], seconds: float = 20.0) -> list[Any]:
             return found
         time.sleep(0.05)
     raise AssertionError("it never came")
+
+
+class TestSentTwice:
+    def test_another_body_under_the_same_key_is_refused(self, client: TestClient) -> None:
+        headers = {"Idempotency-Key": "k1"}
+        client.post("/v1/activities", json=activity(), headers=headers)
+        assert client.post("/v1/activities", json=activity(2), headers=headers).json()["code"] == "idempotency-mismatch"
+
+    @pytest.mark.parametrize("path", ["/v1/activities", "/v1/outcomes", "/v1/stage-changes"])
+    def test_the_same_is_answered_by_the_same_bytes(self, client: TestClient, path: str) -> None:
+        row = {
+            "/v1/activities": activity(),
+            "/v1/outcomes": {"lead_id": "ana", "converted_at": "2026-10-05T08:12:31Z"},
+            "/v1/stage-changes": {"lead_id": "ana", "entered_at": "2026-10-05T08:12:31Z", "stage": "open"},
+        }[path]
+        first, second = (client.post(path, json=[row, {}], headers={"Idempotency-Key": "k1"}) for _ in range(2))
+        assert (first.json()["new"], first.content) == (1, second.content)
+        assert second.headers["idempotent-replay"] == "true"
+        assert client.post(path, json=[row, {}]).json()["known"] == 1

@@ -3,12 +3,14 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from datetime import UTC, datetime
+from itertools import count
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
 from data.store import Store
+from serving.decider import Decider
 
 Key = Callable[..., dict[str, str]]
 
@@ -277,3 +279,44 @@ class TestABatch:
         first, second = (item["answer"] for item in client.post("/v1/score/batch", json={"items": [lead, lead]}).json()["items"])
         assert first["previous_decision"] is None
         assert second["previous_decision"] == first["decision"]
+
+
+class TestABatchSentTwice:
+    KEY: ClassVar = {"Idempotency-Key": "k1"}
+
+    def test_with_other_items_is_refused_and_enters_nothing(self, client: Any, lead: Any, home: Path) -> None:
+        client.post("/v1/score/batch", json={"items": [lead]}, headers=self.KEY)
+        answer = client.post("/v1/score/batch", json={"items": [lead, {"lead": {"lead_id": "b"}}]}, headers=self.KEY)
+        assert (answer.status_code, answer.json()["code"]) == (422, "idempotency-mismatch")
+        assert entries(home) == 1
+
+    def test_is_answered_by_the_same_bytes_and_entered_once(self, client: Any, lead: Any, home: Path) -> None:
+        items = [lead, {"lead": {}}, *({"lead": {"lead_id": f"x{n}"}} for n in range(70)), lead]
+        first, second = (client.post("/v1/score/batch", json={"items": items}, headers=self.KEY) for _ in range(2))
+        assert first.content == second.content
+        assert "idempotent-replay" not in first.headers
+        assert second.headers["idempotent-replay"] == "true"
+        assert entries(home) == 72
+
+    def test_goes_on_where_it_was_cut_off(self, client: Any, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        items = [{"lead": {"lead_id": f"x{n}"}} for n in range(120)]
+        many, turns = Decider.many, count()
+
+        async def cut_off(self: Decider, *given: Any) -> Any:
+            if next(turns) == 1:
+                raise ZeroDivisionError
+            return await many(self, *given)
+
+        with monkeypatch.context() as patched:
+            patched.setattr(Decider, "many", cut_off)
+            assert client.post("/v1/score/batch", json={"items": items}, headers=self.KEY).status_code == 500
+        done = entries(home)
+        assert 0 < done < 120
+        answer = client.post("/v1/score/batch", json={"items": items}, headers=self.KEY)
+        assert answer.json()["scored"] == 120
+        assert entries(home) == 120
+        assert [item["answer"]["previous_decision"] for item in answer.json()["items"]] == [None] * 120
+
+    def test_has_nothing_to_do_with_one_lead_under_the_same_key(self, client: Any, lead: Any) -> None:
+        client.post("/v1/score/batch", json={"items": [lead]}, headers=self.KEY)
+        assert client.post("/v1/score", json=lead, headers=self.KEY).status_code == 200
