@@ -4,11 +4,12 @@
     python -m benchmarks.stream --leads 1000000 --times 1 --folder /big/disk   100 million activities (12 GB of room, half an hour)
 
 Ours is the whole command, `tamiz features build --as-of T --workers 2`: the start of Python, every check of every row, machines
-told apart, all signals of activities, and Parquet files with their digests. The others compute of the same file the counts, decayed
-sums and recencies among our aggregates, written by hand as their users would, without machines, days or sessions, and write
-Parquet too. Everything runs in turns in processes of its own on two cores; `memory` is the most that all processes of a run
-held together (proportional set size, sampled twenty times a second). From activities in order of time, ours includes clustering;
-beside it stands DuckDB's sort alone. Times are minima.
+told apart, all signals of activities, and Parquet files with their digests. The others compute of the same file our aggregates of
+activities (counts, decayed sums, recencies, distinct days, sessions, returns, topics, reactions and their delay), written by hand
+as their users would, and write Parquet too; they check nothing, tell no machines apart and make no signals of answers or titles.
+How many of their figures are ours is printed. Everything runs in turns in processes of its own on two cores; `memory` is the most
+that all processes of a run held together (proportional set size, sampled twenty times a second). From activities in order of time,
+ours includes clustering; beside it stands DuckDB's sort alone. Times are minima.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -29,9 +30,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from benchmarks.engine import NOW, PAGES, SHARES, TYPES
+from features.aggregates import selector_of
 from features.catalogue import catalogue
 from features.engine import Plan
 from features.history import DAY, Need
+from features.outreach import is_ours
 from features.signal import FeatureSet
 from features.topics import topic_of
 
@@ -40,6 +43,9 @@ FIELDS, SAID = ["budget", "need", "authority", "timeline"], ["yes", "no", "plann
 TITLES = ["CEO", "Directora de Marketing", "Junior analyst", "Head of IT", "Einkäufer"]
 SPAN = 180 * DAY
 CORES = 2
+SESSION = 30 * 60 * 1_000_000
+OURS = [name for name in TYPES if is_ours(name)]
+THEIRS = [name for name in TYPES if not is_ours(name)]
 
 
 # The data ------------------------------------------------------------------------------------------------------------
@@ -126,58 +132,111 @@ def names(number: np.ndarray) -> pa.Array:
 # The peers -----------------------------------------------------------------------------------------------------------
 
 
-def wanted() -> list[Need]:
-    """Our aggregates that SQL has a short word for."""
-    return [need for need in Plan(FeatureSet(tuple(catalogue().values()))).own.needs if need[0] in ("count", "decayed", "last")]
+def wanted() -> tuple[Need, ...]:
+    """All of our aggregates of a lead's own activities, but those of machines, which the others do not tell apart."""
+    needs = Plan(FeatureSet(tuple(catalogue().values()))).own.needs
+    return tuple(need for need in needs if selector_of(need).machine is not True)
+
+
+def topics() -> dict[str, str]:
+    return {page: topic_of(page) for page in PAGES}
+
+
+def types_of(need: Need) -> list[str]:
+    """The types that an aggregate is of; without any, all that is not ours."""
+    return [name for name in selector_of(need).types if name in TYPES] if selector_of(need).types else THEIRS
 
 
 def duckdb_features(source: str, out: str) -> None:
+    """What has to look at the activity before is a window over activities of one kind: what a lead does, and what we do."""
     import duckdb
 
-    topics = " ".join(f"WHEN '{page}' THEN '{topic_of(page)}'" for page in PAGES)
+    named = " ".join(f"WHEN '{page}' THEN '{topic}'" for page, topic in topics().items())
     columns = ", ".join(f"{in_sql(need)} AS c{i}" for i, need in enumerate(wanted()))
-    inner = f"SELECT lead_id, type, {NOW} - epoch_us(occurred_at) AS age, CASE url {topics} END AS topic FROM '{source}'"
+    seen = f"""SELECT lead_id, type, epoch_us(occurred_at) AS moment, CASE url {named} END AS topic, type IN ({quoted(OURS)}) AS ours
+        FROM '{source}'"""
+    inner = f"""SELECT *, {NOW} - moment AS age, moment - lag(moment) OVER kind AS since_same, lead(moment) OVER kind - moment AS till_same,
+        moment - lag(moment) OVER any_kind AS since, lag(ours) OVER any_kind AS after_ours FROM ({seen})
+        WINDOW kind AS (PARTITION BY lead_id, ours ORDER BY moment), any_kind AS (PARTITION BY lead_id ORDER BY moment, NOT ours)"""
     connection = duckdb.connect(config={"threads": CORES, "temp_directory": f"{out}.spill"})
     connection.execute(f"COPY (SELECT lead_id, {columns} FROM ({inner}) GROUP BY lead_id) TO '{out}' (FORMAT parquet)")
 
 
+def quoted(names: Sequence[str]) -> str:
+    return ", ".join(f"'{name}'" for name in names) or "NULL"
+
+
 def in_sql(need: Need) -> str:
-    kind, one, number = need
-    tests = [f"type IN ({', '.join(repr(name) for name in one.types)})"] if one.types else []
+    kind, one, number = need[0], selector_of(need), need[2]
+    tests = [f"type IN ({quoted(types_of(need))})"]
     tests += [f"topic = '{one.topic}'"] if one.topic else []
-    tests += [f"age < {round(number * DAY)}"] if kind == "count" and number is not None else []
-    where = f" FILTER (WHERE {' AND '.join(tests)})" if tests else ""
-    if kind == "count":
-        return f"count(*){where}"
+    tests += [f"age < {round(number * DAY)}"] if kind not in ("last", "decayed") and number is not None else []
+    reacted = f"NOT ours AND after_ours AND since < {3 * DAY}"
+    tests += {
+        "sessions": [f"coalesce(till_same >= {SESSION}, true)"],
+        "returns": [f"since_same >= {30 * DAY}"],
+        "reactions": [reacted],
+        "delay": [reacted],
+    }.get(kind, [])
+    where = f" FILTER (WHERE {' AND '.join(tests)})"
+    if kind == "days":
+        return f"count(DISTINCT moment // {DAY}){where}"
+    if kind == "topics":
+        return f"count(DISTINCT topic){where}"
+    if kind == "delay":
+        return f"coalesce(sum(since // 1000000){where}, 0) / 3600"
     if kind == "last":
         return f"min(age){where} / {float(DAY)}"
-    return f"coalesce(sum(exp(age * {np.log(0.5) / (number * DAY)})){where}, 0)"
+    if kind == "decayed":
+        return f"coalesce(sum(exp(age * {np.log(0.5) / ((number or 0.0) * DAY)})){where}, 0)"
+    return f"count(*){where}"
 
 
 def polars_features(source: str, out: str) -> None:
+    """Every lead's activities in order of time, a group each."""
     import polars as pl
 
-    topics = {page: topic for page in PAGES if (topic := topic_of(page)) is not None}
-    age = (pl.lit(NOW) - pl.col("occurred_at").dt.epoch("us")).alias("age")
-    lazy = pl.scan_parquet(source).with_columns(age, pl.col("url").replace_strict(topics, default=None).alias("topic"))
-    rates = sorted({need[2] for need in wanted() if need[0] == "decayed"})
-    lazy = lazy.with_columns((pl.col("age") * (np.log(0.5) / (rate * DAY))).exp().alias(f"w{float(rate)}") for rate in rates)
+    at = pl.col("occurred_at").dt.epoch("us")
+    lazy = pl.scan_parquet(source).select(
+        "lead_id",
+        "type",
+        at.alias("at"),
+        (NOW - at).alias("age"),
+        pl.col("url").replace_strict(topics(), default=None).alias("topic"),
+        pl.col("type").is_in(OURS).alias("ours"),
+    )
+    rates = sorted({float(need[2] or 0.0) for need in wanted() if need[0] == "decayed"})
+    lazy = lazy.with_columns((pl.col("age") * (np.log(0.5) / (rate * DAY))).exp().alias(f"w{rate}") for rate in rates)
     columns = [in_polars(pl, need).alias(f"c{i}") for i, need in enumerate(wanted())]
     lazy.group_by("lead_id").agg(columns).sink_parquet(out, engine="streaming")
 
 
 def in_polars(pl, need: Need):  # noqa: ANN001, ANN201 - polars is imported only where it runs
-    kind, one, number = need
-    test = pl.lit(True)
-    if one.types:
-        test &= pl.col("type").is_in(list(one.types))
+    kind, one, number = need[0], selector_of(need), need[2]
+    at, age = pl.col("at"), pl.col("age")
+    test = pl.col("type").is_in(types_of(need))
     if one.topic:
         test &= pl.col("topic") == one.topic
-    if kind == "count":
-        return (test if number is None else test & (pl.col("age") < round(number * DAY))).sum()
+    inside = test if number is None else test & (age < round(number * DAY))
+    if kind == "days":
+        return (at.filter(inside) // DAY).n_unique()
+    if kind == "topics":
+        return pl.col("topic").filter(inside).drop_nulls().n_unique()
+    if kind == "sessions":
+        return (at.filter(inside).sort().diff() >= SESSION).sum() + inside.any()
+    if kind == "returns":
+        mine = at.filter(test).sort()
+        return ((mine.diff() >= 30 * DAY) & (NOW - mine < round((number or 0.0) * DAY))).sum()
+    if kind in ("reactions", "delay"):
+        order = at * 2 + ~pl.col("ours")
+        when, ours = at.sort_by(order), pl.col("ours").sort_by(order)
+        found = ~ours & ours.shift(1) & (when.diff() < 3 * DAY) & (NOW - when < round((number or 0.0) * DAY))
+        return found.sum() if kind == "reactions" else (when.diff() // 1_000_000).filter(found).sum() / 3600
     if kind == "last":
-        return pl.when(test).then(pl.col("age")).min() / DAY
-    return pl.when(test).then(pl.col(f"w{float(number)}")).otherwise(0.0).sum()
+        return pl.when(test).then(age).min() / DAY
+    if kind == "decayed":
+        return pl.when(test).then(pl.col(f"w{float(number or 0.0)}")).otherwise(0.0).sum()
+    return inside.sum()
 
 
 def duckdb_sort(source: str, out: str) -> None:
@@ -191,6 +250,21 @@ PEERS: dict[str, Callable[[str, str], None]] = {"duckdb": duckdb_features, "pola
 
 
 # The measurement -----------------------------------------------------------------------------------------------------
+
+
+def agreement(ours: Path, theirs: Path) -> float:
+    """How many figures are the same, of the aggregates that are signals as they are. Where a machine was at work they differ."""
+    plan = Plan(FeatureSet(tuple(catalogue().values())))
+    place = {need: f"c{i}" for i, need in enumerate(wanted())}
+    columns = {name: place[need.direct] for name, need in plan.needs.items() if need.direct in place}
+    mine = pq.read_table([str(path) for path in sorted(ours.glob("part-*.parquet"))], columns=["lead_id", *columns]).sort_by("lead_id")
+    others = pq.read_table(theirs, columns=["lead_id", *columns.values()]).sort_by("lead_id")
+    assert mine.column("lead_id").equals(others.column("lead_id").cast(pa.string()))
+    same = 0
+    for name, column in columns.items():
+        one, other = (table.column(key).to_numpy().astype(float) for table, key in ((mine, name), (others, column)))
+        same += int(np.isclose(one, other, rtol=1e-6, atol=1e-6, equal_nan=True).sum())
+    return same / (len(mine) * len(columns))
 
 
 def measured(command: list[str], sample: bool = True) -> tuple[float, float, float]:
@@ -270,15 +344,18 @@ def run(folder: Path, leads: int, times: int, memory: str, *, peers: bool, attri
         commands = {f"tamiz features build --memory {memory}": ours}
         if peers:
             this = [sys.executable, "-m", "benchmarks.stream", "--peer"]
-            commands |= {said[name]: [*this, name, str(source), str(folder / "other.parquet")] for name in others}
+            commands |= {said[name]: [*this, name, str(source), str(folder / f"{name}.parquet")] for name in others}
         best: dict[str, tuple[float, float, float]] = {}
         for _ in range(times):
             for name, command in commands.items():
-                shutil.rmtree(folder / "out", ignore_errors=True)
+                if command is ours:
+                    shutil.rmtree(folder / "out", ignore_errors=True)
                 took, cpu, most = measured(command)
                 had = best.get(name, (took, cpu, most))
                 best[name] = (min(took, had[0]), min(cpu, had[1]), max(most, had[2]))
                 print(f"  {name:40} {took:7.1f} s, {cpu:7.1f} s of cores, {most:6,.0f} MB", flush=True)
+        for name in others if peers and order == "lead" else ():
+            print(f"  {said[name]}: {agreement(folder / 'out', folder / f'{name}.parquet'):.4%} of the figures are ours", flush=True)
         first = next(iter(best.values()))
         for name, (took, cpu, most) in best.items():
             ratio = f"{took / first[0]:5.2f} × ours (wall), {cpu / first[1]:5.2f} × (cores)"
