@@ -157,8 +157,21 @@ def _runs(rows: ParquetRows, leads: LeadNumbers) -> tuple[Rows, Rows] | None:
     import pyarrow as pa
     import pyarrow.compute as pc
 
-    found, begins = [np.zeros(0, dtype=np.int64)], [np.zeros(0, dtype=np.int64)]
+    from data.columns import as_text
+
+    found, begins, waiting = [np.zeros(0, dtype=np.int64)], [np.zeros(0, dtype=np.int64)], list[Arrow]()
     seen = np.zeros(len(leads.ids), dtype=np.bool_)
+
+    def numbered() -> bool:
+        """Looks up the leads of the runs found since the last time, many at once; whether each is new."""
+        numbers = leads.of(pa.chunked_array(waiting, pa.string())).astype(np.int64)
+        waiting.clear()
+        found.append(numbers)
+        known = numbers[numbers >= 0]
+        new = not seen[known].any() and len(np.unique(known)) == len(known)
+        seen[known] = True
+        return new
+
     only, at = rows.only({"lead_id"}), 0
     before: str | None = None
     for start, stop in zip(rows.group_starts[:-1], rows.group_starts[1:], strict=True):
@@ -175,14 +188,13 @@ def _runs(rows: ParquetRows, leads: LeadNumbers) -> tuple[Rows, Rows] | None:
             if values[0].as_py() == before:
                 first, values = first[1:], values.slice(1)
             before = chunk[len(chunk) - 1].as_py()
-            numbers = leads.of(values).astype(np.int64)
-            known = numbers[numbers >= 0]
-            if seen[known].any() or len(np.unique(known)) < len(known):
+            waiting.append(as_text(values).cast(pa.string()))
+            if 4 * sum(map(len, waiting)) > len(leads.ids) and not numbered():
                 return None
-            seen[known] = True
-            found.append(numbers)
             begins.append(first + at)
             at += len(codes)
+    if not numbered():
+        return None
     return np.concatenate(found), np.concatenate(begins)
 
 
