@@ -131,12 +131,12 @@ def against_duckdb(batch: Case) -> None:
 
     def ours() -> np.ndarray:
         cells = aggregator.cells(log, machine_activity(log))
-        out = np.empty((len(batch.leads), len(wanted)))
-        for start, stop in runs(log.starts, batch.observations.lead, 16_384, 512):
+        out = np.empty((len(wanted), len(batch.leads)))
+        for start, stop in runs(log.starts, batch.observations.lead, 32_768, 512):
             lead, as_of = batch.observations.lead[start:stop], batch.observations.as_of[start:stop]
             rows_, segment, when = visible(log.starts, log.occurred, log.recorded, log.late, lead, as_of)
             occurred = log.occurred[rows_]
-            out[start:stop] = aggregator.aggregate(cells[rows_], when - occurred, occurred, segment, stop - start)
+            out[:, start:stop] = aggregator.aggregate(cells[rows_], when - occurred, occurred, segment, stop - start)
         return out
 
     def theirs() -> dict[str, np.ndarray]:
@@ -146,7 +146,7 @@ def against_duckdb(batch: Case) -> None:
     order = np.argsort(found["lead"])
     for i, need in enumerate(wanted):
         sql = np.ma.filled(np.ma.asarray(found[f"c{i}"]).astype(float), np.nan)[order]
-        np.testing.assert_allclose(sql, mine[:, aggregator.position[need]], rtol=1e-6, atol=1e-6)
+        np.testing.assert_allclose(sql, mine[aggregator.position[need]], rtol=1e-6, atol=1e-6)
     pairs = [(seconds(ours, 1)[0], seconds(theirs, 1)[0]) for _ in range(3)]  # in turns
     engine, sql_took = (statistics.median(one) for one in zip(*pairs, strict=True))
     n = len(log) / 1e6

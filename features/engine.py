@@ -37,7 +37,7 @@ __all__ = ["Colleagues", "Needs", "Plan", "SignalTable", "evaluate", "needs_of"]
 
 Ints = NDArray[np.int64]
 
-_BLOCK_ROWS = 16_384
+_BLOCK_ROWS = 32_768
 _BLOCK_OBSERVATIONS = 512
 _UNREAD = (np.nan,) * 16
 """What a missing text says, of as many numbers as any reading gives."""
