@@ -168,9 +168,9 @@ def _runs(rows: ParquetRows, leads: LeadNumbers) -> tuple[Rows, Rows] | None:
         waiting.clear()
         found.append(numbers)
         known = numbers[numbers >= 0]
-        new = not seen[known].any() and len(np.unique(known)) == len(known)
+        before = np.count_nonzero(seen)
         seen[known] = True
-        return new
+        return bool(np.count_nonzero(seen) == before + len(known))
 
     only, at = rows.only({"lead_id"}), 0
     before: str | None = None

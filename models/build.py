@@ -14,6 +14,7 @@ import re
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
@@ -134,8 +135,12 @@ class _Source:
         self.connection = connect(project)
         self.connection.execute(f"SET memory_limit = '{max(memory // 2, 200 * _MEGABYTE)}B'")
         self.latest = 0
+        # Digests of files are made while the tables about leads are read: the identity of a build needs them last.
+        self._reader = ThreadPoolExecutor(1)
+        self._digests = {name: [self._reader.submit(file_digest, path) for path in self._files(name)] for name in project.queries}
 
     def close(self) -> None:
+        self._reader.shutdown(cancel_futures=True)
         self.connection.close()
 
     def tables_of_leads(self, now: datetime | None, say: Say) -> Tables:
@@ -158,7 +163,7 @@ class _Source:
 
     def identity(self) -> dict[str, str]:
         """A digest of what each query gives: of the files it names, or of all its rows."""
-        return {name: self._digest_of(query) for name, query in self.project.queries.items()}
+        return {name: self._digest_of(name, query) for name, query in self.project.queries.items()}
 
     def ids(self, tables: Tables) -> LeadNumbers:
         import pyarrow as pa
@@ -242,11 +247,14 @@ class _Source:
         )
         return tables.until if found is None else pd.Timestamp(found, unit="us", tz="UTC")
 
-    def _digest_of(self, query: str) -> str:
-        named = [self.project.folder / name for name in re.findall(r"'([^']+\.\w+)'", query)]
-        files = [path for path in named if path.is_file()]
-        if files and len(files) == len(named) and not self.project.setup:
-            return _digest([query, *(file_digest(path) for path in files)])
+    def _files(self, name: str) -> list[Path]:
+        """The files that a query names; none where it may read anything else."""
+        named = [self.project.folder / file for file in re.findall(r"'([^']+\.\w+)'", self.project.queries[name])]
+        return [] if self.project.setup or not all(path.is_file() for path in named) else named
+
+    def _digest_of(self, name: str, query: str) -> str:
+        if self._digests[name]:
+            return _digest([query, *(one.result() for one in self._digests[name])])
         found = self._all(f"SELECT count(*), sum(hash(t)::HUGEINT), bit_xor(hash(t)) FROM ({query}) t")
         return _digest([query, *map(str, found[0])])
 
