@@ -56,7 +56,7 @@ class Reasons:
         if most <= 0 or not inputs:
             return [[] for _ in range(len(X))]
         chosen = self._choose(contributions, most)
-        at = chosen + len(inputs) * np.arange(len(X))[:, None]
+        at = _in_rows(chosen, len(inputs))
         picked, values = contributions.take(at), X.take(at)
         enough = np.add.reduce(np.abs(picked) > _SMALL, axis=1)
         told: list[Reason] = []  # of all rows one after another: nested lists would keep the garbage collector busy
@@ -75,8 +75,7 @@ class Reasons:
         strongest = np.maximum.reduce(strength, axis=2)
         stems = np.negative(strongest, out=strongest).argsort(axis=1, kind="stable")[:, :most]
         count, width = self._members.shape
-        of_row = stems + count * np.arange(len(stems))[:, None]
-        best = strength.reshape(-1, width).take(of_row, axis=0).argmax(axis=2)
+        best = strength.reshape(-1, width).take(_in_rows(stems, count), axis=0).argmax(axis=2)
         chosen: NDArray[np.intp] = self._members.take(stems * width + best)
         return chosen
 
@@ -103,3 +102,8 @@ class Reasons:
         if self._boolean[i]:
             return f"{one.name} is {'yes' if value else 'no'}.", value
         return f"{one.name} is {value:,.6g}.", value
+
+
+def _in_rows(places: NDArray[np.intp], width: int) -> NDArray[np.intp]:
+    """Where places in rows of this width lie, the rows one after another."""
+    return places if len(places) == 1 else places + width * np.arange(len(places))[:, None]

@@ -69,7 +69,9 @@ class RequestColumns:
         when = request.as_of if request.as_of.tzinfo else request.as_of.replace(tzinfo=UTC)
         as_of = instant(when)
         missing, given = scorer.missing, lead.get
-        values = {name: _value(name, kind, given(name), missing) for name, kind in scorer.kinds.items()}
+        values = {
+            name: None if (value := given(name)) is None else _value(name, kind, value, missing) for name, kind in scorer.kinds.items()
+        }
         consent = _value("consent", "boolean", given("consent"), missing)
         notes = self._notes_on(lead, values)
         own = _counted(as_of, request.activities)
@@ -233,8 +235,7 @@ class _Activities:
         rows = self._rows
         told: dict[str, list[str | None]] = {name: [*map(read, rows)] for name, read in _READ.items() if name in reads or name == "type"}
         # A column in which nothing stands is absent, which spares its look-ups.
-        texts = TextColumn.many({name: column for name, column in told.items() if column.count(None) < len(rows)})
-        texts.setdefault("type", TextColumn.of(()))
+        texts = TextColumn.many({name: column for name, column in told.items() if name == "type" or column.count(None) < len(rows)})
         agents = [one.user_agent or None for one in rows]
         automated, lasted = [one.automated for one in rows], [one.duration_seconds for one in rows]
         return ActivityLog.build(
