@@ -200,7 +200,7 @@ def evidence(history: History, row: int) -> dict[Dimension, DimensionEvidence]:
                 against *= 1.0 + weight
         speaking.sort(key=_force, reverse=True)
         hints = tuple([_hint(told, fact, row, weight, speaking[0][0]) for weight, fact in speaking])
-        disagreement = any(hint.contradicts for hint in hints)
+        disagreement = True in [hint.contradicts for hint in hints]
         status: Literal["met", "unmet", "unknown"] = "unknown"
         if strength >= _MET:
             status = "met"

@@ -15,11 +15,11 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta
 from functools import lru_cache
 from itertools import accumulate
 from operator import attrgetter
+from types import MappingProxyType
 from typing import Annotated, Any, Literal, NamedTuple, Self, get_args
 from zoneinfo import ZoneInfo
 
@@ -320,8 +320,7 @@ def _no_extras() -> tuple[object, ...]:
     return tuple(Policy.model_fields[name].default for name in _EXTRAS)
 
 
-@dataclass(frozen=True)
-class Facts:
+class Facts(NamedTuple):
     """What is known of a lead beside its probability; None: not known."""
 
     lead_id: str = ""
@@ -338,9 +337,9 @@ class Facts:
     rejected_days: float | None = None
     """Days since sales rejected it, if it has not accepted it since."""
     silent_days: float | None = None
-    attributes: Mapping[str, object] = field(default_factory=dict)
+    attributes: Mapping[str, object] = MappingProxyType({})
     """Values that segments go by."""
-    places: Mapping[str, int] = field(default_factory=dict)
+    places: Mapping[str, int] = MappingProxyType({})
     """How many more leads may enter each queue this week; a queue that is not named has no bound."""
 
 

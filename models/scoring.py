@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 from collections.abc import Mapping, MutableMapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -171,9 +171,9 @@ def score_requests(
         before = previous.get(lead_id) if previous is not None else None
         known = facts[i]
         if before is not None or places:
-            known = replace(known, previous=before, previous_days=since.get(lead_id) if since else None, places=places or {})
+            known = known._replace(previous=before, previous_days=since.get(lead_id) if since else None, places=places or {})
         if rejected and lead_id in rejected:
-            known = replace(known, rejected_days=rejected[lead_id])
+            known = known._replace(rejected_days=rejected[lead_id])
         ruling = decide(policy, probability[i], known, no_signal=bundle.no_signal)
         outcome = ruling.decision
         if places and outcome in places and (before is None or DECISIONS.index(before) < DECISIONS.index(outcome)):

@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import json
 import math
-from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -170,8 +169,8 @@ def test_a_likelier_lead_is_never_routed_lower(policy: Policy, p: float, q: floa
 @given(demanding(), share, facts)
 def test_a_decision_never_flaps_while_nothing_changes(policy: Policy, p: float, known: Facts) -> None:
     once = decide(policy, p, known).decision
-    again = decide(policy, p, replace(known, previous=once, previous_days=100.0)).decision
-    third = decide(policy, p, replace(known, previous=again, previous_days=100.0)).decision
+    again = decide(policy, p, known._replace(previous=once, previous_days=100.0)).decision
+    third = decide(policy, p, known._replace(previous=again, previous_days=100.0)).decision
     assert third == again
     if known.previous != "sql" or once != "mql":  # who was let down a step may be below the next one's exit, too
         assert rank(again) <= rank(once) or known.places or policy.cool_down_days
@@ -180,7 +179,7 @@ def test_a_decision_never_flaps_while_nothing_changes(policy: Policy, p: float, 
 @given(demanding(), share, facts)
 def test_the_same_inputs_give_the_same_ruling_with_a_rule_behind_it(policy: Policy, p: float, known: Facts) -> None:
     one = decide(policy, p, known)
-    assert one == decide(Policy.read(policy.to_json()), p, replace(known))
+    assert one == decide(Policy.read(policy.to_json()), p, known._replace())
     assert one.rules
     assert one.propensity is None or 0.0 <= one.propensity <= 1.0
 
@@ -190,7 +189,7 @@ def test_capacity_is_never_exceeded(policy: Policy, leads: list[tuple[float, Fac
     places = {"mql": mql, "sql": sql}
     for p, known in leads:
         before = rank(known.previous) if known.previous else -1
-        ruled = decide(policy, p, replace(known, places=places)).decision
+        ruled = decide(policy, p, known._replace(places=places)).decision
         if ruled in places and before < rank(ruled):
             places[ruled] -= 1
     assert min(places.values()) >= 0
@@ -212,7 +211,7 @@ class TestSuppression:
     )
     def test_says_which_list_it_was(self, known: Facts, rule: str) -> None:
         assert decide(self.POLICY, 0.9, known)[:2] == ("disqualified", [rule])
-        assert decide(self.POLICY, 0.9, replace(known, hand_raised_days=0.1)).decision == "disqualified"
+        assert decide(self.POLICY, 0.9, known._replace(hand_raised_days=0.1)).decision == "disqualified"
 
     def test_what_is_not_known_suppresses_nobody(self) -> None:
         assert decide(self.POLICY, 0.9, Facts()).decision == "sql"
@@ -226,7 +225,7 @@ class TestTime:
         known = Facts(previous="nurture", previous_days=1.0, hand_raised_days=0.5)
         assert decide(policy, 0.1, known)[:2] == ("mql", ["hand_raise"])
         assert decide(policy, 0.01, known).decision == "nurture"
-        assert decide(policy, 0.1, replace(known, hand_raised_days=8.0)).decision == "nurture"
+        assert decide(policy, 0.1, known._replace(hand_raised_days=8.0)).decision == "nurture"
 
     def test_sales_gets_a_raised_hand_only_with_the_bant_asked_for(self) -> None:
         sql = SqlBand(enter=0.5, exit=0.4, bant_met=1)
