@@ -45,7 +45,7 @@ def main() -> None:
         "make columns": make_columns,
         "columns and signals": lambda: evaluate(bundle.scorer.plan, *make_columns()),
         "model: the margin alone": lambda: bundle.model.margin(X),
-        "model: with contributions": lambda: bundle.explain(X),
+        "with contributions and worth": lambda: bundle.explain(X),
         "score, no reasons": lambda: score_columns(bundle, *make_columns()),
         "score and three reasons": lambda: score_columns(bundle, *make_columns(), reasons=3),
         "the whole decision": lambda: score_requests(bundle, [request], bundle.policy, reasons=3),

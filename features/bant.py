@@ -60,7 +60,6 @@ Words = Callable[[History, int], tuple[str, float | None]]
 class _Told(NamedTuple):
     """What facts of a block's observations are told from, as lists: of one lead that is a few dozen numbers."""
 
-    history: History
     weights: list[list[list[float]]]
     """Of each observation, as `_Layout.facts`, filled up with NaN."""
     strengths: list[list[float]]
@@ -87,7 +86,7 @@ class Stated:
     against: bool
     source: str = "answer"
 
-    def tell(self, told: _Told, row: int) -> tuple[str, float | None]:
+    def tell(self, history: History, told: _Told, row: int) -> tuple[str, float | None]:
         """What was said, and when."""
         place = _ROW[self.dimension]
         age, contrary = told.answered[self.against][place][row], told.answered[not self.against][place][row]
@@ -111,7 +110,7 @@ class Done:
         topics: tuple[str | None, ...] = self.topics or (None,)
         return [(aggregate, select(self.types, topic, None, False, False), number) for topic in topics]
 
-    def tell(self, told: _Told, row: int) -> tuple[str, float | None]:
+    def tell(self, history: History, told: _Told, row: int) -> tuple[str, float | None]:
         place = _DONE_ROW[self.words]
         age = told.done[place][row]
         known = age if age == age else None  # NaN is not equal to itself
@@ -130,8 +129,8 @@ class Attributed:
     weight: Callable[[History], Column]
     words: Words
 
-    def tell(self, told: _Told, row: int) -> tuple[str, float | None]:
-        return self.words(told.history, row)
+    def tell(self, history: History, told: _Told, row: int) -> tuple[str, float | None]:
+        return self.words(history, row)
 
 
 @dataclass(frozen=True)
@@ -152,9 +151,9 @@ class Recorded:
         weight: Column = _STATED_MOST[self.dimension] * said * np.where(np.isnan(age), _UNDATED, fresh)
         return weight
 
-    def tell(self, told: _Told, row: int) -> tuple[str, float | None]:
-        age = float(column_statement(self.column, told.history)[1][row])
-        return f"{self.column.name}: {column_text(self.column, told.history, row)}", age if age == age else None
+    def tell(self, history: History, told: _Told, row: int) -> tuple[str, float | None]:
+        age = float(column_statement(self.column, history)[1][row])
+        return f"{self.column.name}: {column_text(self.column, history, row)}", age if age == age else None
 
 
 Fact = Stated | Done | Attributed | Recorded
@@ -199,7 +198,7 @@ def evidence(history: History, row: int) -> dict[Dimension, DimensionEvidence]:
             if weight < 0.0:
                 against *= 1.0 + weight
         speaking.sort(key=_force, reverse=True)
-        hints = tuple([_hint(told, fact, row, weight, speaking[0][0]) for weight, fact in speaking])
+        hints = tuple([_hint(history, told, fact, row, weight, speaking[0][0]) for weight, fact in speaking])
         disagreement = True in [hint.contradicts for hint in hints]
         status: Literal["met", "unmet", "unknown"] = "unknown"
         if strength >= _MET:
@@ -227,7 +226,6 @@ def _told(history: History) -> _Told:
     done = _layout(history).done
     answers = history.answers(DIMENSIONS) if done else Answered.none(0, 0)
     return _Told(
-        history,
         history.memo(_weights).transpose(2, 0, 1).tolist(),
         history.memo(_strengths).T.tolist(),
         answers.text,
@@ -242,8 +240,8 @@ def _force(speaking: tuple[float, Fact]) -> float:
     return abs(speaking[0])
 
 
-def _hint(told: _Told, fact: Fact, row: int, weight: float, strongest: float) -> Hint:
-    words, age = fact.tell(told, row)
+def _hint(history: History, told: _Told, fact: Fact, row: int, weight: float, strongest: float) -> Hint:
+    words, age = fact.tell(history, told, row)
     return Hint(words, fact.source, age, weight, (weight > 0.0) != (strongest > 0.0) and abs(weight) >= _DISAGREES)
 
 

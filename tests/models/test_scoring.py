@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import math
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
@@ -349,3 +350,18 @@ class TestBadActivities:
         assert seen.probability == self.ask(event_bundle, Activity("page_view", when, url="/pricing")).probability
         crawled = Activity("page_view", when, url="/pricing", user_agent="ExampleBot/1.0")
         assert self.ask(event_bundle, crawled).receipt.input_hash != seen.receipt.input_hash
+
+
+def test_a_decision_leaves_nothing_to_the_garbage_collector(event_bundle: Bundle) -> None:
+    """What points in a circle stays in memory until the collector stops the service to look for it."""
+    said = Activity(type="answer", occurred_at=AS_OF - timedelta(days=1), content="budget", value="approved")
+    request = ScoreRequest({"lead_id": "ana", "job_title": "CTO", "annual_revenue": 5e6}, [said], as_of=AS_OF)
+    decisions(event_bundle, [request])
+    gc.collect()
+    gc.disable()
+    try:
+        (answer,) = decisions(event_bundle, [request])
+        assert answer.bant.budget.evidence
+        assert gc.collect() == 0
+    finally:
+        gc.enable()
