@@ -1,4 +1,4 @@
-"""The pages of the console (`/`, `/queue`, `/leads/{lead_id}`, `/model`) and the files that they load.
+"""The pages of the console (`/`, `/queue`, `/leads/{lead_id}`, `/model`, `/pipeline`, `/health`) and the files that they load.
 
 The pages themselves hold no data; what they show they ask of the API, in the name of whoever has signed in.
 """
@@ -38,6 +38,18 @@ async def queue(request: Request) -> Response:
 async def model(request: Request) -> Response:
     """What serves, how far it can be believed, and what would replace it."""
     return await page(request, "model", scope="read policy")
+
+
+@router.get("/pipeline")
+async def pipeline(request: Request) -> Response:
+    """From stage to stage, and what the next weeks bring."""
+    return await page(request, "pipeline", scope="read")
+
+
+@router.get("/health")
+async def health(request: Request) -> Response:
+    """Drift, promises, work, and alarms."""
+    return await page(request, "health", scope="read")
 
 
 @router.get("/leads/{lead_id}")
