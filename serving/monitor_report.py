@@ -5,15 +5,17 @@ Health page, `tamiz monitor`, `/v1/monitor` and Prometheus: signals with their d
 and alarms. Each alarm names the figure and the limit that it passed; `retrain` is a recommendation, with the alarms that are its reason.
 
 Recent inputs are those that came as a body, from the ledger, and leads of the store at an instant just after something they did:
-the instants at which the model was calibrated. A lead that nothing happens to is no sign of what comes in.
+the instants at which the model was calibrated, and up to the age of its oldest lead. A lead to
+which nothing happens is no sign of what comes in.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from random import Random
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -173,7 +175,7 @@ def _drift(store: Store, rows: HealthRows, bundle: Bundle | None, limits: Limits
     if "margin" not in reference:
         missing.append("The bundle holds nothing to compare with: train again, and it will.")
         return nothing
-    X, margin = _recent(store, rows, bundle, since, at)
+    X, margin = _comparable(bundle, reference, *_recent(store, rows, bundle, since, at))
     found = Drift(len(X), len(reference["margin"]), None, [], None)
     if len(X) < FEWEST:
         missing.append(f"Only {len(X)} inputs came within {limits.days:g} days: drift takes {FEWEST}.")
@@ -195,6 +197,16 @@ def _drift(store: Store, rows: HealthRows, bundle: Bundle | None, limits: Limits
         found.drifted_importance = round(sum(one.importance for one in found.signals if one.drifted) / total, 4)
     found.signals.sort(key=lambda one: (-one.drifted, -one.psi))
     return found
+
+
+def _comparable(bundle: Bundle, reference: Mapping[str, NDArray[Any]], X: Floats, margin: Floats) -> tuple[Floats, Floats]:
+    """Without leads that are older than any that the model was calibrated on: those were young, for their outcomes had to be new."""
+    place = next((place for place, one in enumerate(bundle.encoder.inputs) if one.name == "lead_age"), None)
+    if place is None or "signal_lead_age" not in reference or not len(reference["signal_lead_age"]):
+        return X, margin
+    oldest = np.nanmax(reference["signal_lead_age"].astype(float), initial=0.0)
+    kept = ~(X[:, place] > oldest)
+    return X[kept], margin[kept]
 
 
 def _recent(store: Store, rows: HealthRows, bundle: Bundle, since: int, at: int) -> tuple[Floats, Floats]:

@@ -18,7 +18,7 @@ from tests.browser.test_leads import feed
 
 Visit = Callable[..., Any]
 
-PAGES = ["/", "/queue", "/leads/lead-00", "/model"]
+PAGES = ["/", "/queue", "/leads/lead-00", "/model", "/pipeline", "/health"]
 LOOKS = [(1280, "light"), (390, "dark")]
 
 

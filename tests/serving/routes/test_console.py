@@ -17,7 +17,7 @@ CONSOLE = ROOT / "serving" / "console"
 POLICY = ROOT / "models" / "qualification.py"
 
 
-PAGES = ["/", "/queue", "/leads/L-1"]
+PAGES = ["/", "/queue", "/leads/L-1", "/pipeline", "/health"]
 
 
 @pytest.mark.parametrize("address", PAGES)
