@@ -13,6 +13,7 @@ __all__ = [
     "ACTIVITIES",
     "DECISIONS",
     "EARLIEST",
+    "FEEDBACK",
     "LEADS",
     "LEAD_CHANGES",
     "NOT_ATTRIBUTES",
@@ -107,10 +108,16 @@ DECISIONS = TableContract(
     optional={"propensity": "number"},
 )
 
+FEEDBACK = TableContract(
+    "feedback",
+    required={"lead_id": "id", "given_at": "time", "verdict": "text"},
+    optional={"reason": "text"},
+)
+
 EARLIEST = "1990-01-01"
 """Before this day no time is plausible: in tables such a row is put aside, in a request it is ignored; both are said."""
 
-TABLES = {table.name: table for table in (LEADS, LEAD_CHANGES, ACTIVITIES, STAGE_CHANGES, OUTCOMES, DECISIONS)}
+TABLES = {table.name: table for table in (LEADS, LEAD_CHANGES, ACTIVITIES, STAGE_CHANGES, OUTCOMES, DECISIONS, FEEDBACK)}
 
 NOT_ATTRIBUTES = frozenset({"lead_id", "created_at", "email", "phone", "company", "company_domain", "job_title", "consent"})
 """Known columns of `leads` that identify a person or a company, or say when: signals read them, no model takes them raw."""

@@ -49,6 +49,8 @@ class Tables:
     """Rows that each query gave, before anything was put aside."""
     decisions: pd.DataFrame = field(default_factory=lambda: _no_decisions())  # noqa: PLW0108 - it is defined below
     """Whom sales decided to work and whom not, and how likely that was: `worked` and, where known, `propensity`."""
+    feedback: pd.DataFrame = field(default_factory=lambda: _no_feedback())  # noqa: PLW0108 - likewise
+    """What sales said of leads: `verdict` and, where known, `reason`. No model is trained on it."""
 
 
 @dataclass(frozen=True)
@@ -125,6 +127,14 @@ class FlatChunk:
 
     def __len__(self) -> int:
         return len(self.lead_id)
+
+
+def _no_feedback() -> pd.DataFrame:
+    import numpy as np
+    import pandas as pd
+
+    at, text = pd.Series([], dtype="datetime64[us, UTC]"), pd.Series([], dtype=object)
+    return pd.DataFrame({"lead_id": text, "lead_row": np.zeros(0, np.int32), "given_at": at, "verdict": text})
 
 
 def _no_decisions() -> pd.DataFrame:

@@ -85,6 +85,7 @@ class _Data(msgspec.Struct, forbid_unknown_fields=True):
     stage_changes: str | None = None
     outcomes: str | None = None
     decisions: str | None = None
+    feedback: str | None = None
     until: datetime | None = None
     timezone: str = "UTC"
     setup: str | list[str] = []

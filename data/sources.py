@@ -43,6 +43,7 @@ _MAIN_TIME = {
     "stage_changes": "entered_at",
     "outcomes": "converted_at",
     "decisions": "as_of",
+    "feedback": "given_at",
 }
 _LEAD_PUT_ASIDE = "its lead was put aside"
 """A consequence, not a fault of its own: it does not count towards the share."""
@@ -95,6 +96,7 @@ def load_tables(project: Project, *, now: datetime | None = None, progress: Call
         stage_changes=events["stage_changes"],
         outcomes=events["outcomes"],
         decisions=events["decisions"],
+        feedback=events["feedback"],
         until=until,
         kinds=kinds,
         quarantine=pd.concat(quarantined, ignore_index=True) if quarantined else collect("leads"),

@@ -21,7 +21,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from data.errors import BadData
-from data.schema import activities, lead_changes, leads, outcomes, stage_changes
+from data.schema import activities, feedback, lead_changes, leads, outcomes, stage_changes
 from data.store import Store
 
 __all__ = ["StoreEmpty", "known_since", "write_project"]
@@ -32,6 +32,7 @@ _EVENTS = {
     "activities": (activities, ()),
     "stage_changes": (stage_changes, ("recorded_at",)),
     "outcomes": (outcomes, ("recorded_at",)),
+    "feedback": (feedback, ("feedback_id", "decision_id", "note", "author")),
 }
 
 

@@ -36,6 +36,7 @@ from features.signal import FeatureSet
 from models.tables import account_codes, colleagues_of, flat_leads, inputs_of, leads_of, log_of
 from training.bias import Explored, NotIdentifiable, explored, inverse_propensity, question_of
 from training.leakage_timing import Dated, dated_columns
+from training.rejections import Reasons, reasons_given
 from training.result import Cohort, SourceRead
 from training.segments import size_bands
 from training.undated import undated_inputs
@@ -104,6 +105,8 @@ class Dataset:
     reads: Mapping[str, frozenset[str]] = field(default_factory=dict)
     """The columns of `leads` behind each input."""
     cohorts: tuple[Cohort, ...] = ()
+    rejections: tuple[Reasons, ...] = ()
+    """Why sales said no, and why deals were lost."""
     amount: Floats | None = None
     waited: Floats | None = None
     """Days until the lead converted, infinite where it has not; likewise `closed`, either way. None on a flat table."""
@@ -351,6 +354,7 @@ def project_dataset(
         notices=(*tables.notices, *_said(report), *_without_dates(tables, leads.changes), *_said_of_types(log, plan), *told),
         quarantine=tables.quarantine,
         segments=_segments(frame),
+        rejections=reasons_given(tables),
         cohorts=tuple(Cohort(one.month, one.due, one.mature, one.positives) for one in report.cohorts),
         amount=_amounts(tables, lead, seen["y"].to_numpy(np.float64)),
         waited=seen["waited"].to_numpy(np.float64),

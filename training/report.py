@@ -21,6 +21,7 @@ from markupsafe import Markup, escape
 
 from training import figures
 from training.figures import percent
+from training.rejections import in_words as why_not
 from training.result import Importance, TrainingResult
 from training.translation import translate
 from training.verdict import cautions, headline, holds_over_time, revenue, sentences, worth_waiting
@@ -121,6 +122,7 @@ def report_html(result: TrainingResult) -> str:
         served=_pairs(result.metrics.get("served")),
         unseen=_pairs(result.unseen_accounts),
         brier=_brier(result),
+        rejections=[(one, why_not(one)) for one in result.rejections],
         segments=result.metrics.get("segments") or [],
         calls=_calls(result),
         profiles=_profiles(result),

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
     from training.metrics import Floats
+    from training.rejections import Reasons
 
 __all__ = ["Block", "Cohort", "Curves", "Importance", "ReliabilityBin", "SourceRead", "TrainingResult"]
 
@@ -147,6 +148,8 @@ class TrainingResult:
     unseen_accounts: Metrics | None = None
     """The chosen candidate on test leads of accounts that the earlier blocks never saw: `rows`, `auc`, `log_loss`, …"""
     cohorts: tuple[Cohort, ...] = ()
+    rejections: tuple[Reasons, ...] = ()
+    """Why sales said no, and why deals were lost."""
     provenance: Mapping[str, str] = field(default_factory=dict)
     """Name → value, shown as given: command, seed, git state, versions of Python and libraries, machine."""
     title: str = ""

@@ -161,6 +161,8 @@ def _train(read: Callable[[Say], Dataset], home: Home, options: Options, say: Sa
     metrics = _metrics(data, split, learned.verdicts, figures, simplest, served, chosen, no_signal=no_signal, version=version)
     metrics["search"] = _search(options, candidates)
     metrics |= {"worth": worth, "value": value, "diagnostics": diagnostics}
+    if data.rejections:
+        metrics["rejections"] = [asdict(one) for one in data.rejections]
     metrics |= _meaning(data, learned, served, seed, resamples)
     result = TrainingResult(
         metrics=metrics | kept,
@@ -178,6 +180,7 @@ def _train(read: Callable[[Say], Dataset], home: Home, options: Options, say: Sa
         offset=_offset(calibrations[chosen]),
         unseen_accounts=unseen_accounts(data, split, candidates[chosen], calibrations[chosen], seed=seed, resamples=_QUICK_RESAMPLES),
         cohorts=data.cohorts,
+        rejections=data.rejections,
         provenance=provenance(options.command, seed),
         title=data.title,
         finished_at=f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}",

@@ -14,8 +14,10 @@ import numpy as np
 import pytest
 
 from training import metrics as measures
+from training.rejections import GivenReason, Reasons
 from training.report import figure_pages, report_html, write_report
 from training.result import Block, Cohort, Curves, Importance, SourceRead, TrainingResult
+from training.translation import translate
 from training.verdict import cautions, drift, headline, sentences
 
 
@@ -251,6 +253,17 @@ class TestFiles:
         scorecard = json.loads((tmp_path / "metrics.json").read_text())["candidates"]["scorecard"]
         assert (scorecard["auc"], scorecard["brier"]) == (None, 0.1)
         assert not re.search(r"\b(nan|none|inf)\b", Page(path.read_text()).text.lower())
+
+
+def test_why_sales_says_no_is_a_part_only_where_it_said_so(bank: TrainingResult) -> None:
+    assert "Why sales says no" not in report_html(bank)
+    grown = GivenReason("no_budget", 30, 0.6, 0.4, 0.8, "more often")
+    page = report_html(replace(bank, rejections=(Reasons("rejections", 50, 80, "2026-05-01", (grown,)),)))
+    assert 'id="rejections"' in page
+    assert "Since 2026-05-01 no_budget is given more often" in page
+    spanish = translate(page, "es")
+    assert "Por qué ventas dice que no" in spanish
+    assert "«no_budget» se da más a menudo" in spanish
 
 
 def test_each_figure_is_a_page_that_stands_alone() -> None:
