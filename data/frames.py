@@ -49,7 +49,7 @@ class Tables:
     """Rows that each query gave, before anything was put aside."""
     decisions: pd.DataFrame = field(default_factory=lambda: _no_decisions())  # noqa: PLW0108 - it is defined below
     """Whom sales decided to work and whom not, and how likely that was: `worked` and, where known, `propensity`."""
-    feedback: pd.DataFrame = field(default_factory=lambda: _no_feedback())  # noqa: PLW0108 - likewise
+    feedback: pd.DataFrame = field(default_factory=lambda: _no_feedback())  # noqa: PLW0108 - it is defined below
     """What sales said of leads: `verdict` and, where known, `reason`. No model is trained on it."""
 
 

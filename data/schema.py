@@ -363,9 +363,8 @@ standings = sa.Table(
     sa.Column("handed_at", _Instant),
     sa.Column("due_at", _Instant),
     sa.Column("touched_at", _Instant),
-    # When it is to be looked at again though nothing happens, and of which missed due time endpoints were told.
+    # When it is to be looked at again though nothing happens.
     sa.Column("wakes_at", _Instant),
-    sa.Column("told_of", _Instant),
     sa.Index(None, "decision", "probability", "lead_id"),
     sa.Index(None, "probability", "lead_id"),
     sa.Index(None, "as_of"),

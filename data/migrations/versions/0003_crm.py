@@ -304,7 +304,6 @@ def upgrade() -> None:
         sa.Column("due_at", sa.BigInteger),
         sa.Column("touched_at", sa.BigInteger),
         sa.Column("wakes_at", sa.BigInteger),
-        sa.Column("told_of", sa.BigInteger),
         sa.PrimaryKeyConstraint("lead_id", name="pk_standings"),
     )
     for name, column, where in (
