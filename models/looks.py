@@ -85,9 +85,13 @@ class Looks:
     @cached_property
     def highest(self) -> Floats:
         """The highest rank of each lead."""
-        highest = np.full(self.leads, -1.0)
-        np.maximum.at(highest, self.lead, self.rank)
+        highest: Floats = np.maximum.reduceat(self.rank, np.flatnonzero(self.first)) if len(self.lead) else np.zeros(0)
         return highest
+
+    @cached_property
+    def tops(self) -> Floats:
+        """The highest ranks of those leads that were created in the time that is looked at, ascending."""
+        return np.sort(self.highest[self.born])
 
     @cached_property
     def born(self) -> NDArray[np.bool_]:

@@ -32,6 +32,8 @@ POINTS = 160
 SINGLE_DRAWS = 2_000
 """For one threshold; the curves are drawn at many, and make do with fewer."""
 MOST_VALUES = 12
+MOST_PARTS = 64
+"""Segments whose leads are kept apart for the next question."""
 Queue = Literal["mql", "sql"]
 _NAMES = ("volume", "precision", "caught", "conversions", "revenue", "returns", "capacity")
 QUEUES: tuple[Queue, Queue] = ("mql", "sql")
@@ -94,6 +96,7 @@ class Preview:
         assert backtest.y is not None
         won = backtest.last_won >= 0
         self.leads, self.conversions = backtest.leads, int(won.sum())
+        self._split: dict[tuple[str, tuple[str, ...]], tuple[Preview | None, Preview | None]] = {}
         self._amounts = None
         if backtest.amount is not None:
             # A lead counts once, however often it was looked at.
@@ -136,6 +139,13 @@ class Preview:
 
     def split(self, column: str, values: tuple[str, ...]) -> tuple[Preview | None, Preview | None]:
         """The leads whose column has one of these values, and the others; None for nobody."""
+        if (column, values) not in self._split:
+            if len(self._split) >= MOST_PARTS:
+                self._split.clear()
+            self._split[column, values] = self._splits(column, values)
+        return self._split[column, values]
+
+    def _splits(self, column: str, values: tuple[str, ...]) -> tuple[Preview | None, Preview | None]:
         tables, course = self.tables, self.tables.course
         among = tables.backtest.columns[column].among(values)
         among_course = None if course is None else course.columns[column].among(values)
@@ -205,7 +215,7 @@ class Preview:
             rows = rows[(tables.week[rows] >= 0) & (tables.week[rows] < tables.weeks)]
             weekly = np.bincount(tables.week[rows], minlength=tables.weeks).astype(np.float64)[:, None]
         p = flow.probability[rows]
-        outcomes = _FromTop(tables.backtest, self._as_deep(np.array([enter]))).outcomes()
+        outcomes = _outcomes(tables.backtest, tables.backtest.first_entries(float(self._as_deep(np.array([enter]))[0])))[:, None]
         paid = None if worth is None else np.array([(p * worth[rows]).sum()])
         counted, expected = np.array([float(len(rows))]), np.array([p.sum()])
         return Reached(weekly, tables.share, float(self.leads), counted, expected, outcomes, float(self.conversions), paid)
@@ -230,9 +240,9 @@ class Preview:
         tables, course = self.tables, self.tables.course
         if course is None:
             return thresholds
-        top = np.sort(course.highest[course.born])
+        top = course.tops
         share = 1 - np.searchsorted(top, thresholds - 1e-12, side="left") / max(len(top), 1)
-        deep = np.sort(tables.backtest.highest)[::-1]
+        deep = tables.backtest.tops[::-1]
         place = np.round(share * len(deep)).astype(np.int64)
         cut: Floats = np.where(place > 0, deep[np.clip(place - 1, 0, len(deep) - 1)], 2.0)
         return cut
@@ -318,6 +328,14 @@ class _FromTop:
         p = looks.probability
         later = (looks.last_won[looks.lead] >= np.arange(len(p))).astype(np.float64)
         return np.array([self.sums(weight) for weight in (np.ones(len(p)), looks.y, p, p * (1 - p), later)])
+
+
+def _outcomes(backtest: Looks, rows: Ints) -> Floats:
+    """Of the rows at which leads enter, as `_FromTop.outcomes`."""
+    assert backtest.y is not None
+    p = backtest.probability[rows]
+    later = backtest.last_won[backtest.lead[rows]] >= rows
+    return np.array([len(rows), backtest.y[rows].sum(), p.sum(), (p * (1 - p)).sum(), later.sum()], dtype=np.float64)
 
 
 def left_out(policy: Policy) -> list[str]:

@@ -33,6 +33,8 @@ CALIBRATION = 0.50
 reaches it in one of many looks owes something to luck, and steps of a calibration rest on few cases."""
 MONTHS = 0.20
 """By how much (logit) conversion moves from one quarter to the next, and from the model that was measured to the one that serves."""
+MOST_PICKS = 400_000
+"""Amounts that are picked one by one."""
 _STEADY = 6.0
 """How many weeks of even numbers are added before weeks are called uneven: a dozen weeks may look so by chance."""
 
@@ -182,13 +184,16 @@ def _shift(reached: Reached, base: Floats) -> tuple[Floats, Floats]:
 def _paid(won: Floats, amounts: Floats, rng: np.random.Generator) -> Floats:
     """Revenue of each draw: amounts picked from those known, whose mean is itself uncertain."""
     counts = won.astype(np.int64).ravel()
+    mean = float(amounts.mean())
+    unsure = float(amounts.std()) / max(mean, 1e-9) / np.sqrt(len(amounts))
+    level: Floats = np.maximum(1 + unsure * rng.standard_normal((len(won), 1, 1)), 0.0)
+    if counts.sum() > MOST_PICKS:  # sums of so many are normal
+        sums_of_many: Floats = won * mean + np.sqrt(won) * float(amounts.std()) * rng.standard_normal(won.shape)
+        return np.maximum(sums_of_many, 0.0) * level
     picks = amounts[rng.integers(0, len(amounts), int(counts.sum()))]
     sums = np.concatenate([[0.0], np.cumsum(picks)])
     ends = np.cumsum(counts)
     total: Floats = (sums[ends] - sums[ends - counts]).reshape(won.shape)
-    mean = float(amounts.mean())
-    unsure = float(amounts.std()) / max(mean, 1e-9) / np.sqrt(len(amounts))
-    level: Floats = np.maximum(1 + unsure * rng.standard_normal((len(won), 1, 1)), 0.0)
     return total * level
 
 

@@ -12,11 +12,12 @@ from dataclasses import dataclass, field
 from typing import Any, cast
 
 import msgspec
+import numpy as np
 
 from data.queue_near import Near, leads_near, open_leads
 from data.store import Store
 from models.decision import DECISIONS, BantStatus, Outcome
-from models.qualification import Facts, Policy, Thresholds, decide
+from models.qualification import Facts, Policy, Thresholds, decide, decide_many
 
 __all__ = ["Moves", "moves"]
 
@@ -59,7 +60,7 @@ def moves(store: Store, published: Policy, proposed: Policy, *, named: bool) -> 
     stretch = _between(published, proposed)
     near = leads_near(store, *stretch, MOST + 1) if stretch else []
     complete, near = len(near) <= MOST, near[:MOST]
-    moved = [(one, _decided(published, one), _decided(proposed, one)) for one in near]
+    moved = list(zip(near, _decisions(published, near), _decisions(proposed, near), strict=True))
     return {queue: _of(queue, moved, inside[queue], named, complete) for queue in ("mql", "sql")}
 
 
@@ -77,6 +78,15 @@ def _shown(one: Near, after: Outcome, named: bool) -> dict[str, Any]:
         known = one.attribute()
         shown |= {name: known[name] for name in _NAMES if isinstance(known.get(name), str)}
     return shown
+
+
+def _decisions(policy: Policy, near: list[Near]) -> list[Outcome]:
+    """All at once under a plain policy that does not ask for BANT, one by one under any other."""
+    if not near or not policy.plain or policy.sql.bant_met or policy.sql.bant_required:
+        return [_decided(policy, one) for one in near]
+    previous = np.array([DECISIONS.index(cast("Outcome", one.decision)) for one in near], np.int8)
+    codes = decide_many(policy, np.array([one.probability for one in near]), previous=previous)
+    return [DECISIONS[code] for code in codes.tolist()]
 
 
 def _decided(policy: Policy, one: Near) -> Outcome:

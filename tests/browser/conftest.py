@@ -51,7 +51,17 @@ def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
         scale=ScoreScale.from_margins(margin),
         policy=Policy.at(0.2, 0.5),
         manifest={"model_version": "1", "horizon_days": 90, "no_signal": False},
-        tables={"backtest": pd.DataFrame({"as_of": as_of, "probability": calibration.apply(margin)[0], "margin": margin, "y": y})},
+        tables={
+            "backtest": pd.DataFrame(
+                {
+                    "as_of": as_of,
+                    "probability": calibration.apply(margin)[0],
+                    "margin": margin,
+                    "y": y,
+                    "segment_source": np.array(["web", "fair"])[np.arange(4_000) % 2],
+                }
+            )
+        },
     )
     return folder
 

@@ -218,3 +218,133 @@ def test_without_a_model_the_page_says_what_to_do(serve: Callable[[str], str], v
     page = visit(address)
     page.get_by_text("No model serves yet.").wait_for()
     assert "tamiz promote" in page.locator("#notice").inner_text()
+
+
+def put(address: str, path: str, body: object, method: str = "POST") -> Any:
+    request = urllib.request.Request(f"{address}{path}", json.dumps(body).encode(), {"Content-Type": "application/json"}, method=method)
+    with urllib.request.urlopen(request, timeout=10) as answer:
+        return json.loads(answer.read())
+
+
+def test_who_moves_today_and_what_to_choose_are_said_in_words(serve: Callable[[str], str], visit: Callable[..., Any]) -> None:
+    address = serve("dev")
+    put(address, "/v1/leads/ana", {"job_title": "Chief Operating Officer", "company": "Ana works", "employees": 200}, "PUT")
+    put(address, "/v1/leads/ana/score", {})
+    page = visit(address)
+    page.wait_for_selector("#mql-today h3")
+    page.get_by_text("Nobody moves.").first.wait_for()
+    page.locator("#mql-slider").fill("0.001")
+    page.get_by_text("1 lead enters").wait_for()
+    page.get_by_text("Who enters").click()
+    assert page.get_by_role("link", name="Ana works").get_attribute("href") == "/leads/ana"
+
+    page.locator("#calls").fill("40")
+    page.locator("#cost").fill("25")
+    page.locator("#worth").fill("500")
+    page.get_by_text("fills 40 calls a week").wait_for()
+    page.get_by_text("is worth most").wait_for()
+    page.get_by_role("button", name="Set MQL to").first.click()
+    assert page.locator("#mql-number").input_value() != "0.1"
+
+
+def test_places_a_week_are_drawn_and_their_use_is_said(serve: Callable[[str], str], visit: Callable[..., Any]) -> None:
+    page = visit(serve("dev"))
+    page.wait_for_selector("#chart .main-svg")
+    page.locator("#mql-places").fill("30")
+    page.get_by_text("of the places used").wait_for()
+    assert "places a week" in page.locator("#chart").inner_text()
+    assert "MQL places a week: unlimited → 30" in page.locator("#changes").inner_text()
+    page.locator("#mql-places").fill("0")
+    page.get_by_text("No places: nobody enters.").wait_for()
+    page.locator("#mql-places").fill("")
+    page.get_by_text("Nothing differs from what is published.").wait_for()
+
+
+def test_a_segment_gets_thresholds_of_its_own(serve: Callable[[str], str], visit: Callable[..., Any]) -> None:
+    address = serve("dev")
+    page = visit(address)
+    page.wait_for_selector("#work:not([hidden])")
+    whole = figure(page, "mql", "volume")
+    page.locator("#segment-value").select_option("fair")
+    with page.expect_response("**/v1/policy/curves?**"):
+        page.get_by_role("button", name="Add segment").click()
+    page.get_by_role("tab", name="source fair", selected=True).wait_for()
+    end = time.monotonic() + 10
+    while figure(page, "mql", "volume") == whole and time.monotonic() < end:
+        page.wait_for_timeout(20)
+    assert figure(page, "mql", "volume") != whole
+    page.locator("#mql-number").fill("33")
+    assert "New segment source fair: MQL 33%" in page.locator("#changes").inner_text()
+    page.keyboard.press("Tab")
+    page.locator("#tab-0").focus()
+    page.keyboard.press("ArrowLeft")
+    page.get_by_role("tab", name="Everyone", selected=True).wait_for()
+    assert page.locator("#mql-number").input_value() == "20"
+    page.locator("#publish-button").click()
+    page.get_by_text("Published as version 1.").wait_for()
+    with urllib.request.urlopen(f"{address}/v1/policy", timeout=10) as answer:
+        (segment,) = json.loads(answer.read())["policy"]["segments"]
+    assert (segment["column"], segment["values"], segment["mql"]["enter"]) == ("source", ["fair"], 0.33)
+
+
+def test_an_experiment_is_set_up_and_says_that_it_is_too_early(serve: Callable[[str], str], visit: Callable[..., Any]) -> None:
+    page = visit(serve("dev"))
+    page.wait_for_selector("#work:not([hidden])")
+    page.get_by_role("button", name="Put it into the draft").click()
+    page.get_by_text("Give the experiment a name.").wait_for()
+    for field, text in (("name", "Bolder"), ("mql", "5"), ("sql", "40")):
+        page.locator(f"#trial-{field}").fill(text)
+    page.get_by_role("button", name="Put it into the draft").click()
+    assert "Experiment Bolder begins" in page.locator("#changes").inner_text()
+    page.locator("#publish-button").click()
+    page.get_by_text("B: too early to say.").wait_for()
+    page.get_by_role("button", name="End the experiment").click()
+    assert "Experiment Bolder ends" in page.locator("#changes").inner_text()
+
+
+def test_theirs_and_yours_stand_side_by_side(serve: Callable[[str], str], visit: Callable[..., Any]) -> None:
+    address = serve("dev")
+    page = visit(address)
+    page.wait_for_selector("#work:not([hidden])")
+    page.locator("#mql-slider").fill("0.3")
+    theirs = {"mql": {"enter": 0.1, "exit": 0.09}, "sql": {"enter": 0.5, "exit": 0.45}}
+    request = urllib.request.Request(
+        f"{address}/v1/policy",
+        json.dumps({"policy": theirs, "author": "Ana"}).encode(),
+        {"Content-Type": "application/json", "If-Match": "*"},
+    )
+    request.get_method = lambda: "PUT"  # type: ignore[method-assign]  # urllib's own way of naming a method
+    urllib.request.urlopen(request, timeout=10).close()
+    page.locator("#publish-button").click()
+    page.get_by_text("Theirs (Ana)").wait_for()
+    said = page.locator("#conflict").inner_text()
+    assert "MQL: 20% → 10%" in said
+    assert "MQL: 20% → 30%" in said
+    page.get_by_role("button", name="Take theirs").click()
+    assert page.locator("#mql-number").input_value() == "10"
+    assert not page.locator("#conflict").is_visible()
+
+
+def test_forms_alone_look_publish_and_go_back(serve: Callable[[str], str], browser: Any) -> None:
+    address = serve("dev")
+    context = browser.new_context(java_script_enabled=False, locale="en", viewport={"width": 390, "height": 800})
+    page = context.new_page()
+    page.set_default_timeout(15_000)
+    page.goto(address)
+    page.get_by_role("link", name="The plain page does the same with forms.").click()
+    page.locator("#mql").fill("10")
+    page.get_by_role("button", name="Show what they would do").click()
+    page.get_by_text("MQL 10%").wait_for()
+    assert "of them convert" in page.locator("table").inner_text()
+    page.locator("#author").fill("Ana")
+    page.get_by_role("button", name="Publish", exact=True).click()
+    page.get_by_text("Published. The next score obeys.").wait_for()
+    page.goto(f"{address}/thresholds/plain?mql=90&sql=10")
+    page.get_by_text("SQL not below MQL").wait_for()
+    page.goto(f"{address}/thresholds/plain?mql=30&sql=60")
+    page.get_by_role("button", name="Publish", exact=True).click()
+    page.get_by_role("button", name="Publish version 1 again").click()
+    with urllib.request.urlopen(f"{address}/v1/policy", timeout=10) as answer:
+        policy = json.loads(answer.read())
+    assert (policy["version"], policy["policy"]["mql"]["enter"]) == ("3", 0.1)
+    context.close()

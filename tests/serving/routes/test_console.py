@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 from pathlib import Path
 from typing import Any, get_args
 from urllib.parse import quote
@@ -17,7 +18,7 @@ CONSOLE = ROOT / "serving" / "console"
 POLICY = ROOT / "models" / "qualification.py"
 
 
-PAGES = ["/", "/queue", "/leads/L-1", "/pipeline", "/health"]
+PAGES = ["/", "/thresholds/plain", "/queue", "/leads/L-1", "/pipeline", "/health"]
 
 
 @pytest.mark.parametrize("address", PAGES)
@@ -107,3 +108,35 @@ def test_a_lead_by_any_name_is_a_name_and_no_markup(client: Any) -> None:
     assert answer.status_code == 200
     assert "<script>alert" not in answer.text
     assert "&lt;script&gt;alert" in answer.text
+
+
+class TestPlainThresholds:
+    """The page of forms."""
+
+    def test_another_sites_form_is_refused(self, client: Any) -> None:
+        etag = client.get("/v1/policy").headers["etag"]
+        for origin in ("http://elsewhere.example", "null"):
+            answer = client.post("/thresholds/plain", data={"etag": etag, "mql": "10", "sql": "60"}, headers={"Origin": origin})
+            assert answer.status_code == 403
+        assert client.get("/v1/policy").json()["version"] == "default"
+
+    def test_what_somebody_else_published_meanwhile_is_not_overwritten(self, client: Any) -> None:
+        etag = client.get("/v1/policy").headers["etag"]
+        first = client.post("/thresholds/plain", data={"etag": etag, "mql": "10", "sql": "60", "author": "ana"}, follow_redirects=False)
+        assert first.status_code == 303
+        second = client.post("/thresholds/plain", data={"etag": etag, "mql": "30", "sql": "60", "author": "bea"})
+        assert "Somebody else published meanwhile" in second.text
+        assert client.get("/v1/policy").json()["policy"]["mql"]["enter"] == 0.1
+
+    def test_thresholds_that_cannot_be_are_said_and_change_nothing(self, client: Any) -> None:
+        etag = client.get("/v1/policy").headers["etag"]
+        for mql, sql in (("90", "10"), ("much", "60"), ("-1", "60"), ("10", "101")):
+            answer = client.post("/thresholds/plain", data={"etag": etag, "mql": mql, "sql": sql})
+            assert "SQL not below MQL" in answer.text
+        assert client.get("/v1/policy").json()["version"] == "default"
+
+    def test_without_a_backtest_it_says_how_to_get_one(self, client: Any, home: Path, bundles: Path) -> None:
+        (home / "bundles" / "first").unlink()
+        shutil.copytree(bundles / "first", home / "bundles" / "first")
+        (home / "bundles" / "first" / "backtest.parquet").unlink()
+        assert "tamiz train" in client.get("/thresholds/plain").text
