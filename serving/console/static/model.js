@@ -62,7 +62,7 @@ function about(card, role) {
     element("p", { class: "id" }, card.model_version));
 }
 
-/** The figures of both, side by side; the better one is marked where the other lies outside its interval. */
+/** The figures of both, side by side; the better one is marked, and whether the difference counts is for the gates to say. */
 function table() {
   const { champion, challenger } = state.cards;
   const sides = [champion, challenger].filter(Boolean);
@@ -120,7 +120,7 @@ function gates(challenger, comparison) {
   $("verdict").hidden = comparison === null;
   $("promote").disabled = challenger === null || !may("admin") || comparison?.final === true;
   $("gates").replaceChildren(...(comparison?.gates ?? []).map((gate) => element("li", { class: gate.verdict },
-    element("span", { class: "gate" }, element("strong", {}, names.gates[gate.name] ?? gate.name), element("span", { class: "status" }, names.verdictsOfGates[gate.verdict] ?? gate.verdict)),
+    element("span", { class: "gate" }, element("strong", names.gates[gate.name] ? {} : { lang: "en" }, names.gates[gate.name] ?? gate.name), element("span", { class: "status" }, names.verdictsOfGates[gate.verdict] ?? gate.verdict)),
     sentence(gate.figures, "span"))));
   if (!comparison) return;
   const go = comparison.verdict === "PROMOTE";
