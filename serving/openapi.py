@@ -117,19 +117,18 @@ def operation(
     media: str = "application/json",
     lines: str | None = None,
     tagged: bool = False,
-    csv: bool = False,
 ) -> dict[str, Any]:
     """Keyword arguments of a route: its request and answer by schema name, its errors, and its headers.
 
-    `lines` names the schema of a row where NDJSON will do, too; `tagged`: the answer has an ETag; `media`: it is no JSON; `csv`:
-    it is to be had as a table, too.
+    `lines` names the schema of a row where NDJSON will do, too; `tagged`: the answer has an ETag; `media`: it is no JSON. An answer
+    whose `format` can be asked for is to be had as CSV, too.
     """
     listed = {*errors, 500} | ({429} if 401 in errors else set()) | ({408} if takes else set())
     responses: dict[int | str, dict[str, Any]] = {status: _problem(status) for status in sorted(listed)}
     responses[done] = {"description": _DONE[done]}
     if done != 204:
         responses[done]["content"] = {media: {"schema": _ref(gives) if gives else {}}}
-    if csv:
+    if "format" in query:
         responses[done]["content"]["text/csv"] = {"schema": {"type": "string"}}
     if tagged:
         responses[done]["headers"] = {"ETag": {"description": "For `If-Match`.", "schema": {"type": "string"}}}

@@ -24,7 +24,7 @@ _answer = msgspec.json.Decoder(MonitorAnswer)
 
 
 @router.get("/v1/monitor", summary="Drift, promises, work, alarms", **operation(
-    gives="MonitorAnswer", errors=(401, 403, 422, 503), query=("format", "table"), csv=True
+    gives="MonitorAnswer", errors=(401, 403, 422, 503), query=("format", "table")
 ))  # fmt: skip
 async def monitor(request: Request) -> Response:
     """Whether what comes in still looks like what the model knows, whether its promises hold, and whether the work gets done."""

@@ -26,7 +26,7 @@ _forecast = msgspec.json.Decoder(ForecastAnswer)
 
 
 @router.get("/v1/pipeline", summary="Stages, times, wins, bottlenecks", **operation(
-    gives="PipelineAnswer", errors=(401, 403, 422, 503), query=("days", "format", "table"), csv=True
+    gives="PipelineAnswer", errors=(401, 403, 422, 503), query=("days", "format", "table")
 ))  # fmt: skip
 async def pipeline(request: Request) -> Response:
     """From stage to stage: who moves on, how long it takes, what has got worse by more than chance; cohorts; our own funnel."""
@@ -39,7 +39,7 @@ async def pipeline(request: Request) -> Response:
 
 
 @router.get("/v1/forecast", summary="Conversions and revenue of the next weeks", **operation(
-    gives="ForecastAnswer", errors=(401, 403, 422, 503), query=("weeks", "format", "table"), csv=True
+    gives="ForecastAnswer", errors=(401, 403, 422, 503), query=("weeks", "format", "table")
 ))  # fmt: skip
 async def forecast(request: Request) -> Response:
     """From calibrated probabilities of open leads, and leads to come kept apart; with how often such intervals held."""
