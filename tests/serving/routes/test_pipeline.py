@@ -104,6 +104,7 @@ class TestPipeline:
 
     def test_accepting_is_a_step_once_sales_accepts(self, service: TestClient) -> None:
         tell(service, 6)
+        assert service.post("/v1/leads/lead-5/score").is_success
         assert service.post("/v1/leads/lead-5/feedback", json={"verdict": "accepted"}).is_success
         funnel = {step["name"]: step["leads"] for step in service.get("/v1/pipeline?days=365").json()["funnel"]}
         assert funnel["accepted"] == 1
