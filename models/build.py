@@ -13,7 +13,7 @@ import json
 import re
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import asdict, dataclass, field, replace
@@ -80,6 +80,9 @@ class Built:
     dropped: Mapping[str, int]
     notices: tuple[str, ...]
     quarantine: pd.DataFrame = field(repr=False)
+    feature_set: FeatureSet = field(repr=False)
+    until: pd.Timestamp
+    """Where the data end."""
 
 
 def build(
@@ -92,17 +95,21 @@ def build(
     workers: int = 1,
     scheduler: str | None = None,
     now: datetime | None = None,
+    drop: Collection[str] = (),
     say: Say = lambda text: None,
     progress: Progress = lambda done, total: None,
 ) -> Built:
-    """Builds what is missing of the folder. `memory` is in bytes, for this machine; `as_of` in microseconds."""
+    """Builds what is missing of the folder. `memory` is in bytes, for this machine; `as_of` in microseconds.
+
+    Columns and signals named in `drop` are no inputs, as in training.
+    """
     here = workers if scheduler in (None, "local") else 1
     _refuse_too_little(memory, here)
     source = _Source(project, memory)
     with closing(source), processes(workers - 1 if scheduler is None else 0, get_ready) as pool:
         say("comparing the inputs with what is there")
         tables = source.tables_of_leads(now, say)
-        feature_set = source.feature_set(tables)
+        feature_set = source.feature_set(tables, drop)
         identity = source.identity() | {
             "project": str(project.path),
             "signals": feature_set.fingerprint,
@@ -154,12 +161,12 @@ class _Source:
             return tables
         return replace(tables, until=max(tables.until, self._latest_activity(tables)))
 
-    def feature_set(self, tables: Tables) -> FeatureSet:
+    def feature_set(self, tables: Tables, drop: Collection[str]) -> FeatureSet:
         """The inputs that training would choose."""
-        kinds = {name: kind for name, kind in tables.kinds.items() if bool(tables.leads[name].notna().any())}
+        kinds = {name: kind for name, kind in tables.kinds.items() if name not in drop and bool(tables.leads[name].notna().any())}
         dated = {*self.project.static, *changes_of(tables, kinds), "created_at"}
         declared = evidence_of(self.project, kinds, dated=dated).declared
-        return inputs_of(kinds, self._own_types(tables), declared, activities=self.query is not None and self._any())
+        return inputs_of(kinds, self._own_types(tables), declared, activities=self.query is not None and self._any(), drop=drop)
 
     def identity(self) -> dict[str, str]:
         """A digest of what each query gives: of the files it names, or of all its rows."""
@@ -420,6 +427,8 @@ class _Build:
             dropped,
             tuple(notices),
             pd.concat([frame for frame in frames if len(frame)] or [collect("leads")], ignore_index=True),
+            self.feature_set,
+            self.tables.until,
         )
 
 

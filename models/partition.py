@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from importlib import import_module
@@ -25,14 +25,14 @@ from data.frames import ActivityColumns, Tables
 from data.project import Project
 from features.catalogue import catalogue
 from features.engine import Plan, SignalTable, evaluate
-from features.history import NEVER, ActivityLog, Observations
+from features.history import NEVER, ActivityLog, Observations, TextColumn
 from features.signal import FeatureSet
 from models.tables import colleagues_of, leads_of, log_of_columns
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["OBSERVATION_COLUMNS", "Part", "Recipe", "build_part", "get_ready"]
+__all__ = ["OBSERVATION_COLUMNS", "Part", "Recipe", "build_part", "get_ready", "read_part"]
 
 OBSERVATION_COLUMNS = ("lead_id", "as_of", "created_at", "age_days", "kind", "y")
 """What a file says of its rows besides the inputs; with a given instant only the first two."""
@@ -171,6 +171,27 @@ def _write(path: Path, ids: Sequence[str], seen: Mapping[str, NDArray[Any]], tab
     written = pa.table(columns)
     plain = pa.schema([pa.field(one.name, pa.string() if pa.types.is_dictionary(one.type) else one.type) for one in written.schema])
     pq.write_table(written.cast(plain), path, compression="zstd", compression_level=1, use_dictionary=texts)
+
+
+def read_part(file: Path, names: Collection[str]) -> tuple[dict[str, NDArray[Any]], SignalTable]:
+    """What `build_part` wrote: labels and instants (microseconds) by name, and these inputs."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    asked = ["as_of", "created_at", "y", *(_in_file(name) for name in names)]
+    read = pq.read_table(file, columns=asked)
+    times = {name: read[name].cast(pa.int64()).fill_null(NEVER).to_numpy() for name in ("as_of", "created_at")}
+    kinds = {name: read.schema.field(_in_file(name)).type for name in names}
+    words = [name for name, kind in kinds.items() if pa.types.is_string(kind)]
+    figures = tuple(name for name in names if name not in words)
+    numbers = np.empty((len(read), len(figures)))
+    for place, name in enumerate(figures):
+        numbers[:, place] = read[_in_file(name)].cast(pa.float64()).to_numpy()
+    texts = {}
+    for name in words:
+        column = read[_in_file(name)].combine_chunks().dictionary_encode()
+        texts[name] = TextColumn(column.indices.fill_null(-1).to_numpy().astype(np.int32), column.dictionary.to_pylist())
+    return {**times, "y": read["y"].to_numpy()}, SignalTable(figures, numbers, texts)
 
 
 def _in_file(name: str) -> str:

@@ -1,4 +1,4 @@
-"""One function over many arguments: here, in processes of this machine, or on a Dask cluster.
+"""One function over many arguments: here, in processes of this machine, or on a Dask cluster; and the way to such a cluster.
 
 In: a function of a module, and arguments made one by one. Out: its results as they come, in any order. Only a few
 arguments are made ahead, so memory does not grow with their number. Where there are several processes, this one works too.
@@ -18,7 +18,7 @@ from data.errors import BadUsage, DependencyFailed
 if TYPE_CHECKING:
     from concurrent.futures import ProcessPoolExecutor
 
-__all__ = ["mapped", "processes"]
+__all__ = ["connected", "mapped", "processes"]
 
 A = TypeVar("A")
 R = TypeVar("R")
@@ -106,7 +106,9 @@ def _end_with_parent() -> None:
     threading.Thread(target=watch, daemon=True).start()
 
 
-def _on_dask(function: Callable[[A], R], arguments: Iterable[A], workers: int, scheduler: str) -> Iterator[R]:
+@contextmanager
+def connected(scheduler: str, workers: int = 1) -> Iterator[Any]:
+    """A Dask client of this scheduler; `local` starts a cluster of so many workers on this machine and ends it afterwards."""
     try:
         import distributed
     except ImportError as error:
@@ -122,13 +124,21 @@ def _on_dask(function: Callable[[A], R], arguments: Iterable[A], workers: int, s
             client = stack.enter_context(dask.Client(address, timeout="20s", set_as_default=False))
         except (OSError, TimeoutError, ValueError) as error:
             raise DependencyFailed(f"no Dask scheduler answers at {scheduler}: {' '.join(str(error).split())[:200]}") from error
+        yield client
+
+
+def _on_dask(function: Callable[[A], R], arguments: Iterable[A], workers: int, scheduler: str) -> Iterator[R]:
+    with connected(scheduler, workers) as client:
+        import distributed
+
+        as_completed: Any = distributed.as_completed
         waiting = iter(arguments)
         ahead = 2 * max(1, len(client.scheduler_info(n_workers=-1)["workers"]))
 
         def sent(argument: A) -> object:
             return client.submit(function, client.scatter(argument, hash=False), pure=False)
 
-        running = dask.as_completed([sent(one) for one in islice(waiting, ahead)], loop=client.loop)
+        running = as_completed([sent(one) for one in islice(waiting, ahead)], loop=client.loop)
         for done in running:
             yield done.result()
             for one in islice(waiting, 1):

@@ -22,7 +22,7 @@ from models.naive_bayes import fit_naive_bayes
 from models.scorecard import fit_scorecard
 from training.losses import scaled_losses, standard_error
 from training.search import Found, Overrides, Trial, search
-from training.splits import Fold, Split
+from training.splits import Fold, Split, Window
 
 __all__ = ["BLEND", "KINDS", "SINGLES", "Candidate", "Recipe", "choose", "fit_candidates", "refit", "search_boosted"]
 
@@ -32,6 +32,8 @@ KINDS = (*SINGLES, BLEND)
 """The simplest first."""
 Ints = NDArray[np.int64]
 Say = Callable[[str], None]
+Elsewhere = Callable[["Recipe", Window | None], Boosted]
+"""Fits the boosted model on more rows than are at hand: those within the window."""
 
 
 @dataclass(frozen=True)
@@ -70,6 +72,7 @@ class _Rows:
     seed: int
     leaves: Overrides
     weight: Floats | None = None
+    elsewhere: Elsewhere | None = None
 
     def weights(self, of: Ints) -> Floats | None:
         return None if self.weight is None else self.weight[of]
@@ -87,14 +90,15 @@ def fit_candidates(
     searched: Found | None = None,
     kinds: Sequence[str] = KINDS,
     weights: Floats | None = None,
+    elsewhere: Elsewhere | None = None,
     say: Say = lambda text: None,
 ) -> dict[str, Candidate]:
     """Fits each kind on the fit block (`folds` empty), or across `folds` and then on everything before test.
 
     `searched` is what `search_boosted` found on the same blocks: the boosted model's settings. `weights` say what each row
-    counts in fitting, whatever its class.
+    counts in fitting, whatever its class. With `elsewhere` the boosted model is fitted there once its recipe is known here.
     """
-    rows = _Rows(X, y, lead, inputs, split, folds, seed, _leaves(y[split.fit], lead[split.fit], inputs), weights)
+    rows = _Rows(X, y, lead, inputs, split, folds, seed, _leaves(y[split.fit], lead[split.fit], inputs), weights, elsewhere)
     found: dict[str, Candidate] = {}
     for kind in SINGLES if BLEND in kinds else kinds:
         say(f"fitting {kind}")
@@ -124,12 +128,23 @@ def search_boosted(
     return search(X, y, lead, split.fit, split.tune, inputs, seed=seed, trials=trials, defaults=defaults, seconds=seconds, say=say)
 
 
-def refit(recipe: Recipe, X: Floats, y: Floats, inputs: Sequence[InputSpec], seed: int, weights: Floats | None = None) -> Model:
-    """The frozen recipe on other rows."""
+def refit(
+    recipe: Recipe,
+    X: Floats,
+    y: Floats,
+    inputs: Sequence[InputSpec],
+    seed: int,
+    weights: Floats | None = None,
+    elsewhere: Callable[[Recipe], Boosted] | None = None,
+) -> Model:
+    """The frozen recipe on other rows; its trees `elsewhere`, where that is given."""
+
+    def fitted(one: Recipe) -> Single:
+        return elsewhere(one) if elsewhere and one.kind == "boosted" else _refit(one, X, y, inputs, seed, weights)
+
     if recipe.weights is not None:
-        members = [(_refit(one, X, y, inputs, seed, weights), recipe.weights.of[one.kind]) for one in recipe.members]
-        return Blend(tuple(members), recipe.weights.offset)
-    return _refit(recipe, X, y, inputs, seed, weights)
+        return Blend(tuple((fitted(one), recipe.weights.of[one.kind]) for one in recipe.members), recipe.weights.offset)
+    return fitted(recipe)
 
 
 def choose(candidates: Mapping[str, Candidate], y: Floats, rows: Ints, lead: Ints, later: Ints | None = None) -> str:
@@ -175,10 +190,15 @@ def _refit(recipe: Recipe, X: Floats, y: Floats, inputs: Sequence[InputSpec], se
 
 def _decided(kind: str, rows: _Rows, searched: Found | None) -> tuple[Recipe, Single]:
     """Fitted on the fit block, with what the tune block decides."""
+    model: Single
     if kind == "boosted" and searched is not None:
-        return Recipe(kind, searched.model.rounds, overrides=searched.setting, trials=searched.trials), searched.model
-    model = _stopped(kind, rows, rows.split.fit, rows.split.tune)
-    return _recipe(kind, model, rows), model
+        recipe, model = Recipe(kind, searched.model.rounds, overrides=searched.setting, trials=searched.trials), searched.model
+    else:
+        model = _stopped(kind, rows, rows.split.fit, rows.split.tune)
+        recipe = _recipe(kind, model, rows)
+    if kind == "boosted" and rows.elsewhere is not None:
+        model = rows.elsewhere(recipe, rows.split.window)
+    return recipe, model
 
 
 def _stopped(kind: str, rows: _Rows, fit: Ints, held: Ints) -> Single:

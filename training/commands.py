@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import shlex
 import sys
 import tempfile
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -79,6 +81,18 @@ def train(
     use_recent: Annotated[
         bool, typer.Option("--use-recent", help="Fit on looks whose horizon has not passed, too, by a model of the delay.")
     ] = False,
+    scheduler: Annotated[
+        str | None,
+        typer.Option("--scheduler", metavar="ADDRESS", help="Fit trees on a Dask cluster; `local` for one of --workers on this machine."),
+    ] = None,
+    workers: Annotated[int, typer.Option("--workers", min=1, help="With --scheduler local: its processes.")] = 2,
+    signals: Annotated[
+        Path | None,
+        typer.Option("--signals", metavar="DIR", help="With --scheduler: where signals are built, seen by all workers.", file_okay=False),
+    ] = None,
+    sample_leads: Annotated[
+        int, typer.Option("--sample-leads", min=1, help="With --scheduler: leads read here, to choose, calibrate and measure on.")
+    ] = 100_000,
     quick: Annotated[bool, typer.Option("--quick", help="No search, fewer resamples, and no second fit with the accused inputs.")] = False,
     seed: Annotated[int, typer.Option("--seed", min=0, help="The same seed gives the same model.")] = 7,
     as_json: Annotated[bool, typer.Option("--json", help="Print metrics.json instead of the table.")] = False,
@@ -92,38 +106,19 @@ def train(
       tamiz train --leads leads.csv --label won --positive yes --order-by created_at --lang es
       tamiz train --project tried/tamiz.toml --estimand worked
       tamiz train --store --promote
+      tamiz train --project crm/tamiz.toml --scheduler tcp://10.0.0.5:8786 --signals /shared/signals
     """
-    from data.errors import BadUsage
     from data.home import Home
-    from training.bias import question_of
     from training.dataset import FlatOptions
     from training.raw import Source
     from training.search import DEFAULT_TRIALS
     from training.train import Options
     from training.translation import LANGUAGES, UnknownLanguage
 
-    if store and leads is not None:
-        raise BadUsage("--store and --leads exclude each other: give one of them")
-    if store and project is None and Path("tamiz.toml").exists():
-        project = Path("tamiz.toml")
-    if project is None and leads is None and not store:
-        project = Path("tamiz.toml")
-        if not project.exists():
-            raise BadUsage("nothing to train on: give --leads FILE --label COLUMN, or --project tamiz.toml")
-    if project is not None and leads is not None:
-        raise BadUsage("--project and --leads exclude each other: give one of them")
-    if bant is not None and leads is None:
-        raise BadUsage("--bant goes with --leads: a project says under [bant] of its own file which columns are evidence")
-    if leads is not None and label is None:
-        raise BadUsage("--label is missing: name the column that says whether a lead converted")
-    if order_by and order_by_row:
-        raise BadUsage("--order-by and --order-by-row exclude each other: give one of them")
+    given = _Given(project, leads, label, store, order_by, order_by_row, bant, estimand, use_recent, scheduler, signals)
+    project = given.checked()
     if language not in LANGUAGES:
         raise UnknownLanguage(language=language, known=" or ".join(LANGUAGES))
-    question_of(estimand)
-    if leads is not None and (use_recent or estimand != "policy"):
-        option = "--use-recent" if use_recent else "--estimand"
-        raise BadUsage(f"{option} needs event tables (--project FILE): a flat table does not say when a lead converted or who was worked")
     dropped = tuple(drop or ())
     if trials is None:
         trials = 0 if quick else DEFAULT_TRIALS
@@ -150,8 +145,66 @@ def train(
             _train_and_show(source, home, options, promote_it, as_json)
         return
     else:
-        source = Source(project=project, estimand=estimand, recent=use_recent)
+        assert project is not None
+        cluster = None
+        if scheduler is not None:
+            from training.cluster import ClusterOptions
+
+            own = home.root / "signals" / hashlib.sha256(str(project.absolute()).encode()).hexdigest()[:12]
+            cluster = ClusterOptions(scheduler, (signals or own).absolute(), workers, sample_leads)
+        source = Source(project=project, estimand=estimand, recent=use_recent, cluster=cluster)
     _train_and_show(source, home, options, promote_it, as_json)
+
+
+@dataclass(frozen=True)
+class _Given:
+    """Options that exclude or need each other."""
+
+    project: Path | None
+    leads: Path | None
+    label: str | None
+    store: bool
+    order_by: str | None
+    order_by_row: bool
+    bant: Path | None
+    estimand: str
+    use_recent: bool
+    scheduler: str | None
+    signals: Path | None
+
+    def checked(self) -> Path | None:
+        """The project, ./tamiz.toml where nothing else was named; raises BadUsage."""
+        from data.errors import BadUsage
+        from training.bias import question_of
+
+        project, leads = self.project, self.leads
+        if self.store and leads is not None:
+            raise BadUsage("--store and --leads exclude each other: give one of them")
+        if self.store and project is None and Path("tamiz.toml").exists():
+            project = Path("tamiz.toml")
+        if project is None and leads is None and not self.store:
+            project = Path("tamiz.toml")
+            if not project.exists():
+                raise BadUsage("nothing to train on: give --leads FILE --label COLUMN, or --project tamiz.toml")
+        if project is not None and leads is not None:
+            raise BadUsage("--project and --leads exclude each other: give one of them")
+        if self.bant is not None and leads is None:
+            raise BadUsage("--bant goes with --leads: a project says under [bant] of its own file which columns are evidence")
+        if leads is not None and self.label is None:
+            raise BadUsage("--label is missing: name the column that says whether a lead converted")
+        if self.order_by and self.order_by_row:
+            raise BadUsage("--order-by and --order-by-row exclude each other: give one of them")
+        question_of(self.estimand)
+        if leads is not None and (self.use_recent or self.estimand != "policy"):
+            option = "--use-recent" if self.use_recent else "--estimand"
+            raise BadUsage(
+                f"{option} needs event tables (--project FILE): a flat table does not say when a lead converted or who was worked"
+            )
+        if self.scheduler is not None and (leads is not None or self.store or self.use_recent or self.estimand != "policy"):
+            raise BadUsage("--scheduler trains on event tables (--project FILE), without --store, --use-recent and --estimand")
+        if self.scheduler is None and self.signals is not None:
+            raise BadUsage("--signals goes with --scheduler: without it signals stay in memory")
+        return project
 
 
 def _store_as_project(home: Home, folder: Path, settings: Path | None) -> Path:

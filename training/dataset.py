@@ -35,13 +35,14 @@ from features.own_types import declared_types, own_types, said_of_unnamed
 from features.signal import FeatureSet
 from models.tables import account_codes, colleagues_of, flat_leads, inputs_of, leads_of, log_of
 from training.bias import Explored, NotIdentifiable, explored, inverse_propensity, question_of
+from training.cluster import Cluster, ClusterOptions, sampled
 from training.leakage_timing import Dated, dated_columns
 from training.rejections import Reasons, reasons_given
 from training.result import Cohort, SourceRead
 from training.segments import size_bands
 from training.undated import undated_inputs
 
-__all__ = ["Dataset", "FlatOptions", "flat_dataset", "from_flat", "from_project", "project_dataset"]
+__all__ = ["Dataset", "FlatOptions", "flat_dataset", "from_cluster", "from_flat", "from_project", "project_dataset"]
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -124,6 +125,8 @@ class Dataset:
     """Looks at all leads as sales goes on, where the dataset holds decisions of one side: they help to rank."""
     until: int | None = None
     """Where the data end (µs)."""
+    cluster: Cluster | None = None
+    """Where all rows are, if these are a sample of them."""
     weight: Floats | None = None
     """What each row counts, on average one; None where all count alike."""
     estimand: str = "policy"
@@ -285,6 +288,13 @@ def from_project(
     project = load_project(path)
     tables = load_tables(project, now=datetime.now(UTC), progress=say)
     return project_dataset(project, tables, seed=seed, drop=drop, estimand=estimand, recent=recent, course=True, say=say)
+
+
+def from_cluster(path: Path, options: ClusterOptions, *, seed: int = 0, drop: Sequence[str] = (), say: Say = lambda text: None) -> Dataset:
+    """A sample of a project's observations, with where all of them are."""
+    found = sampled(path, options, seed=seed, drop=drop, say=say)
+    data = project_dataset(found.project, found.tables, seed=seed, drop=drop, feature_set=found.feature_set, say=say)
+    return replace(data, cluster=found.cluster, notices=(*data.notices, found.notice))
 
 
 def project_dataset(

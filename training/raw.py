@@ -26,7 +26,8 @@ from features.history import DAY, NEVER, ActivityLog, Observations, instant
 from models.bundle import Bundle
 from models.scoring import Scored, score_columns
 from models.tables import account_codes, colleagues_of, flat_leads, leads_of, log_of
-from training.dataset import Dataset, FlatOptions, flat_dataset, from_flat, from_project, project_dataset
+from training.cluster import ClusterOptions, sampled
+from training.dataset import Dataset, FlatOptions, flat_dataset, from_cluster, from_flat, from_project, project_dataset
 
 __all__ = ["EventRows", "FlatRows", "Newest", "Raw", "Source"]
 
@@ -59,6 +60,8 @@ class Source:
     """What the probability is to mean; of a project only."""
     recent: bool = False
     """Whether looks that are too young to be judged are read too."""
+    cluster: ClusterOptions | None = None
+    """Where the rows are more than this machine holds: a sample of them is read here."""
     implied: bool = False
     """Nobody named it, it was lying there: not used for a model that was trained on a flat table."""
 
@@ -74,6 +77,8 @@ class Source:
 
     def dataset(self, seed: int, say: Say, drop: tuple[str, ...] = ()) -> Dataset:
         """The rows as `tamiz train` reads them."""
+        if self.project is not None and self.cluster is not None:
+            return from_cluster(self.project, self.cluster, seed=seed, drop=drop, say=say)
         if self.project is not None:
             return from_project(self.project, seed=seed, drop=drop, estimand=self.estimand, recent=self.recent, say=say)
         assert self.leads is not None
@@ -82,6 +87,9 @@ class Source:
 
     def read(self, bundle: Bundle, seed: int, say: Say) -> Raw:
         """The rows, to be looked at by `bundle` and others; what was not said of a flat file is read as `bundle` knows it."""
+        if self.project is not None and self.cluster is not None:
+            found = sampled(self.project, self.cluster, seed=seed, say=say)
+            return EventRows(found.project, found.tables, seed, say)
         if self.project is not None:
             project = load_project(self.project)
             return EventRows(project, load_tables(project, now=datetime.now(UTC), progress=say), seed, say)

@@ -93,7 +93,9 @@ def fit_served(
                 rows = with_everyone(data, X, encoder, split.fit, split.test, data.everyone, data.until)
             model = refit(recipe, rows.X[rows.fit], rows.y[rows.fit], encoder.inputs, seed, rows.weight[rows.fit])
         else:
-            model = refit(recipe, X[split.fit], data.y[split.fit], encoder.inputs, seed, _of(data.weight, split.fit))
+            cluster = data.cluster
+            elsewhere = None if cluster is None else lambda one: cluster.fit(one, encoder, split.window, seed)
+            model = refit(recipe, X[split.fit], data.y[split.fit], encoder.inputs, seed, _of(data.weight, split.fit), elsewhere)
         calibrating, fitted = split.test, len(split.fit)
         margin[calibrating] = model.margin(X[calibrating])
     if no_signal:
