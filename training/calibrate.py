@@ -35,7 +35,7 @@ def calibrate(
     if weights is not None:
         return fit_calibration(margin[rows], y[rows], lead[rows], seed, weights[rows])
     calibration = fit_calibration(margin[rows], y[rows], lead[rows], seed)
-    rehearsed = rehearse(margin, y, lead, when, rows, seed)
+    rehearsed = rehearse(margin, y, lead, when, rows, seed, tell=False)
     if rehearsed is None or not rehearsed.helps:
         return calibration
     # The offset corrects what the whole block, on average older, gets wrong about its newest part.
@@ -50,7 +50,7 @@ class Rehearsal:
 
     newest: Ints
     shift: Shift | None
-    """From the older two thirds to the newest."""
+    """From the older two thirds to the newest; None where that was not asked for, or cannot be said."""
     gain: float
     """Log loss that the offset spared per row; negative where it cost some."""
     gain_error: float
@@ -65,8 +65,11 @@ class Rehearsal:
         return found | {"gain": self.gain, "gain_error": self.gain_error, "corrected": self.helps, "offset": offset and offset.to_json()}
 
 
-def rehearse(margin: Floats, y: Floats, lead: Ints, when: Floats | None, rows: Ints, seed: int) -> Rehearsal | None:
-    """Calibrated on the oldest third, shifted by the middle one, judged on the newest; None without an order or on few rows."""
+def rehearse(margin: Floats, y: Floats, lead: Ints, when: Floats | None, rows: Ints, seed: int, *, tell: bool = True) -> Rehearsal | None:
+    """Calibrated on the oldest third, shifted by the middle one, judged on the newest; None without an order or on few rows.
+
+    With `tell` it says what moved, too: that takes another calibration.
+    """
     if when is None:
         return None
     thirds = np.array_split(rows[np.argsort(when[rows], kind="stable")], 3)
@@ -78,9 +81,11 @@ def rehearse(margin: Floats, y: Floats, lead: Ints, when: Floats | None, rows: I
     gain = _losses(plain, margin[newest], y[newest]) - _losses(shifted, margin[newest], y[newest])
     _, code = np.unique(lead[newest], return_inverse=True)
     per_lead = np.bincount(code, weights=gain - gain.mean())
-    older = np.concatenate([oldest, middle])
-    p = fit_calibration(margin[older], y[older], lead[older], seed).apply(margin)[0]
-    shift = compare_periods(margin, p, y, lead, older, newest)
+    shift = None
+    if tell:
+        older = np.concatenate([oldest, middle])
+        p = fit_calibration(margin[older], y[older], lead[older], seed).apply(margin)[0]
+        shift = compare_periods(margin, p, y, lead, older, newest)
     return Rehearsal(newest, shift, float(gain.mean()), float(np.sqrt((per_lead**2).sum())) / len(gain))
 
 

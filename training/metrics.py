@@ -15,9 +15,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
+
+from models.logit import one_thread
 
 __all__ = [
     "auc", "auc_error", "brier", "ece", "evaluate", "gain_at", "gain_curve", "lift_at", "log_loss", "paired_differences", "pr_auc",
@@ -52,10 +55,11 @@ def evaluate(
     ones = np.ones(len(ranked.y))
     found = _figures(ranked, ones) | _calibration(ranked, smooth, ones, ones)
     draws = {name: np.empty(resamples) for name in names}
-    for i, counts in enumerate(_resampled(lead, len(ranked.y), resamples, seed)):
-        weight = counts[ranked.order]
-        for name, value in (_figures(ranked, weight) | _calibration(ranked, smooth, weight, counts)).items():
-            draws[name][i] = value
+    with one_thread():
+        for i, counts in enumerate(_resampled(lead, len(ranked.y), resamples, seed)):
+            weight = counts[ranked.order]
+            for name, value in (_figures(ranked, weight) | _calibration(ranked, smooth, weight, counts)).items():
+                draws[name][i] = value
     result: dict[str, object] = {"rows": len(ranked.y), "positives": int(ranked.y.sum()), "base_rate": float(ranked.y.mean())}
     for name in names:
         result[name] = _plain(found[name])
@@ -77,9 +81,10 @@ def paired_differences(
     ones = np.ones(len(y))
     at = [_figures(side, ones, capacity) for side in sides]
     draws = np.empty((resamples, len(figures)))
-    for i, counts in enumerate(_resampled(lead, len(y), resamples, seed)):
-        one, other = (_figures(side, counts[side.order], capacity) for side in sides)
-        draws[i] = [one[name] - other[name] for name in figures]
+    with one_thread():
+        for i, counts in enumerate(_resampled(lead, len(y), resamples, seed)):
+            one, other = (_figures(side, counts[side.order], capacity) for side in sides)
+            draws[i] = [one[name] - other[name] for name in figures]
     result: dict[str, Mapping[str, object]] = {}
     for column, name in enumerate(figures):
         interval = _interval(draws[:, column], None)
@@ -98,7 +103,7 @@ def auc(y: Floats, score: Floats, weight: Floats | None = None) -> float:
     >>> auc(np.array([0.0, 0.0, 1.0, 1.0]), np.array([0.1, 0.4, 0.4, 0.8]))
     0.875
     """
-    return _auc(*_sums(*_single(y, score, weight)))
+    return _single(y, score, weight).auc()
 
 
 def auc_error(found: float, positives: int, negatives: int) -> float:
@@ -113,7 +118,7 @@ def auc_error(found: float, positives: int, negatives: int) -> float:
 
 def pr_auc(y: Floats, score: Floats, weight: Floats | None = None) -> float:
     """Average precision: precision at each distinct score, weighted by the share of positives found there."""
-    return _average_precision(*_sums(*_single(y, score, weight)))
+    return _single(y, score, weight).average_precision()
 
 
 def log_loss(y: Floats, p: Floats, weight: Floats | None = None) -> float:
@@ -134,31 +139,31 @@ def ece(y: Floats, p: Floats, *, bins: int = BINS) -> float:
 
 def lift_at(y: Floats, score: Floats, per_cent: float) -> float:
     """How many times the base rate the top `per_cent` converts at."""
-    _, everyone, positives = _sums(*_single(y, score, None))
-    return _top(everyone, positives, per_cent / 100) / (per_cent / 100 * positives[-1]) if len(positives) and positives[-1] else np.nan
+    places = _single(y, score, None)
+    return places.top(per_cent / 100) / (per_cent / 100 * places.won) if places.won else np.nan
 
 
 def precision_at(y: Floats, score: Floats, per_cent: float) -> float:
     """Conversion rate among the top `per_cent`."""
-    _, everyone, positives = _sums(*_single(y, score, None))
-    return _top(everyone, positives, per_cent / 100) / (per_cent / 100 * everyone[-1]) if len(everyone) and everyone[-1] else np.nan
+    places = _single(y, score, None)
+    return places.top(per_cent / 100) / (per_cent / 100 * places.total) if places.total else np.nan
 
 
 def gain_at(y: Floats, score: Floats, per_cent: float) -> float:
     """Share of all positives that the top `per_cent` holds."""
-    _, everyone, positives = _sums(*_single(y, score, None))
-    return _top(everyone, positives, per_cent / 100) / positives[-1] if len(positives) and positives[-1] else np.nan
+    places = _single(y, score, None)
+    return places.top(per_cent / 100) / places.won if places.won else np.nan
 
 
 def gain_curve(y: Floats, p: Floats, margin: Floats | None = None, *, points: int = 100) -> list[dict[str, float | None]]:
     """Lift and gain over the share of leads called: `points` rows of {share, gain, lift, precision}."""
     ranked = _Ranked.of(y, p, margin)
-    _, everyone, positives = _sums(ranked.y, np.ones(len(ranked.y)), ranked.ends)
+    places = _Places.of(ranked, np.ones(len(ranked.y)))
     rows: list[dict[str, float | None]] = []
     for share in np.arange(1, points + 1) / points:
-        found = _top(everyone, positives, float(share))
-        gain = found / positives[-1] if positives[-1] else np.nan
-        precision = found / (share * everyone[-1])
+        found = places.top(float(share))
+        gain = found / places.won if places.won else np.nan
+        precision = found / (share * places.total)
         rows.append({"share": float(share), "gain": _plain(gain), "lift": _plain(gain / share), "precision": _plain(precision)})
     return rows
 
@@ -178,16 +183,24 @@ def reliability(y: Floats, p: Floats, *, bins: int = BINS) -> list[dict[str, flo
 
 @dataclass(frozen=True)
 class _Ranked:
-    """Rows from the highest rank down, with the ends of tied runs and the starts of the ECE's bins: sorted once, weighted often."""
+    """Rows from the highest rank down, sorted once and weighted often.
+
+    Positives are few: places are counted at the runs of ties that hold one, and a run is most often a single row.
+    """
 
     order: Ints
     y: Floats
     p: Floats
-    losses: Floats
-    squares: Floats
-    ends: Ints | None
-    """Last position of each run of ties; None where nothing is tied."""
-    bin_starts: Ints
+    bins: int
+    run_starts: Ints | None
+    """First position of each row's run of ties, and the last one in `run_ends`; None where nothing is tied."""
+    run_ends: Ints | None
+    found: Ints
+    """Positions of positives."""
+    firsts: Ints
+    """Where in `found` each run's positives begin; `starts` and `ends` are the run's own first and last position."""
+    starts: Ints
+    ends: Ints
 
     @classmethod
     def of(cls, y: Floats, p: Floats, margin: Floats | None, *, bins: int = BINS) -> _Ranked:
@@ -196,24 +209,111 @@ class _Ranked:
         y, p = y[order], p[order]
         new_p = p[1:] != p[:-1]
         new_rank = new_p if margin is None else new_p | (np.asarray(margin)[order][1:] != np.asarray(margin)[order][:-1])
-        return cls(order, y, p, _losses(y, p), (p - y) ** 2, _run_ends(new_rank), _bin_starts(new_p, bins))
+        found = np.flatnonzero(y > 0)
+        starts = ends = found
+        firsts = np.arange(len(found))
+        run_starts = run_ends = None
+        if not new_rank.all():
+            edges = np.concatenate([[0], np.flatnonzero(new_rank) + 1, [len(y)]])
+            lengths = np.diff(edges)
+            run_starts, run_ends = np.repeat(edges[:-1], lengths), np.repeat(edges[1:] - 1, lengths)
+            starts, firsts = np.unique(run_starts[found], return_index=True)
+            ends = run_ends[starts]
+        return cls(order, y, p, bins, run_starts, run_ends, found, firsts, starts, ends)
+
+    @cached_property
+    def losses(self) -> Floats:
+        return _losses(self.y, self.p)
+
+    @cached_property
+    def gaps(self) -> Floats:
+        return self.p - self.y
+
+    @cached_property
+    def squares(self) -> Floats:
+        return np.asarray(self.gaps**2, np.float64)
+
+    @cached_property
+    def bin_starts(self) -> Ints:
+        """Where the ECE's bins begin."""
+        return _bin_starts(self.p[1:] != self.p[:-1], self.bins)
+
+
+@dataclass(frozen=True)
+class _Places:
+    """One weighting of ranked rows: the weight down to each row, and what runs with positives hold."""
+
+    ranked: _Ranked
+    down: Floats
+    gained: Floats
+    """Weight of positives in each run that has some; added up in `positives`."""
+    positives: Floats
+    below: Floats
+    """Weight down to the end of each such run."""
+
+    @classmethod
+    def of(cls, ranked: _Ranked, weight: Floats) -> _Places:
+        down, gained = np.cumsum(weight), weight[ranked.found]
+        if ranked.run_starts is not None and len(gained):
+            gained = np.add.reduceat(gained, ranked.firsts)
+        return cls(ranked, down, gained, np.cumsum(gained), down[ranked.ends])
+
+    @property
+    def total(self) -> float:
+        return float(self.down[-1]) if len(self.down) else 0.0
+
+    @property
+    def won(self) -> float:
+        return float(self.positives[-1]) if len(self.positives) else 0.0
+
+    def auc(self) -> float:
+        """Each positive meets all negatives above it and half of those tied with it: what is left it outranks."""
+        missed = self.total - self.won
+        if self.won <= 0 or missed <= 0:
+            return np.nan
+        negatives = self.below - self.positives  # down to the end of the run
+        if self.ranked.run_starts is not None:
+            starts = self.ranked.starts
+            above = np.where(starts > 0, self.down[starts - 1], 0.0) - (self.positives - self.gained)
+            negatives = (above + negatives) / 2
+        return float(1 - self.gained @ negatives / (self.won * missed))
+
+    def average_precision(self) -> float:
+        if self.won <= 0:
+            return np.nan
+        precision = np.divide(self.positives, self.below, out=np.zeros_like(self.positives), where=self.below > 0)
+        return float(self.gained @ precision / self.won)
+
+    def top(self, share: float) -> float:
+        """Expected positives among the top `share`: inside a run of ties they come evenly."""
+        if not len(self.down):
+            return np.nan
+        cut = share * self.total
+        row = min(int(np.searchsorted(self.down, cut, side="left")), len(self.down) - 1)
+        ranked = self.ranked
+        start, end = (row, row) if ranked.run_starts is None or ranked.run_ends is None else (ranked.run_starts[row], ranked.run_ends[row])
+        rows_before = self.down[start - 1] if start else 0.0
+        place = int(np.searchsorted(ranked.starts, start))
+        before = self.positives[place - 1] if place else 0.0
+        inside = self.gained[place] if place < len(ranked.starts) and ranked.starts[place] == start else 0.0
+        run = self.down[end] - rows_before
+        return float(before + (inside * (min(cut, self.down[end]) - rows_before) / run if run > 0 else 0.0))
 
 
 def _figures(ranked: _Ranked, weight: Floats, capacity: float | None = None) -> dict[str, float]:
-    total = weight.sum()
-    ends, everyone, positives = _sums(ranked.y, weight, ranked.ends)
-    found = positives[-1] if len(positives) else 0.0
+    places = _Places.of(ranked, weight)
+    total, won = places.total, places.won
     extra = {}
     if capacity:
-        extra["lift_at_capacity"] = _top(everyone, positives, capacity) / (capacity * found) if found else np.nan
+        extra["lift_at_capacity"] = places.top(capacity) / (capacity * won) if won else np.nan
     return {
-        "auc": _auc(ends, everyone, positives),
-        "pr_auc": _average_precision(ends, everyone, positives),
+        "auc": places.auc(),
+        "pr_auc": places.average_precision(),
         "log_loss": float(weight @ ranked.losses / total) if total else np.nan,
         "brier": float(weight @ ranked.squares / total) if total else np.nan,
         "ece": _ece(ranked, weight),
-        "lift_at_10": _top(everyone, positives, 0.10) / (0.10 * found) if found else np.nan,
-        "precision_at_20": _top(everyone, positives, 0.20) / (0.20 * total) if total else np.nan,
+        "lift_at_10": places.top(0.10) / (0.10 * won) if won else np.nan,
+        "precision_at_20": places.top(0.20) / (0.20 * total) if total else np.nan,
         **extra,
     }
 
@@ -268,63 +368,16 @@ def _calibration(ranked: _Ranked, smooth: _Smooth, weight: Floats, counts: Float
     }
 
 
-def _single(y: Floats, score: Floats, weight: Floats | None) -> tuple[Floats, Floats, Ints | None]:
-    score = np.asarray(score, np.float64)
-    order = np.argsort(-score, kind="stable")
-    sorted_score = score[order]
-    weights = np.ones(len(score)) if weight is None else np.asarray(weight, np.float64)[order]
-    return np.asarray(y, np.float64)[order], weights, _run_ends(sorted_score[1:] != sorted_score[:-1])
-
-
-def _sums(y: Floats, weight: Floats, ends: Ints | None) -> tuple[Ints | None, Floats, Floats]:
-    """Cumulated weight of all rows and of positives down the ranking, at the ends of tied runs."""
-    everyone, positives = np.cumsum(weight), np.cumsum(weight * y)
-    return (ends, everyone, positives) if ends is None else (ends, everyone[ends], positives[ends])
-
-
-def _auc(_: Ints | None, everyone: Floats, positives: Floats) -> float:
-    if not len(positives):
-        return np.nan
-    found, missed = positives[-1], everyone[-1] - positives[-1]
-    if found <= 0 or missed <= 0:
-        return np.nan
-    negatives = everyone - positives
-    above = np.diff(negatives, prepend=0.0)
-    # Trapezes under the ROC curve: each run's negatives meet all positives above them and half of those tied with them.
-    below = np.dot(above, positives) - 0.5 * np.dot(above, np.diff(positives, prepend=0.0))
-    return float(below / (found * missed))
-
-
-def _average_precision(_: Ints | None, everyone: Floats, positives: Floats) -> float:
-    if not len(positives) or positives[-1] <= 0:
-        return np.nan
-    gained = np.diff(positives, prepend=0.0)
-    precision = np.divide(positives, everyone, out=np.zeros_like(positives), where=everyone > 0)
-    return float(np.dot(gained, precision) / positives[-1])
-
-
-def _top(everyone: Floats, positives: Floats, share: float) -> float:
-    """Expected positives among the top `share`: inside a run of ties they come evenly."""
-    if not len(everyone):
-        return np.nan
-    cut = share * everyone[-1]
-    end = min(int(np.searchsorted(everyone, cut, side="left")), len(everyone) - 1)
-    rows_before, found_before = (everyone[end - 1], positives[end - 1]) if end else (0.0, 0.0)
-    run = everyone[end] - rows_before
-    if run <= 0:
-        return float(found_before)
-    return float(found_before + (positives[end] - found_before) * (min(cut, everyone[end]) - rows_before) / run)
+def _single(y: Floats, score: Floats, weight: Floats | None) -> _Places:
+    ranked = _Ranked.of(y, score, None)
+    return _Places.of(ranked, np.ones(len(ranked.y)) if weight is None else np.asarray(weight, np.float64)[ranked.order])
 
 
 def _ece(ranked: _Ranked, weight: Floats) -> float:
     total = weight.sum()
     if not total:
         return np.nan
-    return float(np.abs(np.add.reduceat(weight * (ranked.p - ranked.y), ranked.bin_starts)).sum() / total)
-
-
-def _run_ends(changes: npt.NDArray[np.bool_]) -> Ints | None:
-    return None if changes.all() else np.append(np.flatnonzero(changes), len(changes))
+    return float(np.abs(np.add.reduceat(weight * ranked.gaps, ranked.bin_starts)).sum() / total)
 
 
 def _bin_starts(changes: npt.NDArray[np.bool_], bins: int) -> Ints:

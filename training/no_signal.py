@@ -61,11 +61,11 @@ def ranking_test(
         return RankingTest(True, None, None, None, None, None, 0, len(np.unique(stratum)))
     _, first, codes = np.unique(np.asarray(lead), return_index=True, return_inverse=True)
     of_lead = _merged(stratum[first])
-    shuffle = _shuffler(of_lead, np.random.default_rng(seed))
+    rng = np.random.default_rng(seed)
     if len(first) == len(y):
-        null = _shuffled_single(y[first], margin[first], shuffle, permutations)
+        null = _drawn_single(y[first], margin[first], of_lead, rng, permutations)
     else:
-        null = _shuffled_lives(y, margin, codes, _slots(codes, slots), of_lead, shuffle, permutations)
+        null = _shuffled_lives(y, margin, codes, _slots(codes, slots), of_lead, _shuffler(of_lead, rng), permutations)
     low, median, high = np.percentile(null, [2.5, 50, 97.5])
     # The observed order is one of the possible ones, so p is never zero; the margin keeps rounding out of the comparison.
     p_value = (1 + int((null >= observed - 1e-12).sum())) / (1 + permutations)
@@ -100,12 +100,18 @@ def order_strata(order: Floats, parts: int = 10) -> Ints:
     return np.searchsorted(edges, order, side="right").astype(np.int64)
 
 
-def _shuffled_single(y: Floats, margin: Floats, shuffle: Shuffle, permutations: int) -> Floats:
-    """One row a lead: the ranks stay, so an AUC is the sum of the positives' ranks."""
+def _drawn_single(y: Floats, margin: Floats, stratum: Ints, rng: np.random.Generator, permutations: int) -> Floats:
+    """One row a lead: the ranks stay, so an AUC is the sum of the positives' ranks, and shuffling labels draws whose they are."""
     ranks = _middle_ranks(margin)
     positives = y.sum()
     negatives = len(y) - positives
-    sums = np.array([ranks @ y[shuffle()] for _ in range(permutations)])
+    sums = np.zeros(permutations)
+    for code in np.unique(stratum):
+        inside = ranks[stratum == code]
+        won = int(y[stratum == code].sum())
+        fewer = min(won, len(inside) - won)
+        drawn = np.array([inside[rng.choice(len(inside), fewer, replace=False, shuffle=False)].sum() for _ in range(permutations)])
+        sums += drawn if fewer == won else inside.sum() - drawn
     return np.asarray((sums - positives * (positives + 1) / 2) / (positives * negatives), np.float64)
 
 

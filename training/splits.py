@@ -13,8 +13,9 @@ and the description says it (`purged`).
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
@@ -22,7 +23,8 @@ import numpy.typing as npt
 from data.errors import BadData
 
 __all__ = [
-    "Fold", "Split", "TooFewRows", "TooLittleHistory", "cross_fit_folds", "join_groups", "split_by_order", "split_forward", "split_random",
+    "Fold", "Split", "TooFewRows", "TooLittleHistory", "Window",
+    "cross_fit_folds", "join_groups", "split_by_order", "split_forward", "split_random",
 ]  # fmt: skip
 
 Ints = npt.NDArray[np.int64]
@@ -56,6 +58,15 @@ class TooFewForFolds(BadData):
 
 
 @dataclass(frozen=True)
+class Window:
+    """The fit block in time (microseconds): the same boundaries for rows that are not at hand."""
+
+    created_before: int
+    known_by: int
+    """When the row's label window has to have ended."""
+
+
+@dataclass(frozen=True)
 class Split:
     """Row numbers of each block. `tune` and `calibrate` are the same rows where `small` is set."""
 
@@ -65,8 +76,10 @@ class Split:
     test: Ints
     small: bool
     description: dict[str, object]
+    window: Window | None = None
+    """Of `fit`; None where the split is not by creation."""
 
-    @property
+    @cached_property
     def development(self) -> Ints:
         """Every row before test, in ascending row number: what cross-fitting may use."""
         return np.unique(np.concatenate([self.fit, self.tune, self.calibrate]))
@@ -97,13 +110,15 @@ def split_forward(
     if not masks[0].any() or not masks[3].any():
         day = 86_400_000_000
         raise TooLittleHistory(days=float(created.max() - created.min()) / day, horizon=horizon / day)
-    return _split(
+    first = min((starts if purged else loose_starts).values())
+    split = _split(
         "forward", masks, small, y,
         boundaries={name: _iso(start) for name, start in (starts if purged else loose_starts).items()},
         purged="every boundary" if purged else "test boundary",
         dropped=int(len(lead) - np.sum(masks)),
         warning=None,
     )  # fmt: skip
+    return replace(split, window=Window(first, first if purged else loose_starts["test"]))
 
 
 def _forward_masks(

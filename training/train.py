@@ -28,11 +28,13 @@ from models.boosted import is_scarce
 from models.calibration import Calibration
 from models.encoder import Encoder
 from models.inputs import Floats
+from models.logit import one_thread
 from models.registry import Registered, Sample
 from models.value import fit_value
 from training.bias import in_words, weighted_figures
 from training.calibrate import calibrate
-from training.candidates import BLEND, KINDS, Candidate, choose, fit_candidates, search_boosted
+from training.candidates import BLEND, KINDS, Candidate, Elsewhere, choose, fit_candidates, search_boosted
+from training.cluster import TooSmallForCluster
 from training.dataset import Dataset
 from training.diagnostics import BUDGET, diagnose
 from training.horizons import fit_by_day
@@ -65,6 +67,7 @@ _SERVED_SHARES, _SERVED_TRIED_SHARES = (0.85, 0.0, 0.0, 0.15), (0.5, 0.0, 0.0, 0
 _TRIED_SHARES = (0.30, 0.15, 0.35, 0.20)
 """Where looks at everybody help to rank, leads that were decided by lot are for weighing and calibrating first."""
 _LEFT_OUT = ("blocked", "suspect")
+_GLANCE = 1_000
 WEEK = 7 * DAY
 
 
@@ -112,7 +115,8 @@ class Watch:
     def stage(self, name: str, doing: str) -> Iterator[None]:
         self.say(doing)
         began = time.perf_counter()
-        yield
+        with one_thread():  # of linear algebra: on columns as short as these a second one waits more than it works
+            yield
         self.seconds[name] = round(self.seconds.get(name, 0.0) + time.perf_counter() - began, 3)
 
 
@@ -236,6 +240,8 @@ def learn(
     with watch.stage("split", f"splitting {len(data):,} rows, of which {data.y.mean():.1%} converted"):
         split = split or split_data(data, seed)
         _check_blocks(data, split)
+        if data.cluster is not None and split.small:
+            raise TooSmallForCluster(leads=len(np.unique(data.lead)))
         folds = _folds(data, split, when, seed)
     if names is None:
         with watch.stage("audit", f"auditing {len(data.input_names)} inputs for leaks"):
@@ -269,7 +275,7 @@ def learn(
         else:
             candidates = fit_candidates(
                 X, data.y, data.lead, encoder.inputs, split, folds,
-                seed=seed, searched=searched, kinds=kinds, weights=data.weight, say=watch.say,
+                seed=seed, searched=searched, kinds=kinds, weights=data.weight, elsewhere=_elsewhere(data, encoder, seed), say=watch.say,
             )  # fmt: skip
     with watch.stage("calibrate", f"calibrating on {_calibrated_on(split, folds)}"):
         calibrating = _out_of_fold(split, candidates) if folds else split.calibrate
@@ -282,6 +288,12 @@ def learn(
     return Learned(
         split, folds, verdicts, kept, left_out, notices, encoder, X, candidates, calibrating, calibrations, chosen, young_looks
     )  # fmt: skip
+
+
+def _elsewhere(data: Dataset, encoder: Encoder, seed: int) -> Elsewhere | None:
+    """Where the rows are a sample, trees are fitted on the cluster that has all of them."""
+    cluster = data.cluster
+    return None if cluster is None else lambda recipe, window: cluster.fit(recipe, encoder, window, seed)
 
 
 def _wider(data: Dataset, X: Floats, encoder: Encoder, split: Split, seed: int) -> Wider:
@@ -444,7 +456,8 @@ def _inputs(data: Dataset, split: Split, verdicts: dict[str, Verdict], options: 
     left_out = tuple(
         name for name, one in verdicts.items() if one.verdict in _LEFT_OUT and name not in options.allow and name not in options.drop
     )
-    mute = tuple(name for name, values in arrays.items() if _says_nothing(values[split.development]))
+    before = split.development
+    mute = tuple(name for name, values in arrays.items() if _says_nothing(values[before]))
     kept = tuple(name for name in arrays if name not in {*left_out, *mute, *options.drop})
     if not kept:
         raise BadData(
@@ -465,6 +478,8 @@ def listed(names: Iterable[str], most: int = 12) -> str:
 def _says_nothing(values: NDArray[Any]) -> bool:
     if not len(values):
         return True
+    if len(values) > _GLANCE and not _says_nothing(values[:_GLANCE]):
+        return False
     first = values[0]
     same = np.isnan(values) if values.dtype.kind == "f" and first != first else values == first
     return bool(np.all(same))
@@ -598,6 +613,7 @@ def _metrics(
         "model_version": version,
         "feature_set": data.feature_set.fingerprint,
         "data_digest": data.digest(),
+        "cluster": None if data.cluster is None else {"rows": data.cluster.rows, "leads": data.cluster.leads},
         "quarantined": len(data.quarantine),
         "horizon_days": _whole(data.horizon_days),
         "title": data.title,
