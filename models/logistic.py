@@ -1,4 +1,4 @@
-"""Regularised logistic regression: fitted by scikit-learn, served from JSON coefficients by NumPy alone.
+"""Regularised logistic regression: fitted by Newton's method, served from JSON coefficients by NumPy alone.
 
 In: the encoded float64 matrix and 0/1 labels. Out: `Logistic`, whose margin is the log-odds before calibration.
 
@@ -18,11 +18,10 @@ the average training row, and base and contributions add up to the margin.
 from __future__ import annotations
 
 import json
-import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol, Self
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -31,12 +30,14 @@ from data.errors import BadData
 from models.binned import BinValues, Lookup
 from models.inputs import Floats, InputSpec, NotTrainable, labels, matrix, training_matrix
 from models.logit import one_thread, shifted_loss
+from models.newton import regress
 
 __all__ = ["BadLogistic", "Logistic", "fit_linear", "fit_logistic"]
 
 GRID = (0.003, 0.01, 0.03, 0.1, 0.3, 1.0)
 MOST_SEARCHED = 20_000  # rows: the strength of regularisation is found on so many, the fit itself takes all
 MOST_CATEGORIES = 100
+_BLOCK = 4096
 _FILE = "logistic.json"
 
 
@@ -65,7 +66,7 @@ def fit_logistic(
         C = _best_strength(X, y, weight, X_tune, labels(y_tune, len(X_tune)), columns, seed)
     elif not C > 0:
         raise NotTrainable(why=f"C is {C} and must be above zero")
-    coefficients, intercept = _obeying(_expand(X, columns), columns, y, weight, C)
+    coefficients, intercept = _obeying(_Expanded.of(X, columns), columns, y, weight, C)
     return _fitted(coefficients, intercept, C, columns, X, weight)
 
 
@@ -76,7 +77,7 @@ def fit_linear(X: ArrayLike, target: ArrayLike, inputs: Sequence[InputSpec], *, 
     """
     values, goal, weight = matrix(X, len(inputs)), np.asarray(target, np.float64), np.asarray(weights, np.float64)
     columns = tuple(_column(values[:, place], spec, weight) for place, spec in enumerate(inputs))
-    expanded = _expand(values, columns)
+    expanded = _Expanded.of(values, columns)(0, len(values))
     means, middle = np.average(expanded, axis=0, weights=weight), float(np.average(goal, weights=weight))
     centred = expanded - means
     with one_thread():
@@ -294,25 +295,67 @@ def _signed_log(x: Floats) -> Floats:
     return np.sign(x) * np.log1p(np.abs(x))
 
 
-def _expand(X: Floats, columns: Sequence[_Column]) -> Floats:
-    """The matrix that scikit-learn sees."""
-    out = np.zeros((len(X), sum(column.width for column in columns)))
-    place = 0
-    for at, column in enumerate(columns):
-        x = X[:, at]
-        missing = np.isnan(x)
-        if column.spec.kind == "category":
-            for offset, code in enumerate(column.kept):
-                out[:, place + offset] = missing if code < 0 else x == code
-        else:
+@dataclass(frozen=True)
+class _Expanded:
+    """All columns of the regression, ready to be written out for some rows: figures as they are, categories as places."""
+
+    width: int
+    figures: Floats
+    """Numbers and indicators."""
+    at: NDArray[np.intp]
+    """Their columns."""
+    places: NDArray[np.int32]
+    """For each category input the column of each row's code; `width` where it has none."""
+
+    @classmethod
+    def of(cls, X: Floats, columns: Sequence[_Column]) -> Self:
+        first = np.cumsum([0, *(column.width for column in columns)]).astype(np.intp)
+        width = int(first[-1])
+        figures: list[Floats] = []
+        at: list[int] = []
+        places: list[NDArray[np.int32]] = []
+        for place, column in enumerate(columns):
+            x = X[:, place]
+            if column.spec.kind == "category":
+                if column.kept:
+                    places.append(_places(x, column, int(first[place]), width))
+                continue
+            missing = np.isnan(x)
+            t = np.zeros(len(x))
             if column.scale:
                 t = np.clip(x, column.low, column.high)
                 t = _signed_log(t) if column.log else t
-                out[:, place] = (np.where(missing, column.middle, t) - column.mean) / column.scale
+                t = (np.where(missing, column.middle, t) - column.mean) / column.scale
+            figures.append(t)
+            at.append(int(first[place]))
             if column.indicator:
-                out[:, place + 1] = missing
-        place += column.width
-    return out
+                figures.append(missing.astype(np.float64))
+                at.append(int(first[place]) + 1)
+        wide = np.array(figures).T if figures else np.empty((len(X), 0))
+        deep = np.array(places, dtype=np.int32).T if places else np.empty((len(X), 0), np.int32)
+        return cls(width, wide, np.array(at, dtype=np.intp), deep)
+
+    def __len__(self) -> int:
+        return len(self.figures)
+
+    def __call__(self, start: int, stop: int) -> Floats:
+        out = np.zeros((stop - start, self.width + 1))
+        out[:, self.at] = self.figures[start:stop]
+        np.put_along_axis(out, self.places[start:stop].astype(np.intp), 1.0, axis=1)
+        return out[:, :-1]
+
+    def margin(self, beta: Floats) -> Floats:
+        blocks = [self(start, min(start + _BLOCK, len(self))) @ beta[1:] for start in range(0, len(self), _BLOCK)]
+        return np.asarray(np.concatenate(blocks) + beta[0] if blocks else np.empty(0), np.float64)
+
+
+def _places(x: Floats, column: _Column, first: int, width: int) -> NDArray[np.int32]:
+    codes = np.where(np.isnan(x), -1.0, x).astype(np.int64)
+    most = max(int(codes.max(initial=0)), *column.kept, 0)
+    table = np.full(most + 2, width, dtype=np.int32)  # missing, code -1, reads the last
+    for offset, code in enumerate(column.kept):
+        table[code] = first + offset
+    return table[codes]
 
 
 def _fitted(coefficients: Floats, intercept: float, C: float, columns: Sequence[_Column], X: Floats, weight: Floats) -> Logistic:
@@ -320,9 +363,13 @@ def _fitted(coefficients: Floats, intercept: float, C: float, columns: Sequence[
     for column in columns:
         raw.append(_term(column, coefficients[place : place + column.width].tolist()))
         place += column.width
-    added = Logistic.of(raw, 0.0, C).contributions(X)[0]
+    added = np.empty(X.shape)
+    tables = Logistic.of(raw, 0.0, C).tables
+    for start in range(0, len(X), _BLOCK):
+        added[start : start + _BLOCK] = tables.contributions(X[start : start + _BLOCK])
     means = np.average(added, axis=0, weights=weight)
-    sizes = np.average(np.abs(added - means), axis=0, weights=weight)
+    added -= means
+    sizes = np.average(np.abs(added, out=added), axis=0, weights=weight)
     terms = [_centred(term, float(mean), float(size)) for term, mean, size in zip(raw, means, sizes, strict=True)]
     return Logistic.of(terms, intercept + float(means.sum()), C)
 
@@ -349,43 +396,28 @@ def _best_strength(X: Floats, y: Floats, weight: Floats, X_tune: Floats, y_tune:
     rows = np.arange(len(y))
     if len(y) > MOST_SEARCHED:
         rows = np.sort(np.random.default_rng(seed).choice(rows, MOST_SEARCHED, replace=False))
-    train, tune = _expand(X[rows], columns), _expand(X_tune, columns)
-    losses = []
-    for C in GRID:
+    train, tune = _Expanded.of(X[rows], columns), _Expanded.of(X_tune, columns)
+    losses, beta = [], None
+    for C in GRID:  # from the strongest to the weakest, each from where the last one ended
         # C weighs the rows against the penalty: fewer rows, larger C.
-        coefficients, intercept = _regress(train, y[rows], weight[rows], C * len(y) / len(rows))
-        losses.append(shifted_loss(tune @ coefficients + intercept, y_tune)[0])
+        beta = _regress(train, y[rows], weight[rows], C * len(y) / len(rows), start=beta)
+        losses.append(shifted_loss(tune.margin(beta), y_tune)[0])
     return GRID[int(np.argmin(losses))]
 
 
-def _obeying(expanded: Floats, columns: Sequence[_Column], y: Floats, weight: Floats, C: float) -> tuple[Floats, float]:
+def _obeying(expanded: _Expanded, columns: Sequence[_Column], y: Floats, weight: Floats, C: float) -> tuple[Floats, float]:
     """Fitted again without the slopes that go against their input's declared direction, until none does."""
     first = np.cumsum([0, *(column.width for column in columns)])[:-1]
     numbers = [(int(place), one.spec) for place, one in zip(first, columns, strict=True) if one.spec.kind == "number"]
+    beta = None
     while True:
-        coefficients, intercept = _regress(expanded, y, weight, C)
-        against = [place for place, spec in numbers if coefficients[place] * spec.monotone < 0]
+        beta = _regress(expanded, y, weight, C, start=beta)
+        against = [place for place, spec in numbers if beta[1 + place] * spec.monotone < 0]
         if not against:
-            return coefficients, intercept
-        expanded[:, against] = 0.0
+            return beta[1:], float(beta[0])
+        expanded.figures[:, np.isin(expanded.at, against)] = 0.0
+        beta[1 + np.array(against)] = 0.0
 
 
-class _Regression(Protocol):
-    coef_: Floats
-    intercept_: Floats
-
-    def fit(self, X: Floats, y: Floats, sample_weight: Floats) -> object: ...
-
-
-def _regress(X: Floats, y: Floats, weight: Floats, C: float) -> tuple[Floats, float]:
-    from sklearn.linear_model import LogisticRegression
-
-    if not X.shape[1]:  # categories that are all rare: everyone gets the base rate
-        rate = float(np.average(y, weights=weight))
-        return np.empty(0), float(np.log(rate / (1 - rate)))
-    model: _Regression = LogisticRegression(C=C, solver="newton-cholesky", max_iter=200, tol=1e-4)
-    with one_thread(), warnings.catch_warnings():
-        # One that has not quite converged is still a regularised fit: its figures on later rows judge it.
-        warnings.simplefilter("ignore")
-        model.fit(X, y, sample_weight=weight)
-    return model.coef_[0], float(model.intercept_[0])
+def _regress(expanded: _Expanded, y: Floats, weight: Floats, C: float, start: Floats | None = None) -> Floats:
+    return regress(expanded, y, weight, np.full(expanded.width, 1.0 / C), start)

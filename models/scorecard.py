@@ -26,7 +26,8 @@ from numpy.typing import ArrayLike, NDArray
 from data.errors import BadData
 from models.binned import BinValues, Lookup
 from models.inputs import Floats, InputSpec, training_matrix
-from models.logit import best_shift, logit, one_thread, sigmoid
+from models.logit import best_shift, logit
+from models.newton import regress
 
 __all__ = ["BadScorecard", "Bin", "Card", "Scorecard", "counts_by_bin", "declared_scorecard", "fit_scorecard", "pooled"]
 
@@ -82,8 +83,7 @@ def fit_scorecard(X: ArrayLike, y: ArrayLike, inputs: Sequence[InputSpec], *, we
     useful = sorted((d for d in drafts if d.information >= LEAST_INFORMATION), key=lambda d: (-d.information, d.place))
     kept = useful[: 2 * MOST_INPUTS]
     evidence = np.column_stack([d.evidence[d.bin_of_row] for d in kept]) if kept else np.empty((len(y), 0))
-    with one_thread():
-        chosen, coefficients = _select(evidence, y, weight)
+    chosen, coefficients = _select(evidence, y, weight)
     cards: list[Card | None] = [None] * len(inputs)
     points = np.zeros(len(y))
     for at, coefficient in zip(chosen, coefficients, strict=True):
@@ -236,7 +236,7 @@ class _Draft:
     place: int
     edges: tuple[float, ...]
     groups: _Groups
-    bin_of_row: NDArray[np.intp]
+    bin_of_row: NDArray[np.uint8]
     rows: Floats
     positives: Floats
     evidence: Floats
@@ -267,7 +267,8 @@ def _draft(x: Floats, y: Floats, weight: Floats, spec: InputSpec, place: int) ->
     # Without any relation the information value is not zero: on average one part per degree of freedom and class.
     noise = (np.count_nonzero(rows) - 1) * (1 / positives.sum() + 1 / (rows - positives).sum())
     information = float(np.sum((share_1 - share_0) * evidence) - 1.5 * noise)
-    return _Draft(place, tuple(edges), groups, bin_of_row, rows, positives, evidence, information)
+    # A handful of bins: bytes, since there is one such column for each input.
+    return _Draft(place, tuple(edges), groups, bin_of_row.astype(np.uint8), rows, positives, evidence, information)
 
 
 def _fewest(rows: int) -> float:
@@ -353,35 +354,25 @@ def pooled(bin_of_row: NDArray[np.intp], y: Floats, weight: Floats, bins: int, d
 
 def _select(evidence: Floats, y: Floats, weight: Floats) -> tuple[list[int], Floats]:
     """Columns to keep and their coefficients: the negative go first, then the least telling, one by one."""
-    chosen = list(range(evidence.shape[1]))
+    chosen, beta = list(range(evidence.shape[1])), None
     while chosen:
-        coefficients = _regress(evidence[:, chosen], y, weight)[1:]
+        beta = _regress(evidence[:, chosen], y, weight, beta)
+        coefficients = beta[1:]
         if coefficients.min() < 0:
-            chosen.pop(int(np.argmin(coefficients)))
-            continue
-        telling = coefficients * evidence[:, chosen].std(axis=0)
-        weakest = int(np.argmin(telling))
-        if len(chosen) <= MOST_INPUTS and telling[weakest] >= FACTOR / 2:  # below half a point it would round to nothing
-            return chosen, np.minimum(coefficients, MOST_COEFFICIENT)
-        chosen.pop(weakest)
+            out = int(np.argmin(coefficients))
+        else:
+            telling = coefficients * evidence[:, chosen].std(axis=0)
+            out = int(np.argmin(telling))
+            if len(chosen) <= MOST_INPUTS and telling[out] >= FACTOR / 2:  # below half a point it would round to nothing
+                return chosen, np.minimum(coefficients, MOST_COEFFICIENT)
+        chosen.pop(out)
+        beta = np.delete(beta, 1 + out)
     return [], np.empty(0)
 
 
-def _regress(Z: Floats, y: Floats, weight: Floats) -> Floats:
-    """Intercept and coefficients of a logistic regression, lightly pulled to zero, by Newton's method."""
-    design = np.column_stack([np.ones(len(Z)), Z])
-    ridge = np.append(0.0, np.full(Z.shape[1], 1.0))
-    rate = float(np.average(y, weights=weight))
-    beta = np.append(math.log(rate / (1 - rate)), np.zeros(Z.shape[1]))
-    for _ in range(30):
-        p = sigmoid(design @ beta)
-        gradient = design.T @ (weight * (y - p)) - ridge * beta
-        curvature = (design * (weight * p * (1 - p))[:, None]).T @ design + np.diag(ridge + 1e-9)
-        step = np.linalg.solve(curvature, gradient)
-        beta = beta + step / max(1.0, float(np.abs(step).max()) / 2)
-        if float(np.abs(step).max()) < 1e-8:
-            break
-    return beta
+def _regress(Z: Floats, y: Floats, weight: Floats, start: Floats | None) -> Floats:
+    """Intercept and coefficients of a logistic regression, lightly pulled to zero."""
+    return regress(lambda first, last: Z[first:last], y, weight, np.ones(Z.shape[1]), start)
 
 
 def _card(draft: _Draft, per_bin: Floats, spec: InputSpec, weight: Floats) -> Card:

@@ -24,7 +24,7 @@ from training.losses import scaled_losses, standard_error
 from training.search import Found, Overrides, Trial, search
 from training.splits import Fold, Split, Window
 
-__all__ = ["BLEND", "KINDS", "SINGLES", "Candidate", "Recipe", "choose", "fit_candidates", "refit", "search_boosted"]
+__all__ = ["BLEND", "KINDS", "SINGLES", "Candidate", "Recipe", "choose", "fit_candidates", "part", "refit", "search_boosted"]
 
 BLEND = "blend"
 SINGLES = ("scorecard", "naive_bayes", "logistic", "boosted")
@@ -147,6 +147,13 @@ def refit(
     return fitted(recipe)
 
 
+def part(X: Floats, rows: Ints) -> Floats:
+    """These rows (ascending): where they follow each other a view, since a copy of half the matrix is half the matrix."""
+    if len(rows) and rows[-1] - rows[0] == len(rows) - 1:
+        return X[rows[0] : rows[-1] + 1]
+    return X[rows]
+
+
 def choose(candidates: Mapping[str, Candidate], y: Floats, rows: Ints, lead: Ints, later: Ints | None = None) -> str:
     """The blend, unless a single candidate is clearly better on `later` rows, those that its weights were not found on.
 
@@ -202,12 +209,13 @@ def _decided(kind: str, rows: _Rows, searched: Found | None) -> tuple[Recipe, Si
 
 
 def _stopped(kind: str, rows: _Rows, fit: Ints, held: Ints) -> Single:
-    X, y, inputs, seed, weights = rows.X, rows.y, rows.inputs, rows.seed, rows.weights(fit)
+    X, X_held = part(rows.X, fit), part(rows.X, held)
+    y, y_held, inputs, seed, weights = rows.y[fit], rows.y[held], rows.inputs, rows.seed, rows.weights(fit)
     if kind == "boosted":
-        return fit_boosted(X[fit], y[fit], X[held], y[held], inputs, seed=seed, overrides=rows.leaves, weights=weights)
+        return fit_boosted(X, y, X_held, y_held, inputs, seed=seed, overrides=rows.leaves, weights=weights)
     if kind == "logistic":
-        return fit_logistic(X[fit], y[fit], inputs, X_tune=X[held], y_tune=y[held], seed=seed, weights=weights)
-    return _refit(Recipe(kind), X[fit], y[fit], inputs, seed, weights)
+        return fit_logistic(X, y, inputs, X_tune=X_held, y_tune=y_held, seed=seed, weights=weights)
+    return _refit(Recipe(kind), X, y, inputs, seed, weights)
 
 
 def _recipe(kind: str, model: Single, rows: _Rows) -> Recipe:
@@ -228,8 +236,9 @@ def _agreed(kind: str, rows: _Rows) -> tuple[Recipe, Single]:
 
 def _judged(model: Single, rows: _Rows) -> Floats:
     margin = np.full(len(rows.y), np.nan)
-    judged = np.concatenate([rows.split.tune, rows.split.calibrate, rows.split.test])
-    margin[judged] = model.margin(rows.X[judged])
+    for block in (rows.split.tune, rows.split.calibrate, rows.split.test):
+        if len(block):
+            margin[block] = model.margin(part(rows.X, block))
     return margin
 
 

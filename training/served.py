@@ -27,7 +27,7 @@ from models.inputs import Floats
 from models.qualification import Policy
 from models.value import Value, fit_value
 from training.calibrate import calibrate
-from training.candidates import Candidate, Recipe, refit
+from training.candidates import Candidate, Recipe, part, refit
 from training.dataset import Dataset
 from training.horizons import fit_by_day
 from training.splits import Split, cross_fit_folds
@@ -97,7 +97,7 @@ def fit_served(
             elsewhere = None if cluster is None else lambda one: cluster.fit(one, encoder, split.window, seed)
             model = refit(recipe, X[split.fit], data.y[split.fit], encoder.inputs, seed, _of(data.weight, split.fit), elsewhere)
         calibrating, fitted = split.test, len(split.fit)
-        margin[calibrating] = model.margin(X[calibrating])
+        margin[calibrating] = model.margin(part(X, calibrating))
     if no_signal:
         calibration: Calibration = fit_base_rate(data.y[calibrating], data.lead[calibrating], seed)
     else:

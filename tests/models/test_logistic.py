@@ -149,10 +149,10 @@ class TestTheFit:
 
         X, y = leads(2000, 1)
         columns = [logistic._column(X[:, place], spec, np.ones(2000)) for place, spec in enumerate(INPUTS)]
-        expanded = logistic._expand(X, columns)
-        coefficients, intercept = logistic._regress(expanded, y, np.ones(2000), 0.1)
+        expanded = logistic._Expanded.of(X, columns)
+        beta = logistic._regress(expanded, y, np.ones(2000), 0.1)
         fitted = fit_logistic(X, y, INPUTS, C=0.1)
-        np.testing.assert_allclose(fitted.margin(X), expanded @ coefficients + intercept, atol=1e-9, rtol=0)
+        np.testing.assert_allclose(fitted.margin(X), expanded(0, 2000) @ beta[1:] + beta[0], atol=1e-9, rtol=0)
 
     def test_heavy_tails_are_brought_in(self, model: Logistic) -> None:
         by_name = {term.name: term for term in model.terms}
