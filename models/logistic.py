@@ -364,9 +364,9 @@ def _fitted(coefficients: Floats, intercept: float, C: float, columns: Sequence[
         raw.append(_term(column, coefficients[place : place + column.width].tolist()))
         place += column.width
     added = np.empty(X.shape)
-    tables = Logistic.of(raw, 0.0, C).tables
+    uncentred = Logistic.of(raw, 0.0, C)
     for start in range(0, len(X), _BLOCK):
-        added[start : start + _BLOCK] = tables.contributions(X[start : start + _BLOCK])
+        added[start : start + _BLOCK] = uncentred.contributions(X[start : start + _BLOCK])[0]
     means = np.average(added, axis=0, weights=weight)
     added -= means
     sizes = np.average(np.abs(added, out=added), axis=0, weights=weight)
