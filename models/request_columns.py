@@ -10,7 +10,6 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
-from operator import attrgetter
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -233,7 +232,7 @@ class _Activities:
     def log(self, n: int, reads: Collection[str]) -> ActivityLog:
         """The log of n leads, with the text columns that are read."""
         rows = self._rows
-        told: dict[str, list[str | None]] = {name: [*map(read, rows)] for name, read in _READ.items() if name in reads or name == "type"}
+        told: dict[str, list[str | None]] = {name: read(rows) for name, read in _READ.items() if name in reads or name == "type"}
         # A column in which nothing stands is absent, which spares its look-ups.
         texts = TextColumn.many({name: column for name, column in told.items() if name == "type" or column.count(None) < len(rows)})
         agents = [one.user_agent or None for one in rows]
@@ -245,14 +244,18 @@ class _Activities:
             recorded=np.array(self._recorded, dtype=np.int64) if self._late else None,
             automated=np.array(automated, dtype=np.bool_) if True in automated else None,  # None is no
             fleeting=np.array([seconds == 0.0 for seconds in lasted]) if 0.0 in lasted else None,
-            agent=TextColumn.of(agents) if any(agents) else None,
+            agent=TextColumn.of(agents) if agents.count(None) < len(agents) else None,
             **texts,
         )
 
 
-_READ: Mapping[str, Callable[[Activity], str | None]] = {
-    **{name: attrgetter(name) for name in ("type", "channel", "url", "content")},
-    "value": lambda one: text_of(one.value),
+# Each on its own: an attribute whose name is known beforehand is read in a third of the time.
+_READ: Mapping[str, Callable[[Sequence[Activity]], list[str | None]]] = {
+    "type": lambda rows: [one.type for one in rows],
+    "channel": lambda rows: [one.channel for one in rows],
+    "url": lambda rows: [one.url for one in rows],
+    "content": lambda rows: [one.content for one in rows],
+    "value": lambda rows: [value if (value := one.value) is None or value.__class__ is str else text_of(value) for one in rows],
 }
 
 

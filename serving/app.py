@@ -12,6 +12,7 @@ import gc
 import logging
 from collections.abc import AsyncIterator
 from functools import partial
+from typing import Any
 
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
@@ -19,14 +20,14 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import Match, Route
-from starlette.types import Scope
+from starlette.types import ASGIApp
 
 from data.errors import TamizError
 from data.store import Store
 from serving import logs
 from serving.edge import METHODS, Edge
 from serving.openapi import describe, operation_id
-from serving.problems import ProblemResponse, problem_of, problem_response
+from serving.problems import ProblemResponse, problem_response
 from serving.routes import (
     audit,
     console,
@@ -51,6 +52,7 @@ from serving.running import running
 from serving.salesforce import for_salesforce
 from serving.security import Doorkeeper
 from serving.settings import Settings
+from serving.shortcut import Shortcut, answer_to
 from serving.worker import work
 
 __all__ = ["create_app", "from_environment"]
@@ -61,7 +63,8 @@ _log = logging.getLogger("tamiz.service")
 
 def create_app(settings: Settings) -> FastAPI:
     """A service for one installation."""
-    app = FastAPI(
+    app = _Application(
+        settings,
         title="Tamiz",
         version="1",
         summary="Scores sales leads and decides which are marketing- and sales-qualified.",
@@ -72,9 +75,6 @@ def create_app(settings: Settings) -> FastAPI:
         redirect_slashes=False,
         telemetry={"tracing": False, "metrics": False, "logs": False},
     )
-    # The same handler twice: FastAPI's route describes it, this one in front serves it without the framework's matching
-    # and dependency machinery, which would cost a third of what is left beside the score itself.
-    app.router.routes.append(_Direct("/v1/score", score.score, methods=["POST"]))
     for routes in (
         score,
         ingest,
@@ -98,7 +98,6 @@ def create_app(settings: Settings) -> FastAPI:
         app.include_router(routes.router)
     app.router.routes.append(Route("/openapi-salesforce.json", _for_salesforce, methods=["GET"], include_in_schema=False))
     app.mount("/static", console.static_files(), name="static")
-    app.add_middleware(Edge, dev=settings.auth == "dev", log_all=settings.log_requests == "all")
     app.add_exception_handler(TamizError, _on_our_error)
     app.add_exception_handler(HTTPException, _on_http_error)
     app.add_exception_handler(RequestValidationError, _on_invalid)
@@ -110,13 +109,18 @@ async def _for_salesforce(request: Request) -> JSONResponse:
     return JSONResponse(for_salesforce())
 
 
-class _Direct(Route):
-    """A route that says which one it is, as FastAPI's own do: figures are kept by route."""
+class _Application(FastAPI):
+    """FastAPI behind the edge. Its own routes describe the calls that the shortcut answers."""
 
-    def matches(self, scope: Scope) -> tuple[Match, Scope]:
-        match, found = super().matches(scope)
-        found["route"] = self
-        return match, found
+    def __init__(self, settings: Settings, **given: Any) -> None:  # noqa: ANN401 - whatever FastAPI takes
+        super().__init__(**given)
+        self._settings = settings
+
+    def build_middleware_stack(self) -> ASGIApp:
+        shortcut = Shortcut(
+            super().build_middleware_stack(), {("POST", "/v1/score"): score.score, ("POST", "/v1/score/batch"): score.score_batch}
+        )
+        return Edge(shortcut, dev=self._settings.auth == "dev", log_all=self._settings.log_requests == "all")
 
 
 def from_environment() -> FastAPI:
@@ -165,7 +169,7 @@ def _note_used(store: Store, doorkeeper: Doorkeeper) -> None:
 
 async def _on_our_error(request: Request, error: Exception) -> ProblemResponse:
     assert isinstance(error, TamizError)
-    return ProblemResponse(problem_of(error, request.scope.get("request_id")), getattr(error, "headers", None))
+    return answer_to(request, error)
 
 
 async def _on_http_error(request: Request, error: Exception) -> ProblemResponse:
