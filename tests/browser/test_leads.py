@@ -269,8 +269,8 @@ def test_the_keyboard_alone_reaches_everything_in_the_order_that_is_read(serve: 
     assert page.evaluate("document.activeElement.className") == "skip"
     page.keyboard.press("Enter")
     seen = []
-    for _ in range(13):
+    for _ in range(14):
         page.keyboard.press("Tab")
         seen.append(page.evaluate("document.activeElement.id || document.activeElement.textContent"))
     filters = [f"decision-{name}" for name in ("sql", "mql", "nurture", "disqualified")]
-    assert seen == ["lead-id", "Open", *filters, "state", "sla", "owner", "sort", "least", "Head of Sales", "Accept"]
+    assert seen == ["lead-id", "Open", *filters, "state", "sla", "owner", "sort", "least", "csv", "Head of Sales", "Accept"]

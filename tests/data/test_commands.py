@@ -55,8 +55,8 @@ class TestConfig:
         assert said["tracking"] == {"value": "", "origin": "default"}
 
     def test_no_password_is_printed(self, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setenv("MLFLOW_TRACKING_URI", "postgresql://ana:secret@db/mlflow")
-        assert "secret" not in run("config")[1] + run("config", "--json")[1]
+        monkeypatch.setenv("MLFLOW_TRACKING_URI", "postgresql://ana:girasol-7@db/mlflow")
+        assert "girasol-7" not in run("config")[1] + run("config", "--json")[1]
 
 
 class TestDatabase:

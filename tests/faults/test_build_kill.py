@@ -63,7 +63,7 @@ def digests(out: Path) -> dict[str, str]:
 
 
 def test_killed_among_its_parts_it_goes_on_and_leaves_no_worker_behind(project: Path, tmp_path: Path) -> None:
-    whole, out, small = tmp_path / "whole", tmp_path / "out", ("--memory", "630MB", "--workers", "2")
+    whole, out, small = tmp_path / "whole", tmp_path / "out", ("--memory", "480MB", "--workers", "2")
     finished(build(project, whole, *small))
     killed = build(project, out, *small)
     wait_for(lambda: list((out / ".done").glob("*.json")) or killed.poll() is not None)

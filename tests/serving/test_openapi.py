@@ -88,10 +88,12 @@ def test_the_examples_work_when_pasted(client: Any, contract: Any) -> None:
         for method, operation in operations.items():
             content = operation.get("requestBody", {}).get("content", {}).get("application/json", {})
             for example in content.get("examples", {}).values():
+                if path.endswith("/feedback"):
+                    client.post("/v1/leads/ana/score")  # sales says something about what was decided
                 if path == "/v1/policy/rollback":
                     other = {"mql": {"enter": 0.1, "exit": 0.1}, "sql": {"enter": 0.9, "exit": 0.9}}
                     client.put("/v1/policy", json={"policy": other}, headers={"If-Match": "*"})
                 answer = client.request(method, path.format_map(named), json=example["value"], headers={"If-Match": "*"})
                 assert answer.status_code < 300, (path, answer.text)
                 tried += 1
-    assert tried == 19
+    assert tried == 20
