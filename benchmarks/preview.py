@@ -4,7 +4,8 @@
 
 Writes a bundle's tables and a store with invented leads, and asks what `POST /v1/policy/preview` asks: both queues under two policies,
 today's moves and the recommendation, without and with a breakdown by segment. Prints the median and the slowest of 20 questions on the
-wall and in seconds of cores, and what the first question after a model is loaded pays for reading and for the curves.
+wall and in seconds of cores, and what the first question after a model is loaded pays for reading and for the curves,
+and what is made behind its answer.
 """
 
 from __future__ import annotations
@@ -77,6 +78,9 @@ def measure(folder: Path, standing: int) -> None:
     began = time.perf_counter()
     curves = preview.curves()
     print(f"the first question: {read * 1000:.0f} ms to read, {(time.perf_counter() - began) * 1000:.0f} ms for the curves, then kept")
+    began = time.perf_counter()
+    preview.prepare()
+    print(f"behind its answer: {(time.perf_counter() - began) * 1000:.0f} ms for what the first question by segment needs")
     store = filled(folder, standing)
     kept = Kept(preview, curves)
     in_force = InForce(Policy.at(0.2, 0.5), 1, '"1"')

@@ -1,13 +1,15 @@
 """Whether a preview keeps its promise: what it said of the coming eight weeks, and what came.
 
-    python -m benchmarks.promise [--leads 3000] [--seeds 1 2 3] [--weeks 8] [--hours 6]
+    python -m benchmarks.promise [--leads 3000] [--seeds 1 2 3] [--weeks 8] [--hours 6] [--keep DIR]
+    python -m benchmarks.promise --kept DIR
 
 For each seed: simulate a CRM, train on what was known 146 days before its end, publish the model's own thresholds, ask
 `POST /v1/policy/preview`, and live on through the API: leads, activities and outcomes are sent in the order of time, and changed leads
 are scored every few hours (four weeks before publishing already, so that queues are as full as they would be). Then the outcomes
 of 90 days more are taken, and volume, precision, conversions and revenue of those who entered a queue for the first time are
 held against the promise: the average of the weeks, and each single week. Prints what was promised and what came, and how often it lay
-inside the intervals of 95 % and of 90 %. The clock of the service is the simulated one.
+inside the intervals of 95 % and of 90 %. The clock of the service is the simulated one. `--keep` keeps what each promise was made from
+and what came, a folder a seed; `--kept` compares all of them by today's formulas, in seconds.
 """
 
 from __future__ import annotations
@@ -16,6 +18,7 @@ import argparse
 import asyncio
 import json
 import os
+import shutil
 import tempfile
 import time
 from collections.abc import Iterator, Mapping
@@ -55,12 +58,18 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3])
     parser.add_argument("--weeks", type=int, default=8)
     parser.add_argument("--hours", type=float, default=6.0)
+    parser.add_argument("--keep", type=Path, help="keep what was promised from and what came there")
+    parser.add_argument("--kept", type=Path, help="compare what was kept, instead of living it again")
     arguments = parser.parse_args()
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
     tally = Tally()
-    for seed in arguments.seeds:
-        with tempfile.TemporaryDirectory() as folder:
-            one(Path(folder), arguments.leads, seed, arguments.weeks, arguments.hours, tally)
+    if arguments.kept:
+        for folder in sorted(arguments.kept.iterdir(), key=lambda path: int(path.name)):
+            compare_kept(folder, tally)
+    else:
+        for seed in arguments.seeds:
+            with tempfile.TemporaryDirectory() as temporary:
+                one(Path(temporary), arguments.leads, seed, arguments.weeks, arguments.hours, tally, arguments.keep)
     report(tally)
 
 
@@ -74,7 +83,7 @@ def report(tally: Tally) -> None:
         print(f"came / promised, {kind:12} median {np.median(ratios):.2f}, from {min(ratios):.2f} to {max(ratios):.2f}")
 
 
-def one(folder: Path, leads: int, seed: int, weeks: int, hours: float, tally: Tally) -> None:
+def one(folder: Path, leads: int, seed: int, weeks: int, hours: float, tally: Tally, keep: Path | None = None) -> None:
     """One seed."""
     from data.home import Home
     from data.synthetic import simulate
@@ -93,6 +102,28 @@ def one(folder: Path, leads: int, seed: int, weeks: int, hours: float, tally: Ta
     (home.root / "bundles" / "champion.json").write_text(json.dumps({"bundle": trained.folder.name}))
     promised, came = asyncio.run(_live(home.root, tables, published, weeks, hours))
     _compare(seed, promised, came, weeks, tally)
+    if keep is not None:
+        _keep(trained.folder, came, weeks, keep / str(seed))
+
+
+def compare_kept(folder: Path, tally: Tally) -> None:
+    """One seed again, as today's formulas promise from the same tables."""
+    from models.preview import QUEUES, Preview
+    from models.qualification import Policy
+
+    preview, policy = Preview.read(folder), Policy.read((folder / "policy.json").read_bytes())
+    promised = {level: {queue: preview.queue(policy, queue, level=level) for queue in QUEUES} for level in LEVELS}
+    came = {queue: pd.read_parquet(folder / f"{queue}.parquet") for queue in QUEUES}
+    _compare(int(folder.name), promised, came, json.loads((folder / "weeks.json").read_bytes()), tally)
+
+
+def _keep(bundle: Path, came: Mapping[str, pd.DataFrame], weeks: int, into: Path) -> None:
+    into.mkdir(parents=True, exist_ok=True)
+    for path in [*bundle.glob("*.parquet"), bundle / "manifest.json", bundle / "policy.json"]:
+        shutil.copy(path, into)
+    (into / "weeks.json").write_text(json.dumps(weeks))
+    for queue, entered in came.items():
+        entered.to_parquet(into / f"{queue}.parquet", index=False)
 
 
 def _past(world: Path, tables: Mapping[str, pd.DataFrame], until: int, folder: Path) -> Path:
@@ -107,7 +138,7 @@ def _past(world: Path, tables: Mapping[str, pd.DataFrame], until: int, folder: P
     return folder / "tamiz.toml"
 
 
-class _Clock:
+class Clock:
     """Stands in for the module `time` where the service reads the clock."""
 
     def __init__(self, at: int) -> None:
@@ -134,7 +165,7 @@ async def _live(
     from serving.settings import Settings
 
     start, end, step = published - BEFORE_WEEKS * WEEK, published + weeks * WEEK, round(hours * 3_600_000_000)
-    clock = _Clock(start)
+    clock = Clock(start)
     app = create_app(Settings(home, auth="dev", worker="beside", batch_bytes=256 << 20))
     promised: dict[float, Any] = {}
     with patch.object(data.store, "time", clock):
@@ -158,7 +189,7 @@ async def _live(
 def _steps(tables: Mapping[str, pd.DataFrame], start: int, end: int, step: int) -> Iterator[tuple[int, dict[str, pd.DataFrame]]]:
     """What became known in each stretch of time; everything before the start at once."""
     edges = [start, *range(start + step, end + 1, step)]
-    stamps = {name: _micros(frame[_TABLES.get(name, "created_at")]) for name, frame in tables.items()}
+    stamps = {name: micros(frame[_TABLES.get(name, "created_at")]) for name, frame in tables.items()}
     began = 0
     for at in edges:
         yield at, {name: frame[(stamps[name] >= began) & (stamps[name] < at)] for name, frame in tables.items()}
@@ -208,7 +239,7 @@ def _entered(service: Any, outcomes: pd.DataFrame, since: int, until: int) -> di
             sa.select(decisions.c.lead_id, decisions.c.scored_at, decisions.c.decision, decisions.c.probability)
         ).all()
     ledger = pd.DataFrame(rows, columns=["lead_id", "at", "decision", "probability"])
-    won = outcomes[outcomes["kind"] == "won"].assign(won_at=lambda frame: _micros(frame["converted_at"]))
+    won = outcomes[outcomes["kind"] == "won"].assign(won_at=lambda frame: micros(frame["converted_at"]))
     won = won.sort_values("won_at").drop_duplicates("lead_id")[["lead_id", "won_at", "amount"]]
     found = {}
     for queue, among in (("mql", ("mql", "sql")), ("sql", ("sql",))):
@@ -259,7 +290,7 @@ def _within(value: float, low: float, high: float) -> bool:
     return bool(low - 1e-9 <= value <= high + 1e-9)
 
 
-def _micros(times: pd.Series[Any]) -> NDArray[np.int64]:
+def micros(times: pd.Series[Any]) -> NDArray[np.int64]:
     micros: NDArray[np.int64] = times.dt.tz_convert("UTC").dt.tz_localize(None).to_numpy("datetime64[us]").astype(np.int64)
     return micros
 

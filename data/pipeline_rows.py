@@ -94,22 +94,19 @@ class PipelineRows:
         mark = "?" if self.store.is_sqlite else "%s"
         created = "COALESCE(l.created_at, l.recorded_at)"
         entered = "(previous_decision IS NULL OR previous_decision <> decision)"
+        # Membership, and not a join: SQLite would go through all entries for each lead where it thinks that there are few.
         flags = {
             "scored": "s.lead_id IS NOT NULL",
-            "mql": "q.lead_id IS NOT NULL OR s.decision IN ('mql', 'sql')",
-            "accepted": "f.lead_id IS NOT NULL",
-            "sql_": "z.lead_id IS NOT NULL OR s.decision = 'sql'",
-            "won": "o.lead_id IS NOT NULL",
+            "mql": "s.decision IN ('mql', 'sql')"
+            f" OR l.lead_id IN (SELECT lead_id FROM decisions WHERE decision IN ('mql', 'sql') AND {entered})",
+            "accepted": "l.lead_id IN (SELECT lead_id FROM feedback WHERE verdict = 'accepted')",
+            "sql_": f"s.decision = 'sql' OR l.lead_id IN (SELECT lead_id FROM decisions WHERE decision = 'sql' AND {entered})",
+            "won": "l.lead_id IN (SELECT lead_id FROM outcomes WHERE kind = 'won')",
         }
         cases = ", ".join(f"CASE WHEN {condition} THEN 1 ELSE 0 END AS {name}" for name, condition in flags.items())
         statement = (
             f"SELECT day, scored, mql, accepted, sql_, won, COUNT(*) FROM (SELECT {created} / {DAY} AS day, {cases} FROM leads l"
-            " LEFT JOIN standings s ON s.lead_id = l.lead_id"
-            f" LEFT JOIN (SELECT DISTINCT lead_id FROM decisions WHERE decision IN ('mql', 'sql') AND {entered}) q ON q.lead_id = l.lead_id"
-            f" LEFT JOIN (SELECT DISTINCT lead_id FROM decisions WHERE decision = 'sql' AND {entered}) z ON z.lead_id = l.lead_id"
-            " LEFT JOIN (SELECT DISTINCT lead_id FROM feedback WHERE verdict = 'accepted') f ON f.lead_id = l.lead_id"
-            " LEFT JOIN (SELECT DISTINCT lead_id FROM outcomes WHERE kind = 'won') o ON o.lead_id = l.lead_id"
-            f" WHERE {created} >= {mark} AND {created} < {mark}"
+            f" LEFT JOIN standings s ON s.lead_id = l.lead_id WHERE {created} >= {mark} AND {created} < {mark}"
             " AND NOT EXISTS (SELECT 1 FROM merges m WHERE m.merged = l.lead_id)) AS one GROUP BY 1, 2, 3, 4, 5, 6 ORDER BY 1"
         )
         with self.store.mapped(), self.store.reading() as connection:

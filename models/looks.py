@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from data.errors import BadData
 from models.logit import sigmoid
 
-__all__ = ["BACKTEST", "COURSE", "Column", "Looks", "NoBacktest", "Tables", "read_backtest", "read_tables"]
+__all__ = ["BACKTEST", "COURSE", "Column", "Looks", "NoBacktest", "NoSignal", "Tables", "read_backtest", "read_tables"]
 
 BACKTEST, FOLLOWED, COURSE = "backtest.parquet", "followed.parquet", "course.parquet"
 WEEK = 7 * 86_400 * 1_000_000
@@ -35,6 +35,11 @@ Flags = NDArray[np.bool_]
 
 class NoBacktest(BadData, status=404):
     """This model has no backtest to preview from ({cause}): train one with `tamiz train`, which writes it into the bundle."""
+
+
+class NoSignal(NoBacktest):
+    """This model found no signal: it leaves every lead to nurture, whatever the threshold, so there is nothing to preview.
+    Train on more leads, or on columns that say more of who converts."""
 
 
 @dataclass(frozen=True)
@@ -124,7 +129,8 @@ class Looks:
         def part(values: NDArray[Any] | None) -> NDArray[Any] | None:
             return None if values is None else values[rows]
 
-        lead = np.unique(self.lead[rows], return_inverse=True)[1].astype(np.int64)
+        lead = self.lead[rows]  # in ascending order
+        lead = np.cumsum(np.concatenate([[False], lead[1:] != lead[:-1]])[: len(lead)])
         columns = {name: Column(one.codes[rows], one.values) for name, one in self.columns.items()}
         return Looks(
             self.probability[rows], lead, part(self.at), part(self.y), part(self.amount), part(self.standing), columns, part(self.margin)
@@ -201,7 +207,10 @@ class Tables:
 
 
 def read_tables(bundle: Path) -> Tables:
-    """The tables of a bundle; raises NoBacktest where there is none or it holds nothing usable."""
+    """The tables of a bundle; raises NoBacktest where there is none or it holds nothing usable, NoSignal where nobody is ever routed."""
+    manifest = json.loads((bundle / "manifest.json").read_bytes()) if (bundle / "manifest.json").exists() else {}
+    if manifest.get("no_signal"):
+        raise NoSignal
     backtest = read_backtest(bundle)
     if (bundle / FOLLOWED).exists():
         followed = _read(bundle / FOLLOWED, labelled=True)
@@ -210,7 +219,7 @@ def read_tables(bundle: Path) -> Tables:
     if course is None or not len(course.probability):
         backtest = replace(backtest, margin=None)
     else:
-        about = json.loads((bundle / "manifest.json").read_bytes()).get("course", {})
+        about = manifest.get("course", {})
         return Tables(backtest, course, float(about.get("share", 1.0)), int(about["until"]), int(about["weeks"]))
     weeks = 0
     if backtest.at is not None:

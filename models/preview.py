@@ -96,7 +96,7 @@ class Preview:
         assert backtest.y is not None
         won = backtest.last_won >= 0
         self.leads, self.conversions = backtest.leads, int(won.sum())
-        self._split: dict[tuple[str, tuple[str, ...]], tuple[Preview | None, Preview | None]] = {}
+        self._made: dict[tuple[str, tuple[str, ...], bool], Preview | None] = {}
         self._amounts = None
         if backtest.amount is not None:
             # A lead counts once, however often it was looked at.
@@ -132,32 +132,37 @@ class Preview:
     def within(self, column: str, values: Sequence[str]) -> Preview:
         """The same for the leads whose column has one of these values."""
         self.column(column)
-        part, _ = self.split(column, tuple(values))
+        part = self.part(column, tuple(values))
         if part is None:
             raise NoBacktest(cause=f"no lead of it has {column} {', '.join(values)}")
         return part
 
-    def split(self, column: str, values: tuple[str, ...]) -> tuple[Preview | None, Preview | None]:
-        """The leads whose column has one of these values, and the others; None for nobody."""
-        if (column, values) not in self._split:
-            if len(self._split) >= MOST_PARTS:
-                self._split.clear()
-            self._split[column, values] = self._splits(column, values)
-        return self._split[column, values]
+    def part(self, column: str, values: tuple[str, ...], *, inside: bool = True) -> Preview | None:
+        """The leads whose column has one of these values, or else all others; None for nobody. Kept for the next question."""
+        key = column, values, inside
+        if key not in self._made:
+            if len(self._made) >= MOST_PARTS:
+                self._made.clear()
+            self._made[key] = self._cut(column, values, inside)
+        return self._made[key]
 
-    def _splits(self, column: str, values: tuple[str, ...]) -> tuple[Preview | None, Preview | None]:
+    def prepare(self) -> None:
+        """Makes what the first question by segment would have to wait for, of the columns that pages offer, as far as it is kept."""
+        room = MOST_PARTS
+        for column, values in self.columns.items():
+            room -= len(values[:MOST_VALUES])
+            if room < 0:
+                break
+            for queue in QUEUES:  # whatever the thresholds are, the same is looked up
+                self.by_segment(Policy.at(0.5, 0.5), queue, column, draws=1)
+
+    def _cut(self, column: str, values: tuple[str, ...], inside: bool) -> Preview | None:
         tables, course = self.tables, self.tables.course
-        among = tables.backtest.columns[column].among(values)
-        among_course = None if course is None else course.columns[column].among(values)
-        parts: list[Preview | None] = []
-        for inside in (True, False):
-            chosen = among == inside
-            if not chosen.any():
-                parts.append(None)
-                continue
-            flow = None if course is None or among_course is None else course.where(among_course == inside)
-            parts.append(Preview(Tables(tables.backtest.where(chosen), flow, tables.share, tables.until, tables.weeks)))
-        return parts[0], parts[1]
+        chosen = tables.backtest.columns[column].among(values) == inside
+        if not chosen.any():
+            return None
+        flow = None if course is None else course.where(course.columns[column].among(values) == inside)
+        return Preview(Tables(tables.backtest.where(chosen), flow, tables.share, tables.until, tables.weeks))
 
     def curves(self, *, points: int = POINTS, level: float = 0.95) -> Curves:
         """Everything at up to `points` thresholds, each one a probability that occurs."""
@@ -192,7 +197,7 @@ class Preview:
             weeks=tables.weeks or None if tables.course is not None else tables.span_weeks,
         )
 
-    def queue(self, policy: Policy, queue: Queue, *, level: float = 0.95) -> dict[str, Any]:
+    def queue(self, policy: Policy, queue: Queue, *, level: float = 0.95, draws: int = SINGLE_DRAWS) -> dict[str, Any]:
         """What a policy would do into a queue; null figures where nobody reaches it, which is not the same as nobody would."""
         parts = list(self._parts(policy, queue))
         reached = self._together(parts)
@@ -200,7 +205,7 @@ class Preview:
         answer: dict[str, Any] = {"threshold": _band(policy, queue).enter, "reached": bool(reached.entered[0] > 0)}
         if not answer["reached"]:
             return answer | dict.fromkeys(_NAMES)
-        found = promise(reached, self._amounts, capacity=capacity, level=level, draws=SINGLE_DRAWS)
+        found = promise(reached, self._amounts, capacity=capacity, level=level, draws=draws)
         answer |= _figures(found, 0)
         answer["returns"] = number(sum(one.share * one.of.returns(one.band) for one in parts))
         answer["capacity"] = None if capacity is None else _used(capacity, found)
@@ -247,13 +252,15 @@ class Preview:
         cut: Floats = np.where(place > 0, deep[np.clip(place - 1, 0, len(deep) - 1)], 2.0)
         return cut
 
-    def by_segment(self, policy: Policy, queue: Queue, column: str, *, level: float = 0.95) -> list[dict[str, Any]]:
+    def by_segment(
+        self, policy: Policy, queue: Queue, column: str, *, level: float = 0.95, draws: int = SINGLE_DRAWS
+    ) -> list[dict[str, Any]]:
         """The same for each value of a column, the most frequent first; capacity is everybody's and bounds none of them."""
         values = self.column(column).values
         shown: list[dict[str, Any]] = []
         for value in values[:MOST_VALUES]:
             part = self.within(column, [value])
-            row = part.queue(policy.model_copy(update={"capacity": type(policy.capacity)()}), queue, level=level)
+            row = part.queue(policy.model_copy(update={"capacity": type(policy.capacity)()}), queue, level=level, draws=draws)
             row.pop("capacity")
             shown.append({"value": value, "leads": part.leads} | row)
         return shown
@@ -268,7 +275,7 @@ class Preview:
         for segment in policy.segments:
             self.column(segment.column)
             if rest is not None:
-                part, rest = rest.split(segment.column, segment.values)
+                part, rest = (rest.part(segment.column, segment.values, inside=inside) for inside in (True, False))
                 if part is not None:
                     yield _Part(1.0, _band(segment, queue), part)
         if rest is not None:

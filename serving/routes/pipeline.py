@@ -12,15 +12,13 @@ from serving.body import json_answer
 from serving.openapi import operation
 from serving.pages import one_of
 from serving.pipeline_report import ForecastAnswer, PipelineAnswer
-from serving.report_makers import make_forecast, make_pipeline
+from serving.report_makers import DAYS, WEEKS, make_forecast, make_pipeline
 from serving.service import admit
 from serving.tables import csv_answer, wants_csv
 
-__all__ = ["DAYS", "WEEKS", "router"]
+__all__ = ["router"]
 
 router = APIRouter(tags=["pipeline"])
-DAYS = ("30", "60", "90", "180", "365")
-WEEKS = ("4", "8", "13", "26")
 _pipeline = msgspec.json.Decoder(PipelineAnswer)
 _forecast = msgspec.json.Decoder(ForecastAnswer)
 

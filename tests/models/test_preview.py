@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from models.looks import Looks, NoBacktest, Tables
-from models.preview import Preview, UnknownSegment, left_out
+from models.looks import Looks, NoBacktest, NoSignal, Tables
+from models.preview import QUEUES, Preview, UnknownSegment, left_out
 from models.qualification import Policy
 
 DAY = pd.Timedelta("1D")
@@ -46,6 +46,13 @@ class TestWithoutWhatItNeeds:
     def test_a_backtest_without_rows_is_none(self, tmp_path: Path) -> None:
         with pytest.raises(NoBacktest, match="no rows"):
             Preview.read(write(tmp_path, probability=np.array([], float), y=np.array([], float)))
+
+    def test_a_model_without_signal_promises_nobody_because_it_routes_nobody(self, tmp_path: Path) -> None:
+        followed_weeks(tmp_path)
+        manifest = tmp_path / "manifest.json"
+        manifest.write_text(json.dumps(json.loads(manifest.read_text()) | {"no_signal": True}))
+        with pytest.raises(NoSignal, match=r"no signal.*more leads"):
+            Preview.read(tmp_path)
 
     def test_an_unknown_segment_column_names_those_that_there_are(self, tmp_path: Path) -> None:
         preview = Preview.read(followed_weeks(tmp_path))
@@ -163,6 +170,13 @@ class TestTheLastWeeks:
         assert {one["value"] for one in parts} == {"ES", "US"}
         whole = preview.queue(Policy.at(0.4, 0.9), "mql")["volume"]["value"]
         assert sum(one["volume"]["value"] for one in parts) == pytest.approx(whole, rel=1e-3)
+
+    def test_what_was_prepared_gives_the_same_figures(self, tmp_path: Path) -> None:
+        folder, policy = followed_weeks(tmp_path), Policy.at(0.4, 0.9)
+        prepared = Preview.read(folder)
+        prepared.prepare()
+        for queue in QUEUES:
+            assert prepared.by_segment(policy, queue, "country") == Preview.read(folder).by_segment(policy, queue, "country")
 
     def test_half_the_leads_in_an_arm_that_takes_nobody_are_half_the_volume(self, tmp_path: Path) -> None:
         preview = Preview.read(followed_weeks(tmp_path))
