@@ -63,8 +63,8 @@ def case(n: int, each: int, seed: int = 0) -> Case:
         [str(i) for i in range(n)],
         {"employees": rng.lognormal(4, 2, n), "annual_revenue": rng.lognormal(15, 2, n)},
         {
-            "job_title": TextColumn(rng.choice(3, n).astype(np.int32), ["CEO", "Directora de Marketing", "Junior analyst"]),
-            "email": TextColumn(rng.choice(2, n).astype(np.int32), ["a@gmail.com", "b@acme.example"]),
+            "job_title": TextColumn.of(rng.choice(["CEO", "Directora de Marketing", "Junior analyst"], n).tolist()),
+            "email": TextColumn.of(rng.choice(["a@gmail.com", "b@acme.example"], n).tolist()),
         },
         {"created_at": np.full(n, NOW - 60 * DAY)},
     )

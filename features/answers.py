@@ -8,6 +8,7 @@ order of rows.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -82,16 +83,13 @@ class Answers:
         else:
             (rows,) = (log.type.codes == code).nonzero()
         if len(rows):
-            wanted = {name: i for i, name in enumerate(fields)}
-            place_of = np.array([*[wanted.get(field_of(value, declared), -1) for value in log.content.values], -1], dtype=np.int64)
-            place = place_of.take(log.content.codes[rows])
-            place += 1
-            said = _said(fields, log.value.values).take(place * (len(log.value.values) + 1) + log.value.codes[rows] + 1)
-            place -= 1
-            telling = said == said  # NaN is not equal to itself
+            begins, places, statements = _tables(fields, declared, log.content.values, log.value.values)
+            answer = begins.take(log.content.codes.take(rows))
+            answer += log.value.codes.take(rows)
+            place, said = places.take(answer), statements.take(answer)
+            telling = place >= 0
             if np.count_nonzero(telling) < len(telling):
                 rows, place, said = rows[telling], place[telling], said[telling]
-            place = place + len(fields) * (said < 0.0)
         if not len(rows):
             none = np.zeros(0, dtype=np.int64)
             return cls(fields, np.zeros(len(log.starts), dtype=np.int64), none, none, False, none, none.astype(np.float64), _NO_TEXT, False)
@@ -104,8 +102,8 @@ class Answers:
         # Within a lead ties may now stand in another order than in the log, which moves no lead's first or last.
         starts = rows.searchsorted(log.starts) if len(log.starts) > 2 else np.array([0, len(rows)])
         recorded = log.recorded.take(rows) if log.late else occurred
-        dates = log.value.table(names_date)
-        return cls(fields, starts, occurred, recorded, log.late, place, said, log.value.take(rows), bool(np.count_nonzero(dates == dates)))
+        dated = not all(map(math.isnan, map(names_date, log.value.values)))
+        return cls(fields, starts, occurred, recorded, log.late, place, said, log.value.take(rows), dated)
 
     def latest(self, observations: Observations) -> Answered:
         """What was answered last and known at each observation."""
@@ -114,28 +112,37 @@ class Answers:
             return Answered.none(fields, n)
         rows, segment, _ = visible(self.starts, self.occurred, self.recorded, self.late, observations.lead, observations.as_of)
         # Rows are in time order and the last write stays.
-        found = np.full((2 * fields, n), -1, dtype=np.int64)
+        found = np.empty((2 * fields, n), dtype=np.int64)
+        found.fill(-1)
         found[self.place[rows], segment] = np.arange(rows.start, rows.stop) if isinstance(rows, slice) else rows
         latest = found.reshape(2, fields, n)
         codes, said = self.value.codes.take(latest), self.said.take(latest)
         age = (observations.as_of - self.occurred.take(latest)) / DAY
         none = latest < 0
-        np.putmask(codes, none, -1)
-        np.putmask(age, none, np.nan)
-        np.putmask(said, none, np.nan)
+        codes[none] = -1
+        age[none] = said[none] = np.nan
         return Answered(self.value.with_codes(codes), age, said, latest, True, self.dated)
 
 
 _NO_TEXT = TextColumn(np.zeros(0, dtype=np.int32), ())
 
 
-def _said(fields: Sequence[str], values: Sequence[str]) -> NDArray[np.float64]:
-    """What no text and each text says as an answer to no field, which is nothing, and to each field, one after another."""
-    table = [np.nan] * (len(values) + 1)
-    for name in fields:
+def _tables(
+    fields: Sequence[str], declared: Declarations, contents: Sequence[str], values: Sequence[str]
+) -> tuple[Ints, Ints, NDArray[np.float64]]:
+    """Where the answers to each content's field begin, and of all answers their place (-1: they say nothing) and what they say.
+
+    Answers to no field, which say nothing, come first; of each field, what a missing value says comes before the others.
+    """
+    said, places = [np.nan] * (len(values) + 1), [-1] * (len(values) + 1)
+    for i, name in enumerate(fields):
         reading = READINGS.get(name)  # type: ignore[call-overload]  # a field may be no dimension
-        table += [1.0] * (len(values) + 1) if reading is None else [np.nan, *map(reading, values)]
-    return np.array(table)
+        statements = [1.0] * (len(values) + 1) if reading is None else [np.nan, *map(reading, values)]
+        said += statements
+        places += [i if one >= 0.0 else i + len(fields) if one < 0.0 else -1 for one in statements]
+    begin = {name: i * (len(values) + 1) + 1 for i, name in enumerate(fields, start=1)}
+    begins = [*[begin.get(field_of(content, declared), 1) for content in contents], 1]
+    return np.array(begins, dtype=np.int64), np.array(places, dtype=np.int64), np.array(said)
 
 
 def _ranks(values: Sequence[str]) -> list[int]:

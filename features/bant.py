@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from features import fit
 from features.declarations import DIMENSIONS, Declarations, Dimension, EvidenceColumn
 from features.evidence_columns import column_statement, column_text
-from features.history import Answered, Column, History, Need, TextColumn, select
+from features.history import Answered, Column, History, Need, TextColumn, Together, select
 from features.intent import HAND_RAISES
 from features.signal import signal
 from features.statements import LATER, QUARTER, SOON, coming_end, names_date
@@ -227,7 +227,7 @@ def _told(history: History) -> _Told:
     answers = history.answers(DIMENSIONS) if done else Answered.none(0, 0)
     return _Told(
         history.memo(_weights).transpose(2, 0, 1).tolist(),
-        history.memo(_strengths).T.tolist(),
+        history.memo(_strengths)[: len(DIMENSIONS)].T.tolist(),
         answers.text,
         answers.text.codes.tolist(),
         answers.age.tolist(),
@@ -259,13 +259,12 @@ def _weights(history: History) -> NDArray[np.float64]:
     """(dimension, fact, observation): every fact's weight, NaN in the places of no fact."""
     layout = _layout(history)
     weights = np.empty((layout.height, history.size))
-    weights[-1] = np.nan
+    weights.fill(np.nan)
     if layout.done:
         answers = history.answers(DIMENSIONS)
-        weights[: len(_STATED)] = _of_answers(answers, history.memo(_said)) if answers.any else np.nan
+        if answers.any:
+            weights[: len(_STATED)] = _of_answers(answers, history.memo(_said))
         _weigh_behaviour(history, weights[len(_STATED) : len(_STATED) + len(_DONE)])
-    else:
-        weights[: len(_STATED) + len(_DONE)] = np.nan
     for i, attributed in enumerate(layout.attributed, start=len(_STATED) + len(_DONE)):
         weights[i] = attributed.weight(history)
     return weights.take(layout.place, axis=0)
@@ -277,7 +276,7 @@ def _weigh_behaviour(history: History, shares: NDArray[np.float64]) -> None:
     np.exp2(np.negative(amounts, out=shares), out=shares)
     np.subtract(1.0, shares, out=shares)
     shares *= _MOST
-    np.putmask(shares, amounts == 0.0, np.nan)  # no visit says nothing, which is not the same as zero
+    shares[amounts == 0.0] = np.nan  # no visit says nothing, which is not the same as zero
 
 
 def _of_answers(answers: Answered, said: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -285,7 +284,7 @@ def _of_answers(answers: Answered, said: NDArray[np.float64]) -> NDArray[np.floa
     weights = np.exp2(answers.age * _AGEING)
     weights *= said
     weights *= _STATED_MOST_OF
-    np.multiply(weights, _SUPERSEDED, out=weights, where=answers.age > answers.age[::-1])
+    weights[answers.age > answers.age[::-1]] *= _SUPERSEDED
     facts: NDArray[np.float64] = weights.reshape(-1, weights.shape[-1])
     return facts
 
@@ -314,26 +313,22 @@ def _statements(history: History) -> NDArray[np.float64]:
 
 
 def _strengths(history: History) -> NDArray[np.float64]:
-    """(dimension, observation): strength in [0, 1], NaN where nothing is known.
+    """(dimension, observation): strength in [0, 1], NaN where nothing is known; then 1 where anything is, and 0.
 
     Facts stand grouped by dimension, as many in each, so the products over all groups are one.
     """
     weights = history.memo(_weights)
+    found = np.empty((2 * len(DIMENSIONS), history.size))
+    strengths, known = found[: len(DIMENSIONS)], found[len(DIMENSIONS) :]
+    np.maximum.reduce(weights == weights, axis=1, dtype=np.float64, out=known)  # NaN is not equal to itself
     # For and against at once; `fmax` takes NaN, a fact that says nothing, for the 0 beside it.
     doubts = np.fmax(weights * _FOR_AND_AGAINST, 0.0)
     np.subtract(1.0, doubts, out=doubts)
     left, kept = np.multiply.reduce(doubts, axis=2)
-    strengths: NDArray[np.float64] = np.subtract(1.0, left, out=left)
+    np.subtract(1.0, left, out=strengths)
     strengths *= kept
-    np.putmask(strengths, history.memo(_knowns) == 0.0, np.nan)
-    return strengths
-
-
-def _knowns(history: History) -> NDArray[np.float64]:
-    """(dimension, observation): 1 where anything is known."""
-    weights = history.memo(_weights)
-    knowns: NDArray[np.float64] = np.maximum.reduce(weights == weights, axis=1, dtype=np.float64)  # NaN is not equal to itself
-    return knowns
+    strengths[known == 0.0] = np.nan
+    return found
 
 
 @lru_cache(maxsize=65_536)
@@ -392,9 +387,9 @@ _FOR_AND_AGAINST = np.array([1.0, -1.0])[:, None, None, None]
 _STATED_MOST_OF = np.array([_STATED_MOST[dimension] for dimension in DIMENSIONS])[:, None]
 _MOST = np.array([fact.most for fact in _DONE])[:, None]
 _DONE_ROW = {fact.words: i for i, fact in enumerate(_DONE)}
-_DONE_AMOUNTS = tuple(need for fact in _DONE for need in fact.needs("decayed", 14.0))
-_DONE_LAST = tuple(need for fact in _DONE for need in fact.needs("last", None))
-_DONE_COUNTS = tuple(need for fact in _DONE for need in fact.needs("count", 90.0))
+_DONE_AMOUNTS = Together(need for fact in _DONE for need in fact.needs("decayed", 14.0))
+_DONE_LAST = Together(need for fact in _DONE for need in fact.needs("last", None))
+_DONE_COUNTS = Together(need for fact in _DONE for need in fact.needs("count", 90.0))
 _DONE_STARTS = np.cumsum([0, *(max(len(fact.topics), 1) for fact in _DONE[:-1])])
 
 
@@ -433,7 +428,7 @@ def _strength(history: History, dimension: Dimension) -> Column:
 
 
 def _known(history: History, dimension: Dimension) -> Column:
-    return history.row(_knowns, _ROW[dimension])
+    return history.row(_strengths, len(DIMENSIONS) + _ROW[dimension])
 
 
 def _statement(history: History, dimension: Dimension) -> Column:

@@ -7,9 +7,9 @@ attribute with dated values (`lead_changes`) has the one in force at `as_of`, an
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Any, Protocol, TypeVar
+from collections.abc import Callable
+from functools import lru_cache
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,7 +19,7 @@ from features.answers import Answers
 from features.colleagues import Colleagues
 from features.declarations import Declarations
 from features.history import DAY, NEVER, ActivityLog, Answered, Column, FieldHistory, History, Leads, Need, Observations, TextColumn
-from features.rehearsal import Reading
+from features.readings import Table
 from features.segments import visible, visible_ends
 from features.topics import about
 
@@ -40,8 +40,7 @@ class Planned(Protocol):
     def colleagues(self) -> Aggregator: ...
 
 
-@dataclass(frozen=True)
-class Known:
+class Known(NamedTuple):
     """Everything that blocks are cut from: leads and logs, with what the plan derives of every activity beforehand."""
 
     leads: Leads
@@ -52,8 +51,8 @@ class Known:
     colleagues: Colleagues | None
     machine_of_colleagues: NDArray[np.bool_] | None
     cells_of_colleagues: Ints | None
-    readings: tuple[Column, Ints]
-    """What signals read out of texts, and where each reading of a missing text stands: see `Plan`."""
+    readings: Table
+    """What signals read out of texts."""
 
 
 class Block:
@@ -63,6 +62,8 @@ class Block:
         self._plan, self._known, self._observations = plan, known, observations
         self.size = len(observations)
         self.declared = plan.declared
+        self.history = History(self)
+        """All of it, back to the beginning."""
         self._rows = observations.rows
         self._everyone = self._rows == slice(0, len(known.leads)) if isinstance(self._rows, slice) else False
         self._memo: dict[Callable[[History], Any], Any] = {}
@@ -70,8 +71,7 @@ class Block:
         self._others: NDArray[np.float64] | None = None
         self._latest: Answered | None = None
         self._numbers: dict[str, Column] = {}
-        self._texts: dict[str, TextColumn] = {}
-        self._no_text = TextColumn(np.full(self.size, -1, dtype=np.int32), ())
+        self._texts: dict[str, TextColumn] = dict(known.leads.texts) if self._everyone and not known.leads.changes else {}
 
     def fetch(self, need: Need) -> Column:
         at = self._plan.own.position.get(need)
@@ -155,7 +155,7 @@ class Block:
         leads = self._known.leads
         found, history = leads.text(column), leads.changes.get(column)
         if found is None:
-            return self._no_text
+            return _no_text(self.size)
         if history is None or history.texts is not found:
             return found if self._everyone else found.take(self._rows)
         place, known = self._in_force(history)
@@ -169,21 +169,13 @@ class Block:
         ends = visible_ends(history.starts, history.changed, lead, self._observations.as_of)
         return ends - 1, ends > history.starts[lead]
 
-    def readings(self, readings: Sequence[Reading], widths: Ints) -> Column:
-        """(readings, observations), in the order of the plan."""
-        table, missing = self._known.readings
-        codes = np.array([self.text(one.column).codes for one in readings])
-        codes += 1
-        found: Column = table[codes * widths + missing]
-        return found
-
     def age_of(self, column: str) -> Column:
         times = self._known.leads.times.get(column)
         if times is None:
             return np.full(self.size, np.nan)
         when, as_of = times[self._rows], self._observations.as_of
         age: Column = (as_of - when) / DAY
-        np.putmask(age, (when == NEVER) | (when > as_of), np.nan)
+        age[(when == NEVER) | (when > as_of)] = np.nan
         return age
 
     def days_until(self, column: str) -> Column:
@@ -215,13 +207,20 @@ class Block:
     def memo(self, compute: Callable[[History], T]) -> T:
         found = self._memo.get(compute)
         if found is None:
-            found = self._memo[compute] = compute(History(self))
+            found = self._memo[compute] = compute(self.history)
         result: T = found
         return result
 
     def row(self, compute: Callable[[History], Column], place: int) -> Column:
         row: Column = self.memo(compute)[place]
         return row
+
+
+@lru_cache(maxsize=8)
+def _no_text(rows: int) -> TextColumn:
+    codes = np.full(rows, -1, dtype=np.int32)
+    codes.flags.writeable = False  # blocks share it
+    return TextColumn(codes, ())
 
 
 def _row(table: Column, at: int) -> Column:

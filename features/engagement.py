@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from features.forms import added, ratio
-from features.history import Column, History, select
+from features.history import Column, History, Together, select
 from features.outreach import CALL_ATTEMPT, OUTREACH
 from features.signal import signal
 
@@ -204,7 +204,7 @@ def channels_90d(history: History) -> Column:
     return used
 
 
-_ON_CHANNELS = tuple(("count", select(types, None, None, False, False), 90.0) for types in _CHANNELS.values())
+_ON_CHANNELS = Together(("count", select(types, None, None, False, False), 90.0) for types in _CHANNELS.values())
 
 
 def _channel_share(history: History, *names: str) -> Column:

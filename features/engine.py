@@ -13,8 +13,6 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import chain
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,7 +26,8 @@ from features.forms import Forms, Linear, Ratio
 from features.history import ActivityLog, Column, History, Leads, Observations, TextColumn
 from features.machines import machine_activity
 from features.own_types import own_signals
-from features.rehearsal import Needs, Reading, height_of, needs_of, rehearse
+from features.readings import Readings
+from features.rehearsal import Needs, height_of, needs_of, rehearse
 from features.segments import runs
 from features.signal import Attribute, FeatureSet, Signal
 from features.topics import about
@@ -39,8 +38,6 @@ Ints = NDArray[np.int64]
 
 _BLOCK_ROWS = 32_768
 _BLOCK_OBSERVATIONS = 512
-_UNREAD = (np.nan,) * 16
-"""What a missing text says, of as many numbers as any reading gives."""
 
 
 @dataclass(frozen=True)
@@ -81,9 +78,9 @@ def evaluate(
     for start, stop in runs(log.starts, observations.lead, _BLOCK_ROWS, _BLOCK_OBSERVATIONS):
         part = observations if stop - start == n else Observations(observations.lead[start:stop], observations.as_of[start:stop])
         block = Block(plan, known, part)
-        numbers[:, start:stop] = plan.compute(block)
+        numbers[:, start:stop] = plan.compute(block, known)
         if also is not None:
-            also(History(block), start)
+            also(block.history, start)
         if progress is not None:
             progress(stop)
     if block is None or block.size < n:
@@ -115,10 +112,8 @@ class Plan:
     """The text columns of an activity log that make a difference; others may be left out."""
     _memos: tuple[Callable[[History], Column], ...] = field(init=False)
     """What signals are rows of, sums and ratios of aggregates last."""
-    _readings: tuple[Reading, ...] = field(init=False)
-    """What is read out of text columns, all looked up in one table."""
-    _widths: Ints = field(init=False)
-    """How many numbers stand for each text in each reading."""
+    _readings: Readings = field(init=False)
+    """What signals are readings of text columns."""
     _called: tuple[Signal, ...] = field(init=False)
     """Signals that only their functions know."""
     _order: Ints = field(init=False)
@@ -178,8 +173,7 @@ class Plan:
                 order.append(next(called if need.reading is None else reading))
         order += [next(called) for _ in self.numeric]
         put(self, "_memos", tuple(memos if form else memos[:-1]))
-        put(self, "_readings", tuple(readings))
-        put(self, "_widths", np.array([[reading.of or 1] for reading in readings], dtype=np.int64))
+        put(self, "_readings", Readings(readings))
         put(self, "_called", tuple(one for one, need in zip(self.signals, needs, strict=True) if need.computes))
         put(self, "_order", np.array(order, dtype=np.int64))
         put(self, "_fills", np.array([one.fill for one in self.signals])[:, None])
@@ -202,35 +196,18 @@ class Plan:
             colleagues,
             theirs,
             cells_of_colleagues,
-            self._read_texts(leads),
+            self._readings.table(leads),
         )
 
-    def _read_texts(self, leads: Leads) -> tuple[Column, Ints]:
-        """What all readings make of all texts, one after another, and where each reading of a missing text stands, before the others."""
-        known: list[float] = []
-        missing: list[int] = []
-        begins: dict[tuple[str, Callable[[str], Any]], int] = {}
-        for name, meaning, place, of in self._readings:
-            begin = begins.get((name, meaning))
-            if begin is None:
-                begin = begins[name, meaning] = len(known)
-                text = leads.text(name)
-                known.extend(_UNREAD[: of or 1])
-                if text is not None:
-                    read = map(meaning, text.values)
-                    known.extend(read if of is None else chain.from_iterable(read))
-            missing.append(begin + place)
-        return np.array(known), np.array(missing, dtype=np.int64)[:, None]
-
-    def compute(self, block: Block) -> Column:
+    def compute(self, block: Block, known: Known) -> Column:
         """(column, observation): everything, of the block's observations."""
-        whole = History(block)
+        whole = block.history
         parts = [block.own_aggregates] if self.own.needs else []
         if self.colleagues.needs:
             parts.append(block.colleague_aggregates)
         parts += map(block.memo, self._memos)
         if self._readings:
-            parts.append(block.readings(self._readings, self._widths))
+            parts.append(self._readings.of(block.text, known.readings))
         singly = [one.function(whole if one.within is None else whole.within(one.within)) for one in self._called]
         singly += [block.number(one.name) for one in self.numeric]
         if singly:

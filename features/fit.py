@@ -149,7 +149,7 @@ def colleagues_known(history: History) -> Column:
 @signal(family="fit", unit="yes or no", fill=0.0, words=("Left no", "Left a"))
 def phone_given(history: History) -> Column:
     """{word} phone number."""
-    return (history.text("phone").codes >= 0).astype(np.float64)
+    return history.text("phone").map(_something)
 
 
 @signal(family="fit", unit="rank", words=("that cannot exist", "of a possible length, but in no known range", "that can be in use"))
@@ -177,11 +177,12 @@ def profile_completeness(history: History) -> Column:
 # ---------------------------------------------------------------------------------------------- how they are read
 
 _NO_MAILBOX = (np.nan,) * 5
-_KINDS = ("disposable", "education", "government")
+_KINDS = {"disposable": (1.0, 0.0, 0.0), "education": (0.0, 1.0, 0.0), "government": (0.0, 0.0, 1.0)}
+_NO_SUCH_KIND = (0.0, 0.0, 0.0)
 
 
 class _Bands(NamedTuple):
-    """Where bands of size begin, and the band from each edge on; not known outside the sizes that a company can have."""
+    """Where bands of size begin; from each edge on a zero and the band, neither known outside the sizes that a company can have."""
 
     edges: Column
     known: Column
@@ -189,7 +190,8 @@ class _Bands(NamedTuple):
     @classmethod
     def of(cls, scale: Scale, *begins: float) -> _Bands:
         edges = np.array([scale.least, *begins, np.nextafter(scale.most, np.inf)])
-        return cls(edges, np.array([np.nan, *range(len(begins) + 1), np.nan]))
+        bands = [np.nan, *range(len(begins) + 1), np.nan]
+        return cls(edges, np.array([[0.0 * band for band in bands], bands]))
 
 
 _PEOPLE_BANDS = _Bands.of(PEOPLE, 10.0, 50.0, 250.0, 1_000.0, 5_000.0)
@@ -200,8 +202,13 @@ def _size(history: History, name: str, meaning: Callable[[str], float], bands: _
     number, text = history.number(name), history.text(name)
     if text.values:
         number = np.where(np.isnan(number), text.map(meaning), number)
-    band = bands.known.take(bands.edges.searchsorted(number, side="right"))
-    return np.array([number + band * 0.0, band])  # NaN stays NaN
+    found = bands.known.take(bands.edges.searchsorted(number, side="right"), axis=1)
+    found[0] += number  # NaN stays NaN
+    return found
+
+
+def _something(text: str) -> float:
+    return 1.0
 
 
 def _people_in(text: str) -> float:
@@ -219,7 +226,7 @@ def _mailbox(email: str) -> tuple[float, ...]:
         return _NO_MAILBOX
     kind = kind_of(domain)
     personal = kind != "disposable" and not is_role(email)
-    return float(kind not in ("free", "disposable")), float(personal), *(float(kind == one) for one in _KINDS)
+    return float(kind not in ("free", "disposable")), float(personal), *_KINDS.get(kind, _NO_SUCH_KIND)
 
 
 def _matches(history: History) -> Column:

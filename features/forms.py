@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from features.aggregates import Projection, selector_of
-from features.history import Column, History, Need
+from features.history import Column, History, Need, Together
 
 __all__ = ["Forms", "Linear", "Ratio", "Traced", "added", "ratio"]
 
@@ -194,7 +194,7 @@ class Forms:
 
     def __init__(self, sums: Sequence[Linear], ratios: Sequence[Ratio]) -> None:
         parts = [*sums, *(one.top for one in ratios), *(one.bottom for one in ratios), *(one.known for one in ratios)]
-        self._needs = tuple(dict.fromkeys(need for one in parts for need in one.terms))
+        self._needs = Together(dict.fromkeys(need for one in parts for need in one.terms))
         place = {need: i for i, need in enumerate(self._needs)}
         matrix = np.zeros((len(parts), len(self._needs)))
         for i, one in enumerate(parts):

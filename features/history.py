@@ -34,6 +34,7 @@ __all__ = [
     "Selection",
     "Selector",
     "TextColumn",
+    "Together",
     "instant",
     "select",
 ]
@@ -118,7 +119,7 @@ class TextColumn:
     def together(columns: Sequence[TextColumn], meaning: Callable[..., tuple[float, ...]], width: int) -> Column:
         """(width, rows): `meaning` of what several columns say in each row (None: nothing), read once for texts that meet again."""
         if len(columns[0]) == 1:  # nothing meets again
-            return np.array([meaning(*(column.text(0) for column in columns))], dtype=np.float64).T
+            return np.array(meaning(*[column.text(0) for column in columns]), dtype=np.float64).reshape(width, 1)
         met: dict[tuple[int, ...], int] = {}
         place = [met.setdefault(codes, len(met)) for codes in zip(*(column.codes.tolist() for column in columns), strict=True)]
         texts = [[None if code < 0 else column.values[code] for column, code in zip(columns, codes, strict=True)] for codes in met]
@@ -347,6 +348,16 @@ def select(types: tuple[str, ...], topic: str | None, channel: str | None, machi
 
 Need = tuple[str, object, float | None]
 """What a signal asks of the engine: an aggregate's name, of what, within how many days (None: ever)."""
+
+
+class Together(tuple[Need, ...]):
+    """Aggregates that are asked for at once, time and again: found by which object it is, which is quicker than by what it holds."""
+
+    __slots__ = ()
+    __hash__ = object.__hash__
+
+    def __eq__(self, other: object) -> bool:
+        return self is other
 
 
 class Evaluates(Protocol):

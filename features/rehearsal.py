@@ -4,29 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple, TypeVar
+from typing import TypeVar
 
 import numpy as np
 
 from features.declarations import NOTHING, Declarations
 from features.forms import Linear, Ratio, Traced
 from features.history import Answered, Column, History, Need, TextColumn
+from features.readings import Reading
 from features.signal import Signal
 
-__all__ = ["Needs", "Reading", "height_of", "needs_of", "rehearse"]
+__all__ = ["Needs", "height_of", "needs_of", "rehearse"]
 
 T = TypeVar("T")
 Row = tuple[Callable[[History], Column], int]
-
-
-class Reading(NamedTuple):
-    """A text column and what is read out of each of its texts: a number, or one of several."""
-
-    column: str
-    meaning: Callable[[str], Any]
-    place: int = 0
-    of: int | None = None
-    """How many numbers `meaning` gives; None where it gives one by itself."""
 
 
 @dataclass(frozen=True)
