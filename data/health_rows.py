@@ -79,18 +79,20 @@ class HealthRows:
             return list(connection.execute(wanted).scalars())
 
     def matured(self, since: int, until: int, limit: int) -> list[Matured]:
-        """First decisions of leads within a time, the newest; a conversion from before the decision is none."""
+        """First decisions of leads within a time, the newest; of leads that were closed by then a model promises nothing."""
         won = (
             sa.select(sa.func.min(outcomes.c.converted_at))
             .where(outcomes.c.lead_id == decisions.c.lead_id, outcomes.c.kind == "won", outcomes.c.converted_at > decisions.c.as_of)
             .scalar_subquery()
         )
+        closed = sa.exists().where(outcomes.c.lead_id == decisions.c.lead_id, outcomes.c.converted_at <= decisions.c.as_of)
         columns = (decisions.c.probability, decisions.c.as_of, won.label("won_at"), decisions.c.model_version, decisions.c.answer)
         wanted = (
             sa.select(*columns)
             # In the words of the index of entries, so that it is used.
             .where(sa.text(_ENTERED), decisions.c.decision.in_(("nurture", "mql", "sql")))
             .where(decisions.c.previous_decision.is_(None), decisions.c.scored_at >= since, decisions.c.scored_at < until)
+            .where(~closed)
             .order_by(decisions.c.scored_at.desc())
             .limit(limit)
         )

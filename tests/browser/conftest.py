@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
-import os
+import json
 import shutil
 import socket
-import subprocess
-import sys
+import threading
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
+import uvicorn
 
-ROOT = Path(__file__).resolve().parents[2]
+from serving.app import create_app
+from serving.connections import Connection
+from serving.settings import Settings
+
 CHROMIUM = next((path for name in ("chromium", "chromium-browser", "google-chrome") if (path := shutil.which(name))), None)
 
 
@@ -87,34 +91,38 @@ def serve(home: Path) -> Iterator[Callable[[str], str]]:
 
 @contextmanager
 def serving(home: Path) -> Iterator[Callable[[str], str]]:
-    """Starts services of an installation, and ends them afterwards."""
-    running: list[subprocess.Popen[bytes]] = []
+    """Starts services of an installation, and ends them afterwards.
+
+    Each is a thread of this process: an interpreter for each test, with all that it imports, would take longer than the test. What
+    `tamiz serve` does beyond that is told in tests/serving/test_commands.py.
+    """
+    running: list[tuple[uvicorn.Server, threading.Thread, socket.socket]] = []
 
     def start(auth: str) -> str:
-        with socket.socket() as one:
-            one.bind(("127.0.0.1", 0))
-            address = f"http://127.0.0.1:{one.getsockname()[1]}"
-        environment = os.environ | {"TAMIZ_HOME": str(home), "TAMIZ_AUTH": auth}
-        command = [sys.executable, "-m", "tamiz", "serve", "--port", address.rpartition(":")[2]]
-        running.append(subprocess.Popen(command, env=environment, cwd=ROOT, stderr=subprocess.DEVNULL))
+        listener = socket.create_server(("127.0.0.1", 0))
+        app = create_app(Settings(home, auth="required" if auth == "required" else "dev", poll_seconds=0.1))
+        config = uvicorn.Config(app, http=Connection, ws="none", log_config=None, access_log=False, timeout_graceful_shutdown=5)
+        server = uvicorn.Server(config)
+        thread = threading.Thread(target=server.run, args=([listener],))
+        thread.start()
+        running.append((server, thread, listener))
         end = time.monotonic() + 60
-        while time.monotonic() < end:
-            try:
-                urllib.request.urlopen(f"{address}/livez", timeout=1).close()
-                return address
-            except OSError:
-                time.sleep(0.05)
-        raise AssertionError("the service did not start")
+        while not server.started:
+            assert thread.is_alive(), "the service ended while it started"
+            assert time.monotonic() < end, "the service did not start"
+            time.sleep(0.01)
+        return f"http://127.0.0.1:{listener.getsockname()[1]}"
 
     try:
         yield start
     finally:
-        for one in running:
-            one.terminate()
-            one.wait(20)
+        for server, thread, listener in running:
+            server.should_exit = True
+            thread.join(30)
+            listener.close()
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def browser() -> Iterator[Any]:
     sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
     if CHROMIUM is None:
@@ -125,16 +133,41 @@ def browser() -> Iterator[Any]:
         running.close()
 
 
+@pytest.fixture(scope="session")
+def looked_at(tmp_path_factory: pytest.TempPathFactory, bundle: Path) -> Iterator[str]:
+    """The address of a service with a few leads, for all tests that only look."""
+    with serving(installed(tmp_path_factory.mktemp("looked-at"), bundle)) as start:
+        there = start("dev")
+        feed(there, 4)
+        yield there
+
+
+@pytest.fixture(scope="session")
+def readers(browser: Any) -> Iterator[Callable[[str], Any]]:
+    """A browser's memory for each language: what a page loads is loaded once for all tests. Cookies are each test's own."""
+    there: dict[str, Any] = {}
+
+    def reader(language: str) -> Any:
+        if language not in there:
+            there[language] = browser.new_context(locale=language)
+        return there[language]
+
+    yield reader
+    for context in there.values():
+        context.close()
+
+
 @pytest.fixture
-def visit(browser: Any) -> Iterator[Callable[..., Any]]:
+def visit(readers: Callable[[str], Any]) -> Iterator[Callable[..., Any]]:
     complaints: list[str] = []
-    contexts: list[Any] = []
+    pages: list[Any] = []
 
     def open_page(address: str, *, width: int = 1280, language: str = "en", scheme: str = "light") -> Any:
         origin = "/".join(address.split("/")[:3])
-        context = browser.new_context(viewport={"width": width, "height": 900}, locale=language, color_scheme=scheme)
-        contexts.append(context)
-        page = context.new_page()
+        page = readers(language).new_page()
+        pages.append(page)
+        page.set_viewport_size({"width": width, "height": 900})
+        page.emulate_media(color_scheme=scheme)
         page.set_default_timeout(30_000)
         page.on("console", lambda message: complaints.append(message.text) if message.type in ("error", "warning") else None)
         page.on("pageerror", lambda error: complaints.append(str(error)))
@@ -143,7 +176,34 @@ def visit(browser: Any) -> Iterator[Callable[..., Any]]:
         return page
 
     yield open_page
-    for context in contexts:
-        context.close()
+    for page in pages:
+        page.close()
+        page.context.clear_cookies()
     unexpected = [text for text in complaints if not any(f"status of {status}" in text for status in (401, 403, 404, 412, 503))]
     assert unexpected == []
+
+
+def ask(address: str, path: str, body: object = None, method: str = "GET", key: str | None = None) -> Any:
+    headers = {"Content-Type": "application/json"} | ({"Authorization": f"Bearer {key}"} if key else {})
+    request = urllib.request.Request(f"{address}{path}", None if body is None else json.dumps(body).encode(), headers, method=method)
+    with urllib.request.urlopen(request, timeout=15) as answer:
+        return json.loads(answer.read())
+
+
+def feed(address: str, leads: int, key: str | None = None) -> None:
+    """So many leads; the first asked for a demo, has a mailbox that a scanner reads, and contradicts itself on its authority."""
+    for i in range(leads):
+        attributes = {"job_title": ["Head of Sales", "Developer", "Student"][i % 3], "company": f"Acme {i}", "country": "ES"}
+        ask(address, f"/v1/leads/lead-{i:02d}", attributes, "PUT", key)
+    at = datetime.now(UTC) - timedelta(days=2)
+    scanned = at.replace(second=7, microsecond=13)
+    rows = [
+        {"type": "demo_request", "occurred_at": at.isoformat(), "activity_id": "d"},
+        {"type": "email_delivered", "occurred_at": scanned.isoformat(), "activity_id": "e-1", "campaign": "spring"},
+        {"type": "email_open", "occurred_at": (scanned + timedelta(seconds=1)).isoformat(), "activity_id": "e-2", "campaign": "spring"},
+        {"type": "answer", "content": "authority", "value": "my boss decides", "occurred_at": at.isoformat(), "activity_id": "a"},
+    ]
+    ask(address, "/v1/activities?import=true", {"activities": [{"lead_id": "lead-00", **row} for row in rows]}, "POST", key)
+    end = time.monotonic() + 20
+    while len(ask(address, "/v1/leads?limit=500", key=key)["leads"]) < leads and time.monotonic() < end:
+        time.sleep(0.1)

@@ -1,6 +1,6 @@
 // The health page: alarms, what promises became, drift signal by signal, and the work behind.
 
-import { $, _, begin, call, element, locale, ngettext, percent, since, tenth, when, whole } from "./console.js";
+import { $, _, begin, call, element, lasting, locale, ngettext, percent, since, tenth, when, whole } from "./console.js";
 
 const SOME = 12;
 const third = new Intl.NumberFormat(locale, { minimumFractionDigits: 3, maximumFractionDigits: 3 });
@@ -13,12 +13,12 @@ const said = {
   score_drift: (alarm) => _("Scores are spread otherwise than in training: index {value}.", { value: second.format(alarm.value) }),
   signal_drift: (alarm) => _("Signals that carry {value} of the model have drifted.", { value: percent.format(alarm.value) }),
   missing: (alarm) => _("{subject} is missing in {value} more of the leads than in training.", { subject: alarm.subject, value: percent.format(alarm.value) }),
-  calibration: (alarm) => _("Within {subject} days {value} times as many converted as were promised.", { subject: alarm.subject, value: second.format(alarm.value) }),
+  calibration: (alarm) => _("Within {subject} days {value} of the conversions came that were promised.", { subject: alarm.subject, value: percent.format(alarm.value) }),
   ranking: (alarm) => _("Within {subject} days leads were ranked worse than in the test: AUC {value}.", { subject: alarm.subject, value: third.format(alarm.value) }),
   model_age: (alarm) => _("The model knows nothing of the last {value} days.", { value: whole.format(alarm.value) }),
-  waiting: (alarm) => _("A lead has waited for {value} minutes to be scored.", { value: whole.format(alarm.value) }),
+  waiting: (alarm) => _("A lead has waited for {time} to be scored.", { time: lasting(alarm.value * 60) }),
   lag: (alarm) => _("One activity in ten is told {value} hours late or later.", { value: tenth.format(alarm.value) }),
-  silence: (alarm) => _("Nothing has come for {value} hours.", { value: whole.format(alarm.value) }),
+  silence: (alarm) => _("Nothing has come for {time}.", { time: lasting(alarm.value * 3600) }),
   failed_jobs: (alarm) => _("{value} jobs had leads that failed.", { value: whole.format(alarm.value) }),
   dead_messages: (alarm) => _("{value} webhooks were given up: tamiz webhooks replay.", { value: whole.format(alarm.value) }),
   unread_messages: (alarm) => _("{value} messages to receivers could not be read.", { value: whole.format(alarm.value) }),
@@ -48,19 +48,25 @@ async function load() {
 
 function alarms({ alarms: found, retrain, retrain_because: because }) {
   $("well").hidden = found.length > 0;
-  const limited = (alarm) => _("limit {limit}", { limit: new Intl.NumberFormat(locale, { maximumFractionDigits: 2 }).format(alarm.limit) });
+  const plain = new Intl.NumberFormat(locale, { maximumFractionDigits: 2 });
+  const limits = {
+    signal_drift: percent.format, missing: percent.format, calibration: (limit) => percent.formatRange(1 - limit, 1 + limit),
+    waiting: (limit) => lasting(limit * 60), lag: (limit) => lasting(limit * 3600), silence: (limit) => lasting(limit * 3600),
+    ranking: (limit) => _("{n} below the test", { n: plain.format(limit) }), model_age: (limit) => lasting(limit * 86_400),
+  };
+  const limited = (alarm) => _("limit {limit}", { limit: (limits[alarm.name] ?? plain.format)(alarm.limit) });
   $("alarms").replaceChildren(...found.map((alarm) => element("li", { class: "alarm" }, element("strong", {}, said[alarm.name]?.(alarm) ?? alarm.message), element("span", { class: "range" }, limited(alarm)))));
   $("retrain").hidden = !retrain;
-  $("retrain").textContent = retrain ? _("Train again is what we recommend, because {reasons}: tamiz train.", { reasons: new Intl.ListFormat(locale).format(because.map((name) => reasons[name] ?? name)) }) : "";
+  $("retrain").textContent = retrain ? _("We recommend to train again, because {reasons}: tamiz train.", { reasons: new Intl.ListFormat(locale).format(because.map((name) => reasons[name] ?? name)) }) : "";
 }
 
 function tiles({ model, drift, ingestion, work: done }) {
   const tile = (name, value, hint) => element("div", {}, element("dt", {}, name), element("dd", {}, element("strong", {}, value), hint && element("span", { class: "range" }, hint)));
   $("tiles").replaceChildren(
     tile(_("Score drift"), drift.score ? second.format(drift.score.psi) : "–", drift.score ? _("luck alone: up to {n}", { n: second.format(drift.score.psi_by_luck) }) : _("nothing to compare")),
-    tile(_("Drifted signals"), whole.format(drift.signals.filter((one) => one.drifted).length), drift.drifted_importance === null ? "" : _("{share} of the model", { share: percent.format(drift.drifted_importance) })),
+    tile(_("Drifted signals"), drift.signals.length ? _("{n} of {all}", { n: whole.format(drift.signals.filter((one) => one.drifted).length), all: whole.format(drift.signals.length) }) : "–", drift.drifted_importance === null ? _("nothing to compare") : _("{share} of the model", { share: percent.format(drift.drifted_importance) })),
     tile(_("The model knows up to"), model.age_days === null ? "–" : ngettext("{n} day ago", "{n} days ago", Math.round(model.age_days), { n: whole.format(model.age_days) }), model.model_version ?? _("No model serves yet")),
-    tile(_("Leads that wait"), whole.format(ingestion.leads_waiting), ingestion.oldest_waiting_minutes === null ? "" : _("the oldest for {n} minutes", { n: tenth.format(ingestion.oldest_waiting_minutes) })),
+    tile(_("Leads that wait"), whole.format(ingestion.leads_waiting), ingestion.oldest_waiting_minutes === null ? "" : _("the oldest for {time}", { time: lasting(ingestion.oldest_waiting_minutes * 60) })),
     tile(_("Webhooks given up"), whole.format(done.messages_dead), _("{n} wait", { n: whole.format(done.messages_waiting) })),
   );
 }
@@ -101,8 +107,8 @@ function work({ ingestion, work: done, model }) {
   const hours = (value) => (value === null ? null : value < 1 ? _("{n} min", { n: tenth.format(value * 60) }) : _("{n} h", { n: tenth.format(value) }));
   $("ingestion").replaceChildren(
     fact(_("Last activity"), ingestion.last_activity_at && since(ingestion.last_activity_at)),
-    fact(_("Told after, in the middle"), hours(ingestion.lag_median_hours)),
-    fact(_("Told after, nine in ten"), hours(ingestion.lag_p90_hours)),
+    fact(_("Half of it is told within"), hours(ingestion.lag_median_hours)),
+    fact(_("Nine in ten are told within"), hours(ingestion.lag_p90_hours)),
     fact(_("Leads that wait"), whole.format(ingestion.leads_waiting)),
     fact(_("Pushes that could not be read"), whole.format(done.unread)),
   );

@@ -87,7 +87,7 @@ function decide(told, from) {
   $("interval").replaceChildren(interval(told, end));
   $("end").textContent = percent.format(end);
   const horizon = told.horizon_days === null ? _("Of leads like this one, so many convert.") : _("Of leads like this one, so many convert within {days} days.", { days: whole.format(told.horizon_days) });
-  $("meaning").textContent = `${between(told)}. ${horizon}`;
+  $("meaning").textContent = [`${between(told)}.`, horizon, _("As of {when}.", { when: when(told.as_of) })].join(" ");
   const score = told.score === null ? [] : [[_("Score"), _("{score} of 100", { score: whole.format(told.score) })], [_("Grade"), told.grade]];
   const worth = told.expected_value === null ? [] : [[_("Worth on average"), whole.format(told.expected_value)]];
   $("figures").replaceChildren(...[...score, ...worth].map(([name, value]) => element("div", {}, element("dt", {}, name), element("dd", {}, value))));

@@ -18,6 +18,8 @@ const figures = {
   brier: { name: _("Brier score"), show: (value) => third.format(value), better: -1 },
 };
 
+const date = new Intl.DateTimeFormat(locale, { dateStyle: "medium", timeZone: "UTC" });
+
 const state = { cards: null, all: false };
 
 const called = (card) => (card.version === null ? card.model_version : _("version {version}", { version: card.version }));
@@ -53,7 +55,7 @@ function about(card, role) {
     element("dl", { class: "facts" },
       fact(_("Trained"), card.trained_at && when(card.trained_at)),
       fact(_("On"), [card.title, learnt, card.conversions !== null && ngettext("{n} conversion", "{n} conversions", card.conversions, { n: count(card.conversions) })].filter(Boolean).join(" · ")),
-      fact(_("Measured on"), measured && [measured, card.measured_from && _("since {when}", { when: when(card.measured_from) })].filter(Boolean).join(" · ")),
+      fact(_("Measured on"), measured && [measured, card.measured_from && _("since {when}", { when: date.format(new Date(card.measured_from)) })].filter(Boolean).join(" · ")),
       fact(_("Promises"), card.horizon_days === null ? null : ngettext("conversion within {n} day", "conversion within {n} days", card.horizon_days, { n: whole.format(card.horizon_days) })),
       fact(_("Convert on average"), card.base_rate === null ? null : percent.format(card.base_rate)),
       fact(_("Kind"), names.kinds[card.kind] ?? card.kind),
@@ -163,7 +165,7 @@ function inputs(found) {
   $("leans").replaceChildren(...leans.map((one) => {
     const drawn = element("span", { class: "band" });
     drawn.style.width = `${(one.importance / leans[0].importance) * 100}%`;
-    return element("li", {}, element("span", { class: "name" }, one.name), element("span", { class: "share-bar", "aria-hidden": "true" }, drawn), element("span", { class: "range" }, percent.format(one.importance / total)));
+    return element("li", {}, element("span", { class: "name" }, one.name.replaceAll("_", " ")), element("span", { class: "share-bar", "aria-hidden": "true" }, drawn), element("span", { class: "range" }, percent.format(one.importance / total)));
   }));
 }
 

@@ -6,6 +6,7 @@ const money = new Intl.NumberFormat(locale, { useGrouping: "always", maximumFrac
 const short = new Intl.DateTimeFormat(locale, { day: "numeric", month: "short", timeZone: "UTC" });
 const month = new Intl.DateTimeFormat(locale, { month: "short", year: "numeric", timeZone: "UTC" });
 const points = new Intl.NumberFormat(locale, { maximumFractionDigits: 1, signDisplay: "exceptZero" });
+const leads = new Intl.NumberFormat(locale, { useGrouping: "always", maximumFractionDigits: 0, signDisplay: "exceptZero" });
 const steps = { created: _("created"), scored: _("scored"), mql: "MQL", accepted: _("accepted by sales"), sql: "SQL", won: _("won") };
 
 const state = { pipeline: null, forecast: null };
@@ -17,7 +18,12 @@ function lasting(days) {
   return _("{n} min", { n: tenth.format(days * 1440) });
 }
 
-const ends = (figure, show) => (figure.low === null && figure.high === null ? "" : ` (${figure.low === null ? "–" : show(figure.low)} – ${figure.high === null ? "–" : show(figure.high)})`);
+/** An interval in brackets; one end of it may be beyond what was seen. */
+function ends({ low, high }, show) {
+  if (low === null && high === null) return "";
+  if (high === null) return _(" ({low} or more)", { low: show(low) });
+  return low === null ? _(" (up to {high})", { high: show(high) }) : ` (${show(low)} – ${show(high)})`;
+}
 const cell = (figure, show) => element("td", {}, figure === null ? "–" : [element("strong", {}, show(figure.value)), element("span", { class: "range" }, ends(figure, show))]);
 const head = (names) => element("thead", {}, element("tr", {}, names.map((name) => element("th", { scope: "col" }, name))));
 const row = (name, ...cells) => element("tr", {}, element("th", { scope: "row" }, name), cells.map((one) => (one instanceof Element ? one : element("td", {}, one))));
@@ -63,7 +69,7 @@ function bottlenecks() {
   const change = {
     fewer: (one) => _("Change {low} to {high} points", { low: points.format(one.low * 100), high: points.format(one.high * 100) }),
     longer: (one) => (one.low === null || one.high === null ? "" : _("Change {low} to {high} days", { low: points.format(one.low), high: points.format(one.high) })),
-    wait: (one) => _("Change {low} to {high} leads", { low: points.format(one.low), high: points.format(one.high) }),
+    wait: (one) => _("Change {low} to {high} leads", { low: leads.format(one.low), high: leads.format(one.high) }),
   };
   $("bottlenecks").replaceChildren(...found.map((one) => element("li", {}, element("strong", {}, said[one.kind](one)),
     element("span", { class: "range" }, [change[one.kind](one), _("{now} leads entered, {before} before", { now: whole.format(one.count), before: whole.format(one.count_before) }), p(one.p)].filter(Boolean).join(" · ")))));
@@ -78,7 +84,7 @@ function stages() {
   const against = (stage) => {
     if (!stage.change) return "–";
     const sure = stage.change.low > 0 || stage.change.high < 0;
-    return element("span", { class: sure ? "changed" : "" }, _("{n} points", { n: points.format(stage.change.value * 100) }), element("span", { class: "range" }, ends(stage.change, (value) => points.format(value * 100))));
+    return element("span", { class: sure ? (stage.change.low > 0 ? "gained" : "changed") : "" }, _("{n} points", { n: points.format(stage.change.value * 100) }), element("span", { class: "range" }, ends(stage.change, (value) => points.format(value * 100))));
   };
   $("stages").replaceChildren(...(found.length ? [
     head([_("Stage"), _("Entered"), _("Move on"), _("Against before"), _("Lost"), _("Half leave within"), _("Four in five within"), _("There now"), _("Overdue")]),
@@ -97,7 +103,7 @@ function funnel() {
     const bar = element("span", { class: "fill" });
     bar.style.width = `${(step.leads / most) * 100}%`;
     const was = before[place]?.name === step.name ? before[place] : null;
-    return element("li", {}, element("span", { class: "step" }, steps[step.name]), element("span", { class: "meter", "aria-hidden": "true" }, bar),
+    return element("li", {}, element("span", { class: "named" }, steps[step.name]), element("span", { class: "meter", "aria-hidden": "true" }, bar),
       element("span", { class: "count" }, whole.format(step.leads)),
       element("span", { class: "range" }, step.share ? [_("{share} of the step before", { share: percent.format(step.share.value) }), ends(step.share, (value) => percent.format(value)), was?.share ? ` · ${_("before: {value}", { value: percent.format(was.share.value) })}` : ""].join("") : was ? _("before: {value}", { value: whole.format(was.leads) }) : ""));
   }));
@@ -106,7 +112,7 @@ function funnel() {
 function cohorts() {
   const { cohorts: found, stages: known } = state.pipeline;
   const names = known.slice(0, 6).map((stage) => stage.name);
-  $("cohorts").replaceChildren(head([_("Month"), _("Leads"), ...names, _("Won"), _("Lost"), _("Open"), _("Won so far"), _("Amount")]),
+  $("cohorts").replaceChildren(head([_("Month"), _("Leads"), ...names, _("Won"), _("Lost"), _("Still open"), _("Won so far"), _("Amount")]),
     element("tbody", {}, [...found].reverse().map((one) => row(month.format(new Date(`${one.month}-01T00:00:00Z`)), whole.format(one.leads), ...names.map((name) => whole.format(one.reached[name] ?? 0)),
       whole.format(one.won), whole.format(one.lost), whole.format(one.open), cell(one.win_share, (value) => percent.format(value)), one.amount === null ? "–" : money.format(one.amount)))));
 }

@@ -1,19 +1,24 @@
 // The queue: who to call first. Filters and the page stand in the browser's history, so that going back finds them again.
 
-import { $, _, begin, call, element, locale, ngettext, percent, tenth, whole } from "./console.js";
+import { $, _, ago, begin, call, element, locale, ngettext, percent, tenth, whole } from "./console.js";
 import { address, interval, limit, marks, sentence, tag, who } from "./leads.js";
 import { clock, stateLine } from "./lifecycle.js";
 import { verdict } from "./verdict.js";
 
 const SIZE = 25;
+const OLD = 3 * 86_400_000;
 const heading = Object.fromEntries([...document.querySelectorAll("#table thead th")].map((one) => [one.className, one.textContent]));
 const decisions = ["sql", "mql", "nurture", "disqualified"];
 
 /** What is asked for; `cursors` leads from the first page to this one. */
 const everyone = { decision: [...decisions], state: "", sla: "", owner: "", least: "", cursors: [] };
-let asked = { ...everyone, decision: ["sql", "mql"], sort: "-probability", ...history.state };
+// Whom to call: not whom the CRM has made a deal of already, nor whom somebody has said no to.
+let asked = { ...everyone, decision: ["sql", "mql"], state: $("state").options[0].value, sort: "-probability", ...history.state };
 
 const money = (value) => (value === null ? null : element("span", { class: "worth" }, _("worth {value} on average", { value: (value < 100 ? tenth : whole).format(value) })));
+
+/** That a score is of some days ago: what has not happened since counts, too. */
+const old = (as_of) => (Date.now() - new Date(as_of) > OLD ? element("span", { class: "worth" }, _("as of {when}", { when: ago(as_of) })) : null);
 
 async function load() {
   show();
@@ -57,7 +62,7 @@ function row(one, place, end) {
       element("div", {}, element("a", { href: address(one.lead_id) }, first), element("span", { class: "rest" }, rest), element("span", { class: "id" }, one.lead_id))),
     cell("chance",
       element("div", { class: "chance-line" }, element("strong", {}, percent.format(one.probability)), one.grade && element("span", { class: `grade grade-${one.grade}` }, element("span", { class: "visually-hidden" }, `${_("Grade")} `), one.grade)),
-      interval(one, end), element("span", { class: "range" }, percent.formatRange(one.probability_low, one.probability_high)), money(one.expected_value)),
+      interval(one, end), element("span", { class: "range" }, percent.formatRange(one.probability_low, one.probability_high)), money(one.expected_value), old(one.as_of)),
     stands(one, cell),
     cell("why", one.reasons.length ? element("ul", { class: "reasons" }, one.reasons.slice(0, 3).map((reason) => {
       const said = sentence(reason.sentence);

@@ -72,11 +72,13 @@ function headings(layout, panels, tones, height) {
 export function mark(curves, shown) {
   const chart = $("chart");
   if (!window.Plotly || !chart.data) return;
-  const upright = (at, tone, dash, width) => ({ type: "line", x0: at, x1: at, yref: "paper", y0: 0, y1: 1, line: { color: tone, width, dash } });
+  // One line in each panel: a single one would run through the headings.
+  const panels = ["y", "y2", "y3"].filter((axis) => chart.layout[axis.replace("y", "yaxis")]);
+  const upright = (at, tone, dash, width) => panels.map((axis) => ({ type: "line", x0: at, x1: at, yref: `${axis} domain`, y0: 0, y1: 1, line: { color: tone, width, dash } }));
   const shapes = queues.flatMap((queue) => {
     const tone = color(`--${queue}`);
     const { now, before } = shown[queue];
-    return [...(before === now ? [] : [upright(before, tone, "dash", 1)]), upright(now, tone, "solid", 2)];
+    return [...(before === now ? [] : upright(before, tone, "dash", 1)), ...upright(now, tone, "solid", 2)];
   });
   const labels = queues.map((queue) => ({ x: shown[queue].now, yref: "paper", y: queue === "mql" ? 0.9 : 0.84, text: queue.toUpperCase(), showarrow: false, xanchor: "left", xshift: 4, font: { color: color(`--${queue}`), size: 12 } }));
   if (shown.places !== null && curves.per === "week") {

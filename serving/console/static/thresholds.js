@@ -337,6 +337,7 @@ const author = () => ($("author").value.trim() ? { author: $("author").value.tri
 async function readPolicy(keepDraft = false) {
   const [{ answer, etag }, history] = await Promise.all([call("/v1/policy"), call("/v1/policy/versions")]);
   Object.assign(state, { published: answer, etag });
+  $("work").hidden = false; // a chart has no width in what is hidden
   if (!keepDraft || !state.draft) state.draft = copy(answer.policy);
   if (state.segment !== null && !state.draft.segments?.[state.segment]) Object.assign(state, { segment: null, curves: state.everyone });
   const at = answer.published_at ? when(answer.published_at) : "";
@@ -368,7 +369,6 @@ function list(versions) {
 async function load() {
   const { answer } = await call("/v1/policy/curves");
   state.curves = state.everyone = answer;
-  $("work").hidden = false;
   const columns = Object.keys(answer.columns);
   for (const [id, first] of [["segment-column", null], ["by", _("no column")]]) {
     $(id).replaceChildren(...(first ? [element("option", { value: "" }, first)] : []), ...columns.map((name) => element("option", { value: name }, name)));

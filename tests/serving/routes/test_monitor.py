@@ -188,6 +188,15 @@ class TestPromises:
         assert "40 of 400 leads converted within 90 days; 80.0 were promised" in answer.alarms[0].message
         assert answer.retrain_because == ["calibration"]
 
+    def test_leads_that_were_closed_before_they_were_first_scored_were_promised_nothing(self, store: Store, compared: Path) -> None:
+        self.decided(store, 400, 0.2, 40)
+        before = now() - round(200 * DAY)
+        Crm(store).add_outcomes([OutcomeRow(f"lead-{i}", before, before, "lost") for i in range(200, 400)])
+        answer = self.ask(store, compared)
+        real = next(one for one in answer.promises if one.kind == "realised")
+        assert (real.leads, real.conversions) == (200, 40)
+        assert answer.alarms == []
+
     def test_few_leads_are_luck_and_no_alarm(self, store: Store, compared: Path) -> None:
         self.decided(store, 12, 0.2, 0)
         assert self.ask(store, compared).alarms == []
