@@ -19,7 +19,7 @@ from features.answers import Answers
 from features.colleagues import Colleagues
 from features.declarations import Declarations
 from features.history import DAY, NEVER, ActivityLog, Answered, Column, FieldHistory, History, Leads, Need, Observations, TextColumn
-from features.readings import Table
+from features.readings import Readings, Table
 from features.segments import visible, visible_ends
 from features.topics import about
 
@@ -62,8 +62,6 @@ class Block:
         self._plan, self._known, self._observations = plan, known, observations
         self.size = len(observations)
         self.declared = plan.declared
-        self.history = History(self)
-        """All of it, back to the beginning."""
         self._rows = observations.rows
         self._everyone = self._rows == slice(0, len(known.leads)) if isinstance(self._rows, slice) else False
         self._memo: dict[Callable[[History], Any], Any] = {}
@@ -169,6 +167,10 @@ class Block:
         ends = visible_ends(history.starts, history.changed, lead, self._observations.as_of)
         return ends - 1, ends > history.starts[lead]
 
+    def readings(self, readings: Readings) -> Column:
+        """(reading, observation)."""
+        return readings.of(self.text, self._known.readings)
+
     def age_of(self, column: str) -> Column:
         times = self._known.leads.times.get(column)
         if times is None:
@@ -207,7 +209,7 @@ class Block:
     def memo(self, compute: Callable[[History], T]) -> T:
         found = self._memo.get(compute)
         if found is None:
-            found = self._memo[compute] = compute(self.history)
+            found = self._memo[compute] = compute(History(self))
         result: T = found
         return result
 

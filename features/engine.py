@@ -78,9 +78,9 @@ def evaluate(
     for start, stop in runs(log.starts, observations.lead, _BLOCK_ROWS, _BLOCK_OBSERVATIONS):
         part = observations if stop - start == n else Observations(observations.lead[start:stop], observations.as_of[start:stop])
         block = Block(plan, known, part)
-        numbers[:, start:stop] = plan.compute(block, known)
+        numbers[:, start:stop] = plan.compute(block)
         if also is not None:
-            also(block.history, start)
+            also(History(block), start)
         if progress is not None:
             progress(stop)
     if block is None or block.size < n:
@@ -199,15 +199,15 @@ class Plan:
             self._readings.table(leads),
         )
 
-    def compute(self, block: Block, known: Known) -> Column:
+    def compute(self, block: Block) -> Column:
         """(column, observation): everything, of the block's observations."""
-        whole = block.history
+        whole = History(block)
         parts = [block.own_aggregates] if self.own.needs else []
         if self.colleagues.needs:
             parts.append(block.colleague_aggregates)
         parts += map(block.memo, self._memos)
         if self._readings:
-            parts.append(self._readings.of(block.text, known.readings))
+            parts.append(block.readings(self._readings))
         singly = [one.function(whole if one.within is None else whole.within(one.within)) for one in self._called]
         singly += [block.number(one.name) for one in self.numeric]
         if singly:
