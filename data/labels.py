@@ -5,10 +5,9 @@ was dropped and why. An observation whose horizon has not passed at `until` is d
 that is converted or closed at `as_of` is none. Instants are fixed ages after creation and, per lead, a few just after an
 activity became known, drawn by lead id and seed alone: neither other leads nor the order of rows change the draw.
 
-`observe_recent` gives the looks that were dropped for their horizon, with what is known of them so far; `observe_decisions` looks at
-leads when sales decided about them, with what it decided and how likely that was; `observe_course` looks as often as the service
-would have, through the last weeks before `until`: what comes of those looks is not known yet, and not asked; `observe_followed` does the
-same with the newest leads whose outcomes are known.
+`observe_decisions` looks at leads when sales decided about them, with what it decided and how likely that was; `observe_course`
+looks as often as the service would have, through the last weeks before `until`: what comes of those looks is not known yet, and not
+asked; `observe_followed` does the same with the newest leads whose outcomes are known.
 """
 
 from __future__ import annotations
@@ -40,7 +39,6 @@ __all__ = [
     "observe_course",
     "observe_decisions",
     "observe_followed",
-    "observe_recent",
 ]
 
 _DAY = 86_400_000_000
@@ -98,8 +96,8 @@ class _Life:
 def observe(
     tables: Tables, *, horizon_days: float, ages_days: Sequence[float], activity_instants: int = 3, seed: int = 0, part: bool = False
 ) -> tuple[pd.DataFrame, ObservationReport]:
-    """The observations, by lead and instant, with `lead_id, lead_row, as_of, created_at, age_days, y, waited, closed, kind, account`:
-    `waited` and `closed` are the days until the lead converted and until it was closed either way, infinite where neither happened.
+    """The observations, by lead and instant, with `lead_id, lead_row, as_of, created_at, age_days, y, waited, kind, account`:
+    `waited` are the days until the lead converted, infinite where it did not.
 
     Of `part` of a project's leads, with `until` of the whole, it gives the whole's rows of these leads, which may be none.
     """
@@ -141,23 +139,6 @@ def observe(
     if not len(frame) and not part:
         raise BadData(_nothing_left(report))
     return frame, report
-
-
-def observe_recent(
-    tables: Tables, *, horizon_days: float, ages_days: Sequence[float], activity_instants: int = 3, seed: int = 0
-) -> pd.DataFrame:
-    """The looks whose horizon has not passed at `until`, likewise; `y` says whether the lead has converted so far. There may be none."""
-    import numpy as np
-
-    life = _life(tables, [])
-    horizon, until = round(horizon_days * _DAY), _until(tables)
-    dated = np.flatnonzero(life.start != MISSING).astype(np.int32)
-    ages = np.array(sorted({round(age * _DAY) for age in ages_days}), dtype=np.int64)
-    lead, as_of = np.repeat(dated, len(ages)), (life.start[dated][:, None] + ages).ravel()
-    kept = (as_of + horizon > until) & (as_of < until) & (as_of < life.closed[lead])
-    drawn = _drawn(tables, life, (until - horizon + 1, until - 1), activity_instants, seed)
-    unknown_yet = _Life(life.start, *(np.where(at <= until, at, _NEVER) for at in (life.converted, life.closed)))
-    return _looks(tables, unknown_yet, horizon, *_merged(lead[kept], as_of[kept], *drawn))
 
 
 def observe_decisions(tables: Tables, *, horizon_days: float) -> tuple[pd.DataFrame, ObservationReport]:
@@ -288,10 +269,7 @@ def _looks(tables: Tables, life: _Life, horizon: int, lead: Rows, as_of: Micros,
     import pandas as pd
 
     ids = tables.leads["lead_id"].to_numpy(dtype=object)
-
-    def days_until(instant: Micros) -> npt.NDArray[np.float64]:
-        return np.where(instant[lead] >= _NEVER, np.inf, (instant[lead] - as_of) / _DAY)
-
+    converted = life.converted[lead]
     return pd.DataFrame(
         {
             "lead_id": pd.Series(ids[lead], dtype=object),
@@ -299,9 +277,8 @@ def _looks(tables: Tables, life: _Life, horizon: int, lead: Rows, as_of: Micros,
             "as_of": to_utc(as_of),
             "created_at": to_utc(life.start[lead]),
             "age_days": (as_of - life.start[lead]) / _DAY,
-            "y": (life.converted[lead] <= as_of + horizon).astype(np.float64),
-            "waited": days_until(life.converted),
-            "closed": days_until(life.closed),
+            "y": (converted <= as_of + horizon).astype(np.float64),
+            "waited": np.where(converted >= _NEVER, np.inf, (converted - as_of) / _DAY),
             "kind": pd.Categorical.from_codes(drawn, categories=pd.Index(["age", "activity"], dtype=object)),
             "account": pd.Series(account_keys(tables.leads)[lead], dtype=object),
         }

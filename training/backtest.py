@@ -21,7 +21,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from data.errors import BadData, BadUsage
+from data.errors import BadData
 from data.frames import Tables
 from data.project import Project
 from features.history import DAY, NEVER
@@ -41,7 +41,6 @@ RULES = ("model", "scorecard", "points", "sales", "random")
 _RANDOM_DRAWS = 20
 _HOUR = 3_600_000_000
 _HALF_MONTH = 15 * DAY
-_EMPTY = np.zeros(0, dtype=np.int64)
 
 
 class NoOrder(BadData):
@@ -115,8 +114,6 @@ class Backtest:
     share: float
     horizon_days: float | None
     notes: tuple[str, ...] = ()
-    probability: Floats = field(default_factory=lambda: np.zeros(0))
-    """What the month's model said of each look, NaN where none looked: two walks over the same looks can be compared."""
 
     def as_json(self) -> dict[str, Any]:
         """What `--json` prints."""
@@ -164,10 +161,6 @@ class _Period:
     """Looks in this month, in order of time."""
     known: Ints
     """Looks whose labels were known on its first day."""
-    young: Ints
-    """Earlier looks whose labels were not."""
-    starts: int | None
-    """Its first instant (µs), on event tables."""
 
 
 def backtest(
@@ -177,19 +170,15 @@ def backtest(
     mature_until: int | None = None,
     months: int = 6,
     share: float = 0.20,
-    use_recent: bool = False,
     seed: int = 7,
     resamples: int = 500,
     say: Say = lambda text: None,
 ) -> Backtest:
     """Walks through the last `months` months whose looks are mature at least to the middle, which they are before `mature_until` (µs).
 
-    `share` is what the model's threshold lets in. With `use_recent` each month's model is fitted on looks that were too young to be
-    judged on its first day, too.
+    `share` is what the model's threshold lets in.
     """
-    if use_recent and data.as_of is None:
-        raise BadUsage("--use-recent needs event tables (--project FILE): a flat table does not say when a lead converted")
-    walk = _Walk(data, worked, share, seed, use_recent)
+    walk = _Walk(data, worked, share, seed)
     periods = _periods(data, months, mature_until)
     done = []
     for number, period in enumerate(periods, start=1):
@@ -198,9 +187,7 @@ def backtest(
     if not any(one.kind for one in done):
         raise NoMonth(why="; ".join(dict.fromkeys(one.why.rstrip(".") for one in done)) or "no look is mature")
     say(f"resampling {len(np.unique(data.lead)):,} leads {resamples} times")
-    return Backtest(
-        tuple(done), tuple(walk.totals(resamples)), share, data.horizon_days, tuple(_notes(data, done, worked)), walk.probability
-    )
+    return Backtest(tuple(done), tuple(walk.totals(resamples)), share, data.horizon_days, tuple(_notes(data, done, worked)))
 
 
 def when_worked(project: Project, tables: Tables) -> Worked | None:
@@ -234,9 +221,8 @@ def when_worked(project: Project, tables: Tables) -> Worked | None:
 class _Walk:
     """What has been routed so far, by each rule: a share of each look (whole, but for chance, which is a mean over draws)."""
 
-    def __init__(self, data: Dataset, worked: Worked | None, share: float, seed: int, use_recent: bool = False) -> None:
-        self.data, self.worked, self.share, self.seed, self.use_recent = data, worked, share, seed, use_recent
-        self.probability = np.full(len(data), np.nan)
+    def __init__(self, data: Dataset, worked: Worked | None, share: float, seed: int) -> None:
+        self.data, self.worked, self.share, self.seed = data, worked, share, seed
         self.amount = None if data.amount is None else np.nan_to_num(data.amount)
         leads = int(data.lead.max()) + 1
         names = [name for name in RULES[:4] if name != "sales" or worked is not None]
@@ -258,7 +244,6 @@ class _Walk:
             return month
         X = learned.encoder.encode(data.take(rows).table)
         p = served.calibration.apply(served.model.margin(X))[0]
-        self.probability[rows] = p
         threshold = threshold_at(served.calibration.apply(served.margin)[0], self.share)
         self._route("model", rows, p, threshold)
         volume = int(self.routed["model"][rows].sum())
@@ -278,9 +263,7 @@ class _Walk:
         if not 0 < then.y.sum() < len(then):
             return None, None, "the known labels were of one class"
         try:
-            if self.use_recent:
-                then = replace(then, recent=self.data.take(period.young), until=period.starts)
-            learned = learn(then, Options(seed=self.seed, use_recent=self.use_recent), Watch(lambda text: None))
+            learned = learn(then, Options(seed=self.seed), Watch(lambda text: None))
             why = ""
             if len(np.unique(then.lead[then.y > 0])) < MINIMUM_OF_A_CLASS and learned.chosen != "scorecard":
                 learned, why = replace(learned, chosen="scorecard"), f"under {MINIMUM_OF_A_CLASS} conversions were known"
@@ -415,8 +398,7 @@ def _periods(data: Dataset, months: int, mature_until: int | None) -> list[_Peri
         names = counting
     for name in names[-months:]:
         start = name.astype("datetime64[us]").astype(np.int64)
-        young = np.flatnonzero((known_at > start) & (data.as_of < start))
-        found.append(_Period(str(name), order[month[order] == name], np.flatnonzero(known_at <= start), young, int(start)))
+        found.append(_Period(str(name), order[month[order] == name], np.flatnonzero(known_at <= start)))
     return found
 
 
@@ -426,7 +408,7 @@ def _parts(when: Floats, order: Ints, parts: int) -> Iterator[_Period]:
     for number in range(len(edges) - 1):
         last = number == len(edges) - 2
         inside = (when[order] >= edges[number]) & ((when[order] <= edges[-1]) if last else (when[order] < edges[number + 1]))
-        yield _Period(f"part {number + 1}", order[inside], np.sort(order[when[order] < edges[number]]), _EMPTY, None)
+        yield _Period(f"part {number + 1}", order[inside], np.sort(order[when[order] < edges[number]]))
 
 
 def _month_of(when: Ints) -> tuple[int, int]:

@@ -41,10 +41,6 @@ def backtest(
         float | None,
         typer.Option("--horizon", min=0.01, metavar="DAYS", help="Another horizon than the project's, where history is short."),
     ] = None,
-    use_recent: Annotated[
-        bool,
-        typer.Option("--use-recent", help="Each month's model is fitted on looks too young to be judged, too, by a model of the delay."),
-    ] = False,
     quick: Annotated[bool, typer.Option("--quick", help="At most three months, and fewer resamples.")] = False,
     seed: Annotated[int, typer.Option("--seed", min=0, help="The same seed gives the same answer.")] = 7,
     out: Annotated[Path | None, typer.Option("--out", metavar="FILE", help="Write .json, or .csv: a row a month and rule.")] = None,
@@ -70,9 +66,7 @@ def backtest(
         require_folder(out)
     data, worked, mature = _read(project, leads, label, positive, order_by, order_by_row, tuple(drop or ()), horizon, seed)
     walked, resamples = (min(months, 3), 100) if quick else (months, 500)
-    done = run(
-        data, worked, mature_until=mature, months=walked, share=share, use_recent=use_recent, seed=seed, resamples=resamples, say=_tell
-    )
+    done = run(data, worked, mature_until=mature, months=walked, share=share, seed=seed, resamples=resamples, say=_tell)
     document = json.dumps(done.as_json(), ensure_ascii=False, allow_nan=False, indent=1)
     if out is not None:
         _write(out, done, document)

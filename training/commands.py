@@ -78,9 +78,6 @@ def train(
             help="What the probability means: policy (as sales goes on), worked (if taken up now), alone (if passed over now).",
         ),
     ] = "policy",
-    use_recent: Annotated[
-        bool, typer.Option("--use-recent", help="Fit on looks whose horizon has not passed, too, by a model of the delay.")
-    ] = False,
     scheduler: Annotated[
         str | None,
         typer.Option("--scheduler", metavar="ADDRESS", help="Fit trees on a Dask cluster; `local` for one of --workers on this machine."),
@@ -115,7 +112,7 @@ def train(
     from training.train import Options
     from training.translation import LANGUAGES, UnknownLanguage
 
-    given = _Given(project, leads, label, store, order_by, order_by_row, bant, estimand, use_recent, scheduler, signals)
+    given = _Given(project, leads, label, store, order_by, order_by_row, bant, estimand, scheduler, signals)
     project = given.checked()
     if language not in LANGUAGES:
         raise UnknownLanguage(language=language, known=" or ".join(LANGUAGES))
@@ -126,7 +123,6 @@ def train(
         seed=seed,
         trials=trials,
         quick=quick,
-        use_recent=use_recent,
         drop=dropped,
         allow=tuple(allow or ()),
         report=report,
@@ -141,7 +137,7 @@ def train(
     elif store:
         with tempfile.TemporaryDirectory(prefix="tamiz-") as folder:
             tables = _store_as_project(home, Path(folder) / "store", project)
-            source = Source(project=tables, estimand=estimand, recent=use_recent)
+            source = Source(project=tables, estimand=estimand)
             _train_and_show(source, home, options, promote_it, as_json)
         return
     else:
@@ -152,7 +148,7 @@ def train(
 
             own = home.root / "signals" / hashlib.sha256(str(project.absolute()).encode()).hexdigest()[:12]
             cluster = ClusterOptions(scheduler, (signals or own).absolute(), workers, sample_leads)
-        source = Source(project=project, estimand=estimand, recent=use_recent, cluster=cluster)
+        source = Source(project=project, estimand=estimand, cluster=cluster)
     _train_and_show(source, home, options, promote_it, as_json)
 
 
@@ -168,7 +164,6 @@ class _Given:
     order_by_row: bool
     bant: Path | None
     estimand: str
-    use_recent: bool
     scheduler: str | None
     signals: Path | None
 
@@ -195,13 +190,10 @@ class _Given:
         if self.order_by and self.order_by_row:
             raise BadUsage("--order-by and --order-by-row exclude each other: give one of them")
         question_of(self.estimand)
-        if leads is not None and (self.use_recent or self.estimand != "policy"):
-            option = "--use-recent" if self.use_recent else "--estimand"
-            raise BadUsage(
-                f"{option} needs event tables (--project FILE): a flat table does not say when a lead converted or who was worked"
-            )
-        if self.scheduler is not None and (leads is not None or self.store or self.use_recent or self.estimand != "policy"):
-            raise BadUsage("--scheduler trains on event tables (--project FILE), without --store, --use-recent and --estimand")
+        if leads is not None and self.estimand != "policy":
+            raise BadUsage("--estimand needs event tables (--project FILE): a flat table does not say who was worked")
+        if self.scheduler is not None and (leads is not None or self.store or self.estimand != "policy"):
+            raise BadUsage("--scheduler trains on event tables (--project FILE), without --store and --estimand")
         if self.scheduler is None and self.signals is not None:
             raise BadUsage("--signals goes with --scheduler: without it signals stay in memory")
         return project

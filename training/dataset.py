@@ -22,7 +22,7 @@ from data.errors import BadData, BadUsage
 from data.files import nearest
 from data.flat import read_flat
 from data.frames import FlatTable, Tables
-from data.labels import ObservationReport, observe, observe_course, observe_decisions, observe_followed, observe_recent
+from data.labels import ObservationReport, observe, observe_course, observe_decisions, observe_followed
 from data.project import Declared, Project, load_declared, load_project
 from data.sources import load_tables
 from features.answers import answered_fields, field_of
@@ -110,10 +110,7 @@ class Dataset:
     """Why sales said no, and why deals were lost."""
     amount: Floats | None = None
     waited: Floats | None = None
-    """Days until the lead converted, infinite where it has not; likewise `closed`, either way. None on a flat table."""
-    closed: Floats | None = None
-    recent: Dataset | None = None
-    """Looks that are too young to be judged, where they were asked for; `y` is what is known so far."""
+    """Days until the lead converted, infinite where it has not. None on a flat table."""
     course: Dataset | None = None
     """Looks at open leads through the last weeks, as the service would have had them: what comes of them is not known. `served_like`
     is false where a look only says how a lead stood when the weeks began."""
@@ -174,7 +171,6 @@ class Dataset:
             order=part(self.order),
             amount=part(self.amount),
             waited=part(self.waited),
-            closed=part(self.closed),
             weight=part(self.weight),
             served_like=self.served_like[rows],
             segments=self.segments.iloc[rows].reset_index(drop=True),
@@ -281,13 +277,12 @@ def from_project(
     seed: int = 0,
     drop: Sequence[str] = (),
     estimand: str = "policy",
-    recent: bool = False,
     say: Say = lambda text: None,
 ) -> Dataset:
-    """Event tables: each lead observed at several ages, labelled within the horizon, immature observations dropped or kept apart."""
+    """Event tables: each lead observed at several ages, labelled within the horizon, immature observations dropped."""
     project = load_project(path)
     tables = load_tables(project, now=datetime.now(UTC), progress=say)
-    return project_dataset(project, tables, seed=seed, drop=drop, estimand=estimand, recent=recent, course=True, say=say)
+    return project_dataset(project, tables, seed=seed, drop=drop, estimand=estimand, course=True, say=say)
 
 
 def from_cluster(path: Path, options: ClusterOptions, *, seed: int = 0, drop: Sequence[str] = (), say: Say = lambda text: None) -> Dataset:
@@ -305,17 +300,15 @@ def project_dataset(
     drop: Sequence[str] = (),
     feature_set: FeatureSet | None = None,
     estimand: str = "policy",
-    recent: bool = False,
     course: bool = False,
     say: Say = lambda text: None,
 ) -> Dataset:
     """Tables that have been read. `feature_set` is what another model was trained on; default: what says something on these.
 
-    Another `estimand` than `policy` looks at leads when sales decided about them. With `recent` the looks that are too young
-    to be judged are in the dataset's `recent`; with `course`, the dataset has one, and `followed`.
+    Another `estimand` than `policy` looks at leads when sales decided about them. With `course` the dataset has one, and `followed`.
     """
     say("observing leads at their ages" if estimand == "policy" else "observing leads when sales decided about them")
-    looks = _observed(project, tables, estimand, recent, course, seed)
+    looks = _observed(project, tables, estimand, course, seed)
     seen, report = looks.seen, looks.report
     account = account_codes(tables)
     log = log_of(tables)
@@ -368,7 +361,6 @@ def project_dataset(
         cohorts=tuple(Cohort(one.month, one.due, one.mature, one.positives) for one in report.cohorts),
         amount=_amounts(tables, lead, seen["y"].to_numpy(np.float64)),
         waited=seen["waited"].to_numpy(np.float64),
-        closed=seen["closed"].to_numpy(np.float64),
         until=int(_micros(pd.Series([tables.until]))[0]),
         weight=looks.weight,
         estimand=estimand,
@@ -388,7 +380,7 @@ def project_dataset(
     if looks.own == others:
         return mine
     more = replace(whole.take(rows[looks.own : others]), weight=None)
-    return replace(mine, recent=more) if estimand == "policy" else replace(mine, everyone=replace(more, estimand="policy"))
+    return replace(mine, everyone=replace(more, estimand="policy"))
 
 
 @dataclass(frozen=True)
@@ -406,9 +398,7 @@ class _Observed:
     course_share: float = 1.0
 
 
-def _observed(project: Project, tables: Tables, estimand: str, recent: bool, course: bool, seed: int) -> _Observed:
-    if recent and estimand != "policy":
-        raise BadUsage("--use-recent and --estimand exclude each other: a decision that is too young to be judged has no side yet")
+def _observed(project: Project, tables: Tables, estimand: str, course: bool, seed: int) -> _Observed:
     ages, instants = project.ages_days, project.activity_instants
     decided, about = (None, None) if tables.decisions.empty else observe_decisions(tables, horizon_days=project.horizon_days)
     known = explored(decided)
@@ -421,9 +411,6 @@ def _observed(project: Project, tables: Tables, estimand: str, recent: bool, cou
         return _Observed(seen, about, len(weight), np.concatenate([weight, np.ones(len(everyone))]), known)
     seen, report = observe(tables, horizon_days=project.horizon_days, ages_days=ages, activity_instants=instants, seed=seed)
     own = len(seen)
-    if recent:
-        young = observe_recent(tables, horizon_days=project.horizon_days, ages_days=ages, activity_instants=instants, seed=seed)
-        seen = pd.concat([seen, young], ignore_index=True)
     if not course:
         return _Observed(seen, report, own, None, known)
     weeks, share = observe_course(tables, horizon_days=project.horizon_days, seed=seed)

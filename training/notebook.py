@@ -150,7 +150,7 @@ def train(
     """A whole training, as `tamiz train`: candidates, audit, figures, a bundle, a report, a registered version.
 
     `data` is a CRM, or a flat frame with the column `label`. Other arguments are those of `training.train.Options`:
-    `seed`, `trials`, `quick`, `drop`, `allow`, `use_recent`, …
+    `seed`, `trials`, `quick`, `drop`, `allow`, …
     """
     place = Home(Path(home)).create()
     chosen = Options(**{"command": "training.notebook.train", **options})
@@ -188,9 +188,7 @@ class _Held(Source):
 
 def _dataset(crm: Crm, options: Options | None = None, estimand: str = "policy") -> Dataset:
     chosen = options or Options()
-    return project_dataset(
-        crm.project, crm.tables, seed=chosen.seed, drop=chosen.drop, estimand=estimand, recent=chosen.use_recent, course=True
-    )
+    return project_dataset(crm.project, crm.tables, seed=chosen.seed, drop=chosen.drop, estimand=estimand, course=True)
 
 
 def _folder(model: Trained | Bundle | str | Path) -> Path:

@@ -58,8 +58,6 @@ class Source:
     """The user's word that no model was fitted on these rows: a flat file without an order cannot tell."""
     estimand: str = "policy"
     """What the probability is to mean; of a project only."""
-    recent: bool = False
-    """Whether looks that are too young to be judged are read too."""
     cluster: ClusterOptions | None = None
     """Where the rows are more than this machine holds: a sample of them is read here."""
     implied: bool = False
@@ -80,7 +78,7 @@ class Source:
         if self.project is not None and self.cluster is not None:
             return from_cluster(self.project, self.cluster, seed=seed, drop=drop, say=say)
         if self.project is not None:
-            return from_project(self.project, seed=seed, drop=drop, estimand=self.estimand, recent=self.recent, say=say)
+            return from_project(self.project, seed=seed, drop=drop, estimand=self.estimand, say=say)
         assert self.leads is not None
         assert self.flat is not None
         return from_flat(self.leads, self.flat, say)

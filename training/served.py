@@ -31,7 +31,7 @@ from training.candidates import Candidate, Recipe, part, refit
 from training.dataset import Dataset
 from training.horizons import fit_by_day
 from training.splits import Split, cross_fit_folds
-from training.wider import with_everyone, with_young
+from training.wider import with_everyone
 
 __all__ = ["Served", "crosses", "fit_served", "matures", "pseudonyms", "write_served"]
 
@@ -61,19 +61,17 @@ class Served:
     value: Value | None = None
     """What a conversion is worth; None where outcomes carry no amounts."""
     by_day: ByDay | None = None
-    young_looks: int = 0
-    """Looks too young to be judged that it was fitted on too."""
 
 
 def fit_served(
     data: Dataset, encoder: Encoder, X: Floats, recipe: Recipe, split: Split, when: Floats | None, *, no_signal: bool, seed: int
 ) -> Served:
-    """Fit, calibrate, and set the scale and the default thresholds. Young looks are fitted on where the dataset has them.
+    """Fit, calibrate, and set the scale and the default thresholds.
 
     `split` has two blocks that count, `fit` and `test`: the older rows and the newest. What was measured across folds is
     fitted on everything and calibrated on margins out of fold.
     """
-    margin, young = np.full(len(data), np.nan), 0
+    margin = np.full(len(data), np.nan)
     if data.everyone is None and crosses(split, len(data), when):
         everything = np.union1d(split.fit, split.test)
         group = data.account if when is not None else data.duplicates()
@@ -84,13 +82,8 @@ def fit_served(
         model = refit(recipe, X[everything], data.y[everything], encoder.inputs, seed, _of(data.weight, everything))
         calibrating, fitted = everything[np.isfinite(margin[everything])], len(everything)
     else:
-        if data.until is not None and (data.recent is not None or data.everyone is not None):
-            if data.recent is not None:
-                rows = with_young(data, X, encoder, split.fit, split.test, data.recent, data.until, seed)
-                young = rows.looks
-            else:
-                assert data.everyone is not None
-                rows = with_everyone(data, X, encoder, split.fit, split.test, data.everyone, data.until)
+        if data.until is not None and data.everyone is not None:
+            rows = with_everyone(data, X, encoder, split.fit, split.test, data.everyone, data.until)
             model = refit(recipe, rows.X[rows.fit], rows.y[rows.fit], encoder.inputs, seed, rows.weight[rows.fit])
         else:
             cluster = data.cluster
@@ -114,7 +107,7 @@ def fit_served(
     if data.waited is not None and data.horizon_days is not None:
         by_day = fit_by_day(margin, data.waited, data.horizon_days, calibrating, data.weight)
     return Served(
-        model, calibration, scale, policy, reference, margin[reference], X[reference], fitted, len(calibrating), value, by_day, young
+        model, calibration, scale, policy, reference, margin[reference], X[reference], fitted, len(calibrating), value, by_day
     )  # fmt: skip
 
 

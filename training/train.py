@@ -53,7 +53,7 @@ from training.served import Served, crosses, fit_served, matures, write_served
 from training.splits import Fold, Split, cross_fit_folds, split_by_order, split_forward, split_random
 from training.stability import shown_order
 from training.system_metrics import sampled
-from training.wider import Wider, with_everyone, with_young
+from training.wider import Wider, with_everyone
 from training.worth import per_hundred_calls, revenue_captured
 
 __all__ = ["Learned", "Options", "Trained", "Watch", "learn", "ranking", "serve", "split_data", "train", "when_of"]
@@ -81,8 +81,6 @@ class Options:
     search_seconds: float | None = 120.0
     """After which no further race of the search begins; the trials done are counted, and as many find the same again."""
     quick: bool = False
-    use_recent: bool = False
-    """Fit on looks too young to be judged, too (`training/delay.py`)."""
     drop: tuple[str, ...] = ()
     allow: tuple[str, ...] = ()
     report: Path | None = None
@@ -219,8 +217,6 @@ class Learned:
     """Rows that the calibrations were fitted on."""
     calibrations: dict[str, Calibration]
     chosen: str
-    young_looks: int = 0
-    """Looks too young to be judged before test that were fitted on too."""
 
 
 def learn(
@@ -259,19 +255,15 @@ def learn(
                 X, data.y, data.lead, encoder.inputs, split,
                 seed=seed, trials=options.trials, seconds=options.search_seconds, say=watch.say,
             )  # fmt: skip
-    young_looks, notices = 0, inputs.notices
     with watch.stage("fit", f"fitting {', '.join(kinds)} on {len(inputs.kept)} inputs"):
-        if options.use_recent and folds:
-            notices = (*notices, "Few rows: `--use-recent` was not followed, since they were fitted across folds.")
-        if data.everyone is not None or (options.use_recent and not folds):
-            rows = _wider(data, X, encoder, split, seed)
+        if data.everyone is not None:
+            rows = _wider(data, X, encoder, split, data.everyone)
             wide = replace(split, fit=rows.fit, small=False)
             found = fit_candidates(
                 rows.X, rows.y, rows.lead, encoder.inputs, wide, [],
                 seed=seed, searched=searched, kinds=kinds, weights=rows.weight, say=watch.say,
             )  # fmt: skip
             candidates = {name: replace(one, margin=one.margin[: len(data)]) for name, one in found.items()}
-            young_looks = rows.looks if data.everyone is None else 0
         else:
             candidates = fit_candidates(
                 X, data.y, data.lead, encoder.inputs, split, folds,
@@ -285,9 +277,7 @@ def learn(
         # Tune stopped the boosted model, calibrate is later and nobody's: judged on both, none has an edge.
         chosen = choose(candidates, data.y, calibrating if folds else np.concatenate([split.tune, split.calibrate]), data.lead, calibrating)
     kept, left_out = inputs.kept, inputs.left_out
-    return Learned(
-        split, folds, verdicts, kept, left_out, notices, encoder, X, candidates, calibrating, calibrations, chosen, young_looks
-    )  # fmt: skip
+    return Learned(split, folds, verdicts, kept, left_out, inputs.notices, encoder, X, candidates, calibrating, calibrations, chosen)
 
 
 def _elsewhere(data: Dataset, encoder: Encoder, seed: int) -> Elsewhere | None:
@@ -296,19 +286,11 @@ def _elsewhere(data: Dataset, encoder: Encoder, seed: int) -> Elsewhere | None:
     return None if cluster is None else lambda recipe, window: cluster.fit(recipe, encoder, window, seed)
 
 
-def _wider(data: Dataset, X: Floats, encoder: Encoder, split: Split, seed: int) -> Wider:
-    """The fit block with looks from before test besides: at everybody, or too young to be judged when test began."""
-    if data.as_of is None or data.created is None or not len(split.test):
-        raise BadUsage("--use-recent needs event tables (--project FILE): a flat table does not say when a lead converted")
-    now = int(data.created[split.test].min())
+def _wider(data: Dataset, X: Floats, encoder: Encoder, split: Split, everyone: Dataset) -> Wider:
+    """The fit block with looks at everybody besides, as far as their labels were known when test began."""
+    assert data.created is not None
     held = np.concatenate([split.tune, split.calibrate, split.test])
-    if data.everyone is not None:
-        return with_everyone(data, X, encoder, split.fit, held, data.everyone, now)
-    matured = matures(data)
-    assert matured is not None
-    blocks = np.concatenate([split.development, split.test])
-    between = np.setdiff1d(np.flatnonzero((data.as_of < now) & (matured > now)), blocks)
-    return with_young(data, X, encoder, split.fit, held, data.take(between), now, seed)
+    return with_everyone(data, X, encoder, split.fit, held, everyone, int(data.created[split.test].min()))
 
 
 def serve(data: Dataset, learned: Learned, seed: int, *, no_signal: bool) -> Served:
@@ -534,7 +516,7 @@ def _notices(split: Split, folds: Sequence[Fold], data: Dataset) -> tuple[str, .
 
 
 def _meaning(data: Dataset, learned: Learned, served: Served, seed: int, resamples: int) -> dict[str, Any]:
-    """For `metrics.json`: what the probability means, how soon conversions come, and what young looks were fitted on."""
+    """For `metrics.json`: what the probability means, and how soon conversions come."""
     chosen, calibration = learned.candidates[learned.chosen], learned.calibrations[learned.chosen]
     test = learned.split.test
     margin = chosen.margin[test]
@@ -547,7 +529,6 @@ def _meaning(data: Dataset, learned: Learned, served: Served, seed: int, resampl
     if data.waited is not None and data.horizon_days is not None:
         by_day = fit_by_day(chosen.margin, data.waited, data.horizon_days, learned.calibrating, data.weight)
         found["by_day"] = by_day_on_test(by_day, p, margin, data.waited[test])
-    found["young_looks"] = {"measured": learned.young_looks, "served": served.young_looks}
     return found
 
 
