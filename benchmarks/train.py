@@ -27,7 +27,8 @@ import pandas as pd
 ROOT = Path(__file__).resolve().parents[1]
 _CORE = ("read", "split", "audit", "fit", "calibrate", "measure")
 _SAY = "print('peak', resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, file=sys.stderr)"
-_IMPORTS = f"import resource, sys, lightgbm, mlflow, pandas, sklearn.linear_model, plotly, training.train; {_SAY}"
+_LIBRARIES = "lightgbm, mlflow, pandas, plotly, pyarrow.compute, pyarrow.csv, sklearn.linear_model"
+_IMPORTS = f"import resource, sys, training.train, {_LIBRARIES}; {_SAY}"
 
 
 def main() -> int:

@@ -7,7 +7,7 @@ guessed. Work is done on whole columns or on their distinct values, never cell b
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -73,12 +73,20 @@ class ParsedNumbers:
     infinite: int
 
 
-def type_columns(columns: Mapping[str, Arrow], *, decimal: str | None = None) -> tuple[dict[str, TypedColumn], list[str]]:
-    """Every column typed by its values, and what the reader of the report should know about that."""
-    typed = {name: _typed(array, decimal) for name, array in columns.items()}
-    commas = decimal == "," or any(column.decimal == "," for column in typed.values())
-    if commas:
-        typed |= {name: _typed(columns[name], ",") for name, column in typed.items() if column.undecided}
+def type_columns(columns: dict[str, Arrow], *, decimal: str | None = None) -> tuple[dict[str, TypedColumn], list[str]]:
+    """Every column typed by its values, and what the reader of the report should know about that.
+
+    `columns` is left empty: a whole file as text and as figures at once would be the most memory that training ever takes.
+    """
+    typed: dict[str, TypedColumn] = {}
+    undecided: dict[str, Arrow] = {}
+    for name in list(columns):
+        array = columns.pop(name)
+        typed[name] = _typed(array, decimal)
+        if typed[name].undecided:
+            undecided[name] = array
+    if decimal == "," or any(column.decimal == "," for column in typed.values()):
+        typed |= {name: _typed(array, ",") for name, array in undecided.items()}
     notices = [f"{name}: {column.notice}" for name, column in typed.items() if column.notice]
     infinite = {name: column.infinite for name, column in typed.items() if column.infinite}
     if infinite:

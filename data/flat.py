@@ -73,6 +73,7 @@ def read_flat(
 
     names = [name for name in columns if name in times or name not in {label, id_column, order_by}]
     attributes = _filtered({name: columns[name] for name in names if name not in times}, keep)
+    columns.clear()
     frame, kinds, typing_notices, decimals = _typed_frame(
         attributes, {name: micros[keep] for name, micros in times.items()}, names, decimal
     )
@@ -339,16 +340,19 @@ _WORDS = {"1": 1.0, "0": 0.0, "1.0": 1.0, "0.0": 0.0, "yes": 1.0, "no": 0.0, "tr
 
 
 def _typed_frame(
-    columns: Mapping[str, Arrow], times: Mapping[str, npt.NDArray[np.int64]], order: Sequence[str], decimal: str | None
+    columns: dict[str, Arrow], times: Mapping[str, npt.NDArray[np.int64]], order: Sequence[str], decimal: str | None
 ) -> tuple[pd.DataFrame, dict[str, Kind], list[str], set[str]]:
-    """Attributes by their values; known columns that identify somebody stay text."""
+    """Attributes by their values; known columns that identify somebody stay text. `columns` is left empty."""
     import pandas as pd
+    import pyarrow as pa
 
-    texts = {name for name in columns if name in NOT_ATTRIBUTES and LEADS.columns[name] == "text"}
-    typed, notices = type_columns({name: array for name, array in columns.items() if name not in texts}, decimal=decimal)
-    for name in texts:
-        codes, uniques = encode(columns[name])
-        typed[name] = TypedColumn("text", codes=codes, values=tuple(uniques.to_pylist()))
+    texts: dict[str, TypedColumn] = {}
+    for name in [name for name in columns if name in NOT_ATTRIBUTES and LEADS.columns[name] == "text"]:
+        codes, uniques = encode(columns.pop(name))
+        texts[name] = TypedColumn("text", codes=codes, values=tuple(uniques.to_pylist()))
+    typed, notices = type_columns(columns, decimal=decimal)
+    typed |= texts
+    pa.default_memory_pool().release_unused()  # it would keep as much as the file for itself
     members: dict[str, Any] = {}
     kinds: dict[str, Kind] = {}
     for name in order:
@@ -358,10 +362,10 @@ def _typed_frame(
         column = typed[name]
         kinds[name] = column.kind
         if column.codes is not None:
-            members[name] = pd.Series(as_objects(column.codes, column.values), dtype=object)
+            members[name] = pd.Series(as_objects(column.codes, column.values), dtype=object, copy=False)
         else:
-            members[name] = pd.Series(column.numbers)
-    return pd.DataFrame(members), kinds, notices, {column.decimal for column in typed.values() if column.decimal}
+            members[name] = pd.Series(column.numbers, copy=False)
+    return pd.DataFrame(members, copy=False), kinds, notices, {column.decimal for column in typed.values() if column.decimal}
 
 
 # Reading in chunks ---------------------------------------------------------------------------------------------------

@@ -24,6 +24,7 @@ __all__ = ["Encoder"]
 
 _RARE = 20
 _MOST_CATEGORIES = 255
+_BLOCK = 8192
 
 
 @dataclass(frozen=True)
@@ -90,14 +91,17 @@ class Encoder:
             # The codes of all columns one after another, each after its missing value, so that one look-up finds them all.
             known = list[float]()
             first: list[int] = []
-            rows: list[NDArray[np.int32]] = []
+            columns: list[NDArray[np.int32]] = []
             for _, name, codes in self._codes:
                 column = table.texts[name]
                 first.append(len(known) + 1)
                 known.append(np.nan)
                 known.extend([codes.get(value, 0.0) for value in column.values])
-                rows.append(column.codes)
-            X[:, self._categories] = np.array(known)[np.array(rows).T + np.array(first)]
+                columns.append(column.codes)
+            table_of, start_of = np.array(known), np.array(first)
+            for start in range(0, len(X), _BLOCK):
+                rows = slice(start, start + _BLOCK)
+                X[rows, self._categories] = table_of[np.array([codes[rows] for codes in columns]).T + start_of]
         return X
 
     def to_json(self) -> dict[str, Any]:

@@ -311,7 +311,8 @@ class _Expanded:
     def of(cls, X: Floats, columns: Sequence[_Column]) -> Self:
         first = np.cumsum([0, *(column.width for column in columns)]).astype(np.intp)
         width = int(first[-1])
-        figures: list[Floats] = []
+        numbers = [column for column in columns if column.spec.kind == "number"]
+        figures = np.empty((sum(1 + column.indicator for column in numbers), len(X)))
         at: list[int] = []
         places: list[NDArray[np.int32]] = []
         for place, column in enumerate(columns):
@@ -326,14 +327,13 @@ class _Expanded:
                 t = np.clip(x, column.low, column.high)
                 t = _signed_log(t) if column.log else t
                 t = (np.where(missing, column.middle, t) - column.mean) / column.scale
-            figures.append(t)
+            figures[len(at)] = t
             at.append(int(first[place]))
             if column.indicator:
-                figures.append(missing.astype(np.float64))
+                figures[len(at)] = missing
                 at.append(int(first[place]) + 1)
-        wide = np.array(figures).T if figures else np.empty((len(X), 0))
         deep = np.array(places, dtype=np.int32).T if places else np.empty((len(X), 0), np.int32)
-        return cls(width, wide, np.array(at, dtype=np.intp), deep)
+        return cls(width, figures.T, np.array(at, dtype=np.intp), deep)
 
     def __len__(self) -> int:
         return len(self.figures)
@@ -363,13 +363,11 @@ def _fitted(coefficients: Floats, intercept: float, C: float, columns: Sequence[
     for column in columns:
         raw.append(_term(column, coefficients[place : place + column.width].tolist()))
         place += column.width
-    added = np.empty(X.shape)
     uncentred = Logistic.of(raw, 0.0, C)
-    for start in range(0, len(X), _BLOCK):
-        added[start : start + _BLOCK] = uncentred.contributions(X[start : start + _BLOCK])[0]
-    means = np.average(added, axis=0, weights=weight)
-    added -= means
-    sizes = np.average(np.abs(added, out=added), axis=0, weights=weight)
+    blocks = [slice(start, start + _BLOCK) for start in range(0, len(X), _BLOCK)]
+    # Twice rather than kept: all contributions would be as large as the matrix again.
+    means = np.sum([weight[rows] @ uncentred.contributions(X[rows])[0] for rows in blocks], axis=0) / weight.sum()
+    sizes = np.sum([weight[rows] @ np.abs(uncentred.contributions(X[rows])[0] - means) for rows in blocks], axis=0) / weight.sum()
     terms = [_centred(term, float(mean), float(size)) for term, mean, size in zip(raw, means, sizes, strict=True)]
     return Logistic.of(terms, intercept + float(means.sum()), C)
 

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -51,14 +51,17 @@ def fit_naive_bayes(
     """One table an input, then one factor an input."""
     X, y, weight = training_matrix(X, y, inputs, weights)
     tables = [_table(X[:, place], y, weight, spec, pull) for place, spec in enumerate(inputs)]
-    (evidence,) = Lookup.of(tables).values(X)
-    factors = _factors(evidence, weight)
+    lookup = Lookup.of(tables)
+    means, factors = _factors(lookup, X, weight)
+    told, sizes = np.empty(len(X)), np.zeros(len(tables))
+    for rows, evidence in _evidence_of(lookup, X):
+        told[rows] = evidence @ factors
+        sizes += weight[rows] @ np.abs((evidence - means) * factors)
     with one_thread():
-        slope, intercept = platt(evidence @ factors, y, weight[None, :])
+        slope, intercept = platt(told, y, weight[None, :])
     factors *= slope[0]
-    evidence *= factors
-    means = np.average(evidence, axis=0, weights=weight)
-    sizes = np.array([np.average(np.abs(column - mean), weights=weight) for column, mean in zip(evidence.T, means, strict=True)])
+    means *= factors
+    sizes *= abs(slope[0]) / weight.sum()
     scaled = [_scaled(table, float(factor), float(mean)) for table, factor, mean in zip(tables, factors, means, strict=True)]
     base = float(intercept[0]) + float(means.sum())
     return NaiveBayes.of([spec.name for spec in inputs], scaled, base, tuple(sizes.tolist()))
@@ -161,10 +164,10 @@ def _edges(seen: Floats) -> Floats:
     if not len(seen):
         return np.empty(0)
     quantiles, times = np.unique(np.quantile(seen, np.arange(1, MOST_BINS) / MOST_BINS, method="inverted_cdf"), return_counts=True)
-    values = np.unique(seen)
-    before = np.searchsorted(values, quantiles[times > 1]) - 1
-    edges: Floats = np.unique(np.concatenate([quantiles, values[before[before >= 0]]]))
-    inner: Floats = edges[edges < values[-1]]
+    lowest, highest = seen.min(), seen.max()
+    before = [float(seen[seen < heavy].max()) for heavy in quantiles[times > 1].tolist() if heavy > lowest]
+    edges: Floats = np.unique(np.concatenate([quantiles, before]))
+    inner: Floats = edges[edges < highest]
     return inner
 
 
@@ -188,23 +191,33 @@ def _evidence(of_row: NDArray[np.intp], y: Floats, weight: Floats, bins: int, pu
     return odds(rows, positives) * min(1.0, float(slope[0]))
 
 
-def _factors(evidence: Floats, weight: Floats) -> Floats:
-    """One over the root of the sum of squared correlations with every input, itself included.
+def _evidence_of(lookup: Lookup, X: Floats) -> Iterator[tuple[slice, Floats]]:
+    """What each row is told by each input, block by block: the whole of it would be as large as the matrix again."""
+    for start in range(0, len(X), _BLOCK):
+        (evidence,) = lookup.values(X[start : start + _BLOCK])
+        yield slice(start, start + _BLOCK), evidence
+
+
+def _factors(lookup: Lookup, X: Floats, weight: Floats) -> tuple[Floats, Floats]:
+    """Each input's mean, and one over the root of the sum of its squared correlations with every input, itself included.
 
     The root is between believing repetition fully and not at all: on generated tables it ranked better than either.
     """
-    means = np.average(evidence, axis=0, weights=weight)
-    covariance = np.zeros((len(means), len(means)))
+    first = lookup.values(X[:1])[0, 0]  # measured from a value that occurs, what never varies is exactly zero
+    sums, squares = np.zeros(len(first)), np.zeros((len(first), len(first)))
     with one_thread():
-        for start in range(0, len(evidence), _BLOCK):  # a whole centred copy would be the largest thing in memory
-            centred = evidence[start : start + _BLOCK] - means
-            covariance += (centred * weight[start : start + _BLOCK, None]).T @ centred
-    spread = np.sqrt(np.diag(covariance))
+        for rows, evidence in _evidence_of(lookup, X):
+            evidence -= first
+            weighted = evidence * weight[rows, None]
+            sums += weighted.sum(axis=0)
+            squares += weighted.T @ evidence
+    covariance = squares - np.outer(sums, sums) / weight.sum()
+    spread = np.sqrt(np.maximum(np.diag(covariance), 0.0))
     known = spread > 0
     scale = np.where(known, spread, 1.0)
     correlation = covariance / scale[:, None] / scale[None, :]
     factors: Floats = np.where(known, 1.0 / np.sqrt(np.maximum((correlation**2).sum(axis=0), 1.0)), 0.0)
-    return factors
+    return first + sums / weight.sum(), factors
 
 
 def _scaled(table: BinValues, factor: float, mean: float) -> BinValues:

@@ -356,7 +356,7 @@ def _select(evidence: Floats, y: Floats, weight: Floats) -> tuple[list[int], Flo
     """Columns to keep and their coefficients: the negative go first, then the least telling, one by one."""
     chosen, beta = list(range(evidence.shape[1])), None
     while chosen:
-        beta = _regress(evidence[:, chosen], y, weight, beta)
+        beta = _regress(evidence, chosen, y, weight, beta)
         coefficients = beta[1:]
         if coefficients.min() < 0:
             out = int(np.argmin(coefficients))
@@ -370,9 +370,9 @@ def _select(evidence: Floats, y: Floats, weight: Floats) -> tuple[list[int], Flo
     return [], np.empty(0)
 
 
-def _regress(Z: Floats, y: Floats, weight: Floats, start: Floats | None) -> Floats:
-    """Intercept and coefficients of a logistic regression, lightly pulled to zero."""
-    return regress(lambda first, last: Z[first:last], y, weight, np.ones(Z.shape[1]), start)
+def _regress(Z: Floats, columns: list[int], y: Floats, weight: Floats, start: Floats | None) -> Floats:
+    """Intercept and coefficients of a logistic regression on these columns, lightly pulled to zero."""
+    return regress(lambda first, last: Z[first:last, columns], y, weight, np.ones(len(columns)), start)
 
 
 def _card(draft: _Draft, per_bin: Floats, spec: InputSpec, weight: Floats) -> Card:

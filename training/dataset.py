@@ -53,6 +53,7 @@ _SEGMENTS = ("source", "country", "industry", "medium", "language")
 _MOST_SEGMENT_VALUES = 40
 _MOST_STRANGE = 8
 _NOTHING_DECLARED = Declared()
+_BLOCK = 8192
 
 
 @dataclass(frozen=True)
@@ -188,7 +189,8 @@ class Dataset:
         sha = hashlib.sha256(repr(self.input_names).encode())
         for array in (self.y, self.as_of, self.order, self.table.numbers):
             if array is not None:
-                sha.update(np.ascontiguousarray(array).tobytes())
+                for start in range(0, len(array), _BLOCK):  # row by row whatever the layout, and never a copy of it all
+                    sha.update(np.ascontiguousarray(array[start : start + _BLOCK]).tobytes())
         for column in self.table.texts.values():
             sha.update("\x1f".join(column.values).encode())
             sha.update(column.codes.tobytes())

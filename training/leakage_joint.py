@@ -15,7 +15,7 @@ import numpy as np
 
 from training.leakage_names import speaks_of_outcomes
 from training.leakage_power import SURE, Power, separation
-from training.leakage_rows import FOLDS, Bools, Column, Floats, Ints, Sample, folded_auc
+from training.leakage_rows import FOLDS, Bools, Codes, Column, Floats, Ints, Sample, folded_auc
 from training.leakage_verdict import Sign
 
 __all__ = ["Joint", "may_be_accused", "pair_signs", "power_signs"]
@@ -225,7 +225,7 @@ def _crossing(columns: Mapping[str, Column], names: Sequence[str], sample: Sampl
     return sorted((pair for pair, gain in gains.items() if gain >= CROSSED_GAIN), key=gains.__getitem__, reverse=True)[:3]
 
 
-def _coarse(cells: Ints) -> Ints:
+def _coarse(cells: Codes) -> Ints:
     """A handful of cells: neighbours of an ordered input together, of a category by its codes."""
     _, place, count = np.unique(cells, return_inverse=True, return_counts=True)
     if len(count) <= CROSSED:

@@ -18,6 +18,7 @@ __all__ = ["Bools", "Column", "Floats", "Ints", "Sample", "auc_or_half", "folded
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
+Codes = npt.NDArray[np.int32]
 Bools = npt.NDArray[np.bool_]
 
 FOLDS = 3
@@ -92,8 +93,8 @@ class Column:
     missing: Bools
     usual: Bools
     """Rows that hold the one value which most rows hold (a zero, usually): another way of hiding."""
-    cells: Ints
-    exact: Ints
+    cells: Codes
+    exact: Codes
     """Code of the value itself (0 is missing), where the cells of a number are stretches of a scale."""
     margin: Floats
     ahead: Floats
@@ -110,11 +111,11 @@ class Column:
         usual = np.zeros(len(kept), bool)
         if kind == "number" and len(counts) > 2 and counts.max() >= 0.15 * len(kept):
             usual[~missing] = inverse == counts.argmax()
-        exact = np.zeros(len(kept), np.int64)
+        exact = np.zeros(len(kept), np.int32)
         exact[~missing] = 1 + inverse
         cells = exact
         if kind == "number" and len(distinct) > BINS:
-            cells = np.zeros(len(kept), np.int64)
+            cells = np.zeros(len(kept), np.int32)
             edges = np.unique(np.quantile(kept[~missing & np.isfinite(kept)], np.linspace(0, 1, BINS + 1)[1:-1]))
             cells[~missing] = 1 + np.searchsorted(edges, kept[~missing], side="right")
         margin = np.full(len(kept), np.nan)
@@ -147,7 +148,7 @@ def auc_or_half(y: Floats, score: Floats) -> float:
     return found if np.isfinite(found) else 0.5
 
 
-def rates(cells: Ints, y: Floats, rows: Bools) -> Floats:
+def rates(cells: Codes, y: Floats, rows: Bools) -> Floats:
     """Log-odds of each cell, shrunk to the base rate as by five leads; every cell of the sample has an entry."""
     size = int(cells.max(initial=0)) + 1
     counts = np.bincount(cells[rows], minlength=size)

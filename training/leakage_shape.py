@@ -12,7 +12,7 @@ import numpy as np
 
 from training.leakage_joint import MISSING_FOLLOWS
 from training.leakage_power import SURE, Power
-from training.leakage_rows import Bools, Column, Floats, Ints, Sample
+from training.leakage_rows import Bools, Codes, Column, Floats, Sample
 from training.leakage_verdict import Sign
 
 __all__ = ["shape_signs"]
@@ -63,9 +63,9 @@ def _one_class_only(column: Column, sample: Sample, block: Bools) -> str:
         hits = weight * (y if label else 1 - y)
         # A cell of non-converters is news only where it holds a real part of them: some leads are simply never customers.
         needed = max(least, (0.05 if label else 0.30) * hits.sum())
-        groups: list[tuple[str, Ints]] = []
+        groups: list[tuple[str, Codes]] = []
         if missing.any() and not missing.all():
-            groups.append(("the leads in which it is {state}", missing.astype(np.int64)))
+            groups.append(("the leads in which it is {state}", missing.astype(np.int32)))
         groups.append(("the leads with one of its values", exact))
         for text, codes in groups:
             count, found = np.bincount(codes, weights=weight), np.bincount(codes, weights=hits)

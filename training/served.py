@@ -88,7 +88,7 @@ def fit_served(
         else:
             cluster = data.cluster
             elsewhere = None if cluster is None else lambda one: cluster.fit(one, encoder, split.window, seed)
-            model = refit(recipe, X[split.fit], data.y[split.fit], encoder.inputs, seed, _of(data.weight, split.fit), elsewhere)
+            model = refit(recipe, part(X, split.fit), data.y[split.fit], encoder.inputs, seed, _of(data.weight, split.fit), elsewhere)
         calibrating, fitted = split.test, len(split.fit)
         margin[calibrating] = model.margin(part(X, calibrating))
     if no_signal:

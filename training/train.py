@@ -33,7 +33,7 @@ from models.registry import Registered, Sample
 from models.value import fit_value
 from training.bias import in_words, weighted_figures
 from training.calibrate import calibrate
-from training.candidates import BLEND, KINDS, Candidate, Elsewhere, choose, fit_candidates, search_boosted
+from training.candidates import BLEND, KINDS, Candidate, Elsewhere, choose, fit_candidates, part, search_boosted
 from training.cluster import TooSmallForCluster
 from training.dataset import Dataset
 from training.diagnostics import BUDGET, diagnose
@@ -43,6 +43,7 @@ from training.leakage import Verdict, audit
 from training.leakage_dates import date_lags
 from training.leakage_timing import late_inputs
 from training.measure import against, baseline, curves, importance, measure, promises_kept, unseen_accounts, with_left_out
+from training.memory import give_back
 from training.mlflow_log import attach_report, register
 from training.no_signal import RankingTest, age_slots, month_strata, order_strata, ranking_test
 from training.provenance import provenance
@@ -115,6 +116,7 @@ class Watch:
         began = time.perf_counter()
         with one_thread():  # of linear algebra: on columns as short as these a second one waits more than it works
             yield
+        give_back()
         self.seconds[name] = round(self.seconds.get(name, 0.0) + time.perf_counter() - began, 3)
 
 
@@ -151,7 +153,7 @@ def _train(read: Callable[[Say], Dataset], home: Home, options: Options, say: Sa
         served = serve(data, learned, seed, no_signal=no_signal)
     with watch.stage("measure", "measuring what a hundred calls are worth"):
         worth, value = _worth(data, learned, served, _capacity(home, data, split), seed, resamples)
-    looks_at = importance(candidates[chosen].model, learned.encoder, learned.X[split.test])
+    looks_at = importance(candidates[chosen].model, learned.encoder, part(learned.X, split.test))
     diagnostics = None
     if not options.quick and data.everyone is None:  # they fit again, without the looks at everybody
         with watch.stage("diagnostics", f"diagnostics, {sum(BUDGET.values()):.0f} s at most"):
