@@ -79,7 +79,9 @@ class TestWhatCannotBeWalkedThrough:
             backtest(replace(data, y=np.zeros(len(data))), months=1)
 
     def test_a_month_with_too_little_known_is_told_and_the_others_go_on(self, data: Dataset) -> None:
-        done = backtest(data, months=12, resamples=20)
+        assert data.as_of is not None
+        month = data.as_of.astype("datetime64[us]").astype("datetime64[M]")
+        done = backtest(data.take(np.flatnonzero(month < np.unique(month)[6])), months=12, resamples=20)
         kinds = [one.kind for one in done.months]
         assert kinds[0] is None
         assert done.months[0].why

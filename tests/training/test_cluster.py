@@ -60,10 +60,10 @@ class TestWhatStopsIt:
         assert tamiz._run(["train", *words]) == 2
         assert said in capsys.readouterr().err
 
-    def test_dask_is_not_installed(self, world: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_dask_is_not_installed(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setitem(__import__("sys").modules, "distributed", None)
         with pytest.raises(BadUsage, match=r"pip install 'tamiz\[cluster\]'"):
-            sampled(world, ClusterOptions("local", tmp_path / "signals"), seed=1, say=QUIET)
+            sampled(write_events(tmp_path / "events", leads=40), ClusterOptions("local", tmp_path / "signals"), seed=1, say=QUIET)
 
     def test_no_scheduler_answers_before_anything_is_read(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         import distributed
@@ -104,10 +104,10 @@ class TestWhatStopsIt:
 
 class TestTheSample:
     @pytest.mark.usefixtures("here")
-    def test_is_whole_accounts_and_the_same_looks_as_all_of_them_have(self, world: Path, tmp_path: Path) -> None:
-        data = from_cluster(world, ClusterOptions("local", tmp_path / "signals", sample_leads=800), seed=5, say=QUIET)
-        everything = from_project(world, seed=5)
-        assert 600 < len(np.unique(data.lead)) <= 800
+    def test_is_whole_accounts_and_the_same_looks_as_all_of_them_have(self, event_project: Path, tmp_path: Path) -> None:
+        data = from_cluster(event_project, ClusterOptions("local", tmp_path / "signals", sample_leads=200), seed=5, say=QUIET)
+        everything = from_project(event_project, seed=5)
+        assert 150 < len(np.unique(data.lead)) <= 200
         assert data.as_of is not None
         assert everything.as_of is not None
         assert data.cluster is not None
@@ -122,9 +122,9 @@ class TestTheSample:
         assert set(everything.lead[inside]) == set(everything.lead[rows])
 
     @pytest.mark.usefixtures("here")
-    def test_what_was_dropped_is_not_built(self, world: Path, tmp_path: Path) -> None:
-        data = from_cluster(world, ClusterOptions("local", tmp_path / "signals"), drop=("email",), say=QUIET)
-        assert set(data.input_names) == set(from_project(world, drop=("email",)).input_names)
+    def test_what_was_dropped_is_not_built(self, event_project: Path, tmp_path: Path) -> None:
+        data = from_cluster(event_project, ClusterOptions("local", tmp_path / "signals"), drop=("job_title",), say=QUIET)
+        assert set(data.input_names) == set(from_project(event_project, drop=("job_title",)).input_names)
 
 
 class TestSlices:

@@ -24,7 +24,7 @@ EVERY = pytest.mark.parametrize(
         NaiveBayesClassifier(),
         LogisticClassifier(),
         BoostedClassifier(rounds=20),
-        BlendClassifier(rounds=10, folds=3),
+        BlendClassifier(rounds=5, folds=2),
     ],
     ids=lambda one: type(one).__name__,
 )

@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +12,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
+import tamiz
 from data.home import Home
 from models.registry import CHALLENGER, CHAMPION, MODEL, Registry, read_pointer
 from training.compare import WithoutMetrics
 from training.promote import Held, NothingToPromote, promote, rollback
-
-REPOSITORY = Path(__file__).parents[2]
 
 
 @pytest.fixture(scope="module")
@@ -161,17 +157,15 @@ def test_the_command_says_that_a_hold_was_overruled_and_why(home: Home, tmp_path
     assert done.startswith("champion is now version")
 
 
-def test_the_command_prints_gates_and_verdict_and_exits_with_1_on_hold(home: Home, tmp_path: Path) -> None:
+def test_the_command_prints_gates_and_verdict_and_exits_with_1_on_hold(
+    home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     folder = bundle(tmp_path / "few", metrics=metrics(positives=12))
-    environment = os.environ | {"TAMIZ_HOME": str(home.root), "MLFLOW_TRACKING_URI": ""}
-    script = "import sys, typer; from training.promote_commands import promote; from data.errors import TamizError\n"
-    script += (
-        "try: promote(model=sys.argv[1], why='')\nexcept TamizError as error: print(error, file=sys.stderr); sys.exit(error.exit_code)"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", script, str(folder)], cwd=REPOSITORY, env=environment, capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 1
-    assert done.stdout.splitlines()[-1] == "HOLD"
-    assert "28 are missing" in done.stdout
-    assert done.stderr.splitlines()[-1].startswith("HOLD: enough data")
+    monkeypatch.setenv("TAMIZ_HOME", str(home.root))
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "")
+    monkeypatch.chdir(tmp_path)  # where no project lies about
+    assert tamiz._run(["promote", "--model", str(folder)]) == 1
+    told = capsys.readouterr()
+    assert told.out.splitlines()[-1] == "HOLD"
+    assert "28 are missing" in told.out
+    assert "HOLD: enough data" in told.err
