@@ -41,6 +41,7 @@ _COPIED = ("runtimes", "leads", "lead_changes", "activities", "stage_changes", "
 _NAMED = frozenset({"account", "attributes", "value", "input", "answer"})
 """Columns in which companies are named."""
 _CHUNK = 5_000
+_PART = 32 << 20
 
 
 def made(folder: Path, leads: int, activities: int, say: Callable[[str], None]) -> Path:
@@ -68,7 +69,8 @@ def copied(small: Path, store: Store, say: Callable[[str], None]) -> dict[str, i
             order = table.c.sequence if "sequence" in table.c else sa.text(", ".join(column.name for column in table.primary_key))
             rows = [tuple(row) for row in connection.execute(sa.select(*(table.c[one] for one in columns)).order_by(order))]
             times = 1 if name == "runtimes" else COPIES
-            _write(store, name, columns, _copies(rows, columns, times, by_row=name == "decisions"))
+            if not _holds(store, table):  # one that was broken off goes on with the next table
+                _write(store, name, columns, _copies(rows, columns, times, by_row=name == "decisions"))
             counts[name] = len(rows) * times
             say(f"{counts[name]:,} {name}")
     base.close()
@@ -115,6 +117,7 @@ async def _lived(home: Path, tables: dict[str, pd.DataFrame]) -> None:
     """Everything is kept as if it had been told when it happened, and decided on at three instants."""
     from data.reviews import Feedback, give_feedback
     from serving.app import create_app
+    from serving.decider import Stood
     from serving.rescoring import TOGETHER, score_leads
     from serving.settings import Settings
 
@@ -131,7 +134,7 @@ async def _lived(home: Path, tables: dict[str, pd.DataFrame]) -> None:
                 handed = []
                 for start in range(0, len(known), TOGETHER):
                     stood = await score_leads(service, known[start : start + TOGETHER])
-                    handed += [one.decision.lead_id for one in stood if one is not None and one.decision.decision in ("mql", "sql")]
+                    handed += [one.decision.lead_id for one in stood if isinstance(one, Stood) and one.decision.decision in ("mql", "sql")]
                 for one in draw.sample(handed, len(handed) // 2):
                     verdict, reason = ("rejected", "no_budget") if draw.random() < 0.4 else ("accepted", None)
                     give_feedback(service.store, Feedback("", one, None, verdict, reason, None, "ana", clock.at + DAY))
@@ -212,6 +215,11 @@ def _copy(row: tuple[Any, ...], columns: list[str], copy: int) -> tuple[Any, ...
     return tuple(values.values())
 
 
+def _holds(store: Store, table: sa.Table) -> bool:
+    with store.reading() as connection:
+        return connection.execute(sa.select(sa.literal(1)).select_from(table).limit(1)).first() is not None
+
+
 def _write(store: Store, table: str, columns: list[str], rows: Iterator[tuple[Any, ...]]) -> None:
     """By the driver's own fastest way."""
     listed = ", ".join(columns)
@@ -223,13 +231,14 @@ def _write(store: Store, table: str, columns: list[str], rows: Iterator[tuple[An
             return
         text = io.StringIO()
         writer = csv.writer(text)
-        while True:
-            for count, row in enumerate(rows, 1):
-                writer.writerow([f"\\x{value.hex()}" if isinstance(value, bytes) else value for value in row])
-                if count == 200_000:
-                    break
-            if not text.tell():
-                return
-            cursor.execute(f"COPY {table} ({listed}) FROM STDIN WITH (FORMAT csv)", stream=io.BytesIO(text.getvalue().encode()))
-            text.seek(0)
-            text.truncate()
+        for row in rows:
+            writer.writerow([f"\\x{value.hex()}" if isinstance(value, bytes) else value for value in row])
+            if text.tell() > _PART:
+                _send(cursor, table, listed, text)
+        _send(cursor, table, listed, text)
+
+
+def _send(cursor: Any, table: str, columns: str, text: io.StringIO) -> None:  # noqa: ANN401 - the driver has no types
+    cursor.execute(f"COPY {table} ({columns}) FROM STDIN WITH (FORMAT csv)", stream=io.BytesIO(text.getvalue().encode()))
+    text.seek(0)
+    text.truncate()

@@ -435,11 +435,12 @@ class Crm:
 def _clock(name: str, now: int) -> sa.ColumnElement[bool]:
     """Which hand-overs stand so at an instant; `models/lifecycle.py` says the same of one."""
     due, touched = standings.c.due_at, standings.c.touched_at
+    handed = standings.c.handed_at > 0  # whoever was never handed over is not in the index, and not looked at
     return {
         "running": sa.and_(touched.is_(None), due > now),
         "breached": sa.and_(touched.is_(None), due <= now),
-        "met": touched <= due,
-        "late": touched > due,
+        "met": sa.and_(handed, touched <= due),
+        "late": sa.and_(handed, touched > due),
     }[name]
 
 

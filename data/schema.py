@@ -369,6 +369,15 @@ standings = sa.Table(
     sa.Index(None, "probability", "lead_id"),
     sa.Index(None, "as_of"),
     sa.Index(None, "state", "probability", "lead_id"),
+    # A sales rep's own queue.
+    sa.Index(
+        "ix_standings_owned",
+        "owner",
+        "probability",
+        "lead_id",
+        sqlite_where=sa.text("owner IS NOT NULL"),
+        postgresql_where=sa.text("owner IS NOT NULL"),
+    ),
     sa.Index(None, "handed_at", sqlite_where=sa.text("handed_at IS NOT NULL"), postgresql_where=sa.text("handed_at IS NOT NULL")),
     # Hand-overs of which nobody has taken care: a handful, of which some are late.
     sa.Index(

@@ -196,7 +196,8 @@ def _ece(p: Floats, y: Floats, weight: Floats) -> float:
 
 def _drawn(figure: Callable[[Floats], float], rows: int, rng: np.random.Generator) -> Figure:
     value = figure(np.ones(rows))
-    draws = [figure(rng.poisson(1.0, rows).astype(float)) for _ in range(_DRAWS)] if rows > 1 else [value]
+    # As many leads as there are, drawn from them: of a few, weights drawn one by one may all be nothing.
+    draws = [figure(np.bincount(rng.integers(0, rows, rows), minlength=rows).astype(float)) for _ in range(_DRAWS)] if rows > 1 else [value]
     low, high = np.nanquantile(draws, [0.025, 0.975])
     return Figure(_rounded(value), _rounded(min(float(low), value)), _rounded(max(float(high), value)))
 

@@ -28,10 +28,10 @@ AHEAD = 8
 DRAWS = 400
 MOVES = 0.08
 """By how much (one standard deviation, as a share) the level of the coming weeks differs from the last ones' by itself."""
-CALIBRATION = 0.50
+CALIBRATION = 0.80
 """How far off (logit) the probabilities of leads that just reached a threshold are thought to be before the backtest is looked at: who
 reaches it in one of many looks owes something to luck, and steps of a calibration rest on few cases."""
-MONTHS = 0.20
+MONTHS = 0.25
 """By how much (logit) conversion moves from one quarter to the next, and from the model that was measured to the one that serves."""
 MOST_PICKS = 400_000
 """Amounts that are picked one by one."""

@@ -34,6 +34,8 @@ class Kept:
     store: Store
     _held: dict[str, Report] = field(default_factory=dict)
     _making: dict[str, asyncio.Task[Report]] = field(default_factory=dict)
+    _turn: asyncio.Lock = field(default_factory=asyncio.Lock)
+    """Several made at once would leave requests little of the interpreter."""
 
     async def of(self, name: str, make: Make, *, still_holds: Callable[[bytes], bool] | None = None) -> bytes:
         """The document; `make` is called with the present instant, in a thread. One that does not hold any more is as good as old."""
@@ -64,9 +66,13 @@ class Kept:
         """One at a time for each name: who asks meanwhile gets the same."""
         task = self._making.get(name)
         if task is None:
-            task = self._making[name] = asyncio.create_task(asyncio.to_thread(self.make, name, make))
+            task = self._making[name] = asyncio.create_task(self._in_turn(name, make))
             task.add_done_callback(lambda _: self._making.pop(name, None))
         return task
+
+    async def _in_turn(self, name: str, make: Make) -> Report:
+        async with self._turn:
+            return await asyncio.to_thread(self.make, name, make)
 
     async def close(self) -> None:
         """Waits for what is being made."""

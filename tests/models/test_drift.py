@@ -76,6 +76,11 @@ class TestPromises:
         assert (promise_of(NONE, within_days=None).leads, promise_of(NONE, within_days=None).log_loss) == (0, None)
         assert realised_of(NONE, NONE, within_days=None).ratio is None
 
+    def test_of_three_leads_every_figure_is_a_number(self) -> None:
+        found = promise_of(np.array([0.1, 0.2, 0.4]), within_days=90)
+        assert found.log_loss is not None
+        assert found.log_loss.low < found.log_loss.value < found.log_loss.high
+
     def test_when_probabilities_are_right_what_is_expected_comes(self) -> None:
         rng = np.random.default_rng(7)
         p = rng.beta(1, 4, 20_000)

@@ -312,6 +312,8 @@ def upgrade() -> None:
         ("ix_standings_resting", "wakes_at", sa.text("wakes_at IS NOT NULL")),
     ):
         op.create_index(name, "standings", [column], sqlite_where=where, postgresql_where=where)
+    owned = sa.text("owner IS NOT NULL")
+    op.create_index("ix_standings_owned", "standings", ["owner", "probability", "lead_id"], sqlite_where=owned, postgresql_where=owned)
     op.create_index("ix_standings_state_probability_lead_id", "standings", ["state", "probability", "lead_id"])
     op.create_index("ix_standings_as_of", "standings", ["as_of"])
     op.create_index("ix_standings_decision_probability_lead_id", "standings", ["decision", "probability", "lead_id"])

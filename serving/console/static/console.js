@@ -97,6 +97,23 @@ export async function call(path, { method = "GET", body, headers = {} } = {}) {
   return { answer, etag: response.headers.get("ETag") };
 }
 
+// ------------------------------------------------------------------------------------------------ charts
+
+let library;
+/** The chart library, fetched when the first chart is drawn: a page says its figures without waiting for it. */
+function plotly() {
+  library ??= new Promise((resolve, reject) => {
+    const script = element("script", { src: "/assets/plotly.min.js" });
+    script.addEventListener("load", () => resolve(window.Plotly));
+    script.addEventListener("error", () => reject(new Error("the chart library did not come")));
+    document.head.append(script);
+  });
+  return library;
+}
+
+/** Draws a chart into the element with this id, or draws it anew. */
+export const plot = async (id, traces, layout, more = {}) => (await plotly()).react(id, traces, layout, { displayModeBar: false, ...more });
+
 // ------------------------------------------------------------------------------------------------ how a page begins
 
 /** Runs `load` and shows what it has made; `titles` says what an answer's status means on this page. */

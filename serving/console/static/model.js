@@ -1,6 +1,6 @@
 // The model page: champion and challenger side by side, their curves, what the gates say, and asking for a change of what serves.
 
-import { $, _, begin, call, color, element, locale, may, ngettext, percent, Refused, when, whole } from "./console.js";
+import { $, _, begin, call, color, element, locale, may, ngettext, percent, plot, Refused, when, whole } from "./console.js";
 import * as names from "./names.js";
 import { sentence } from "./leads.js";
 
@@ -100,14 +100,14 @@ function draw() {
   });
   const diagonal = (end) => ({ x: [0, end], y: [0, end], mode: "lines", line: { color: color("--soft"), width: 1, dash: "dot" }, hoverinfo: "skip", showlegend: false });
   const most = Math.max(0.05, ...sides.flatMap(([card]) => card.bins.flatMap((bin) => [bin.promised, bin.high]))) * 1.05;
-  Plotly.react("bins", [diagonal(most), ...sides.map(([card, tone, name]) => ({
+  plot("bins", [diagonal(most), ...sides.map(([card, tone, name]) => ({
     x: card.bins.map((bin) => bin.promised), y: card.bins.map((bin) => bin.observed), name, mode: "lines+markers", marker: { color: tone, size: 8 }, line: { color: tone, width: 1.5 },
     error_y: { type: "data", symmetric: false, array: card.bins.map((bin) => bin.high - bin.observed), arrayminus: card.bins.map((bin) => bin.observed - bin.low), color: tone, thickness: 1.2, width: 3 },
     hovertemplate: "%{x:.1%} → %{y:.1%}<extra></extra>",
-  }))], layout({ title: title(_("promised")), range: [0, most] }, { title: title(_("observed")), range: [0, most] }), { displayModeBar: false, responsive: true });
-  Plotly.react("gain", [diagonal(1), ...sides.map(([card, tone, name]) => ({
+  }))], layout({ title: title(_("promised")), range: [0, most] }, { title: title(_("observed")), range: [0, most] }), { responsive: true });
+  plot("gain", [diagonal(1), ...sides.map(([card, tone, name]) => ({
     x: card.gain.map((one) => one.share), y: card.gain.map((one) => one.gain), name, mode: "lines", line: { color: tone, width: 2.5 }, hovertemplate: "%{x:.0%} → %{y:.0%}<extra></extra>",
-  }))], layout({ title: title(_("the best so many of all leads")), range: [0, 1] }, { title: title(_("of all conversions")), range: [0, 1.02] }), { displayModeBar: false, responsive: true });
+  }))], layout({ title: title(_("the best so many of all leads")), range: [0, 1] }, { title: title(_("of all conversions")), range: [0, 1.02] }), { responsive: true });
   const [first] = sides[0] ?? [];
   const tenth = first?.gain.find((one) => one.share >= 0.1);
   $("gain").setAttribute("aria-label", tenth ? _("The best 10% hold {gain} of all conversions.", { gain: percent.format(tenth.gain) }) : _("Nothing was measured."));

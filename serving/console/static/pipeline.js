@@ -1,6 +1,6 @@
 // The pipeline page: bottlenecks, the forecast with what it is made of, stages, our own funnel and cohorts.
 
-import { $, _, begin, call, color, element, locale, ngettext, percent, tenth, when, whole } from "./console.js";
+import { $, _, begin, call, color, element, locale, ngettext, percent, plot, tenth, when, whole } from "./console.js";
 
 const money = new Intl.NumberFormat(locale, { useGrouping: "always", maximumFractionDigits: 0 });
 const short = new Intl.DateTimeFormat(locale, { day: "numeric", month: "short", timeZone: "UTC" });
@@ -167,13 +167,13 @@ function chart({ past, weeks }) {
     { type: "scatter", mode: "markers", x: times, y: weeks.map((one) => one.conversions.expected), name: _("nine weeks in ten"), marker: { color: color("--ink"), size: 4 },
       error_y: { type: "data", symmetric: false, array: weeks.map((one) => one.conversions.high - one.conversions.expected), arrayminus: weeks.map((one) => one.conversions.expected - one.conversions.low), color: color("--ink"), thickness: 1.2, width: 3 }, hoverinfo: "skip" },
   ];
-  Plotly.react("weeks", traces, {
+  plot("weeks", traces, {
     barmode: "stack", margin: { l: 40, r: 8, t: 8, b: 36 }, paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)", dragmode: false, bargap: 0.25,
     font: { family: "system-ui, sans-serif", size: 12, color: color("--ink") }, separators: locale === "es" ? ",." : ".,",
     hoverlabel: { bgcolor: color("--card"), bordercolor: color("--line"), font: { color: color("--ink") } }, legend: { orientation: "h", y: 1.02, yanchor: "bottom", x: 0 },
     xaxis: { ...axis, type: "date", tickmode: "array", tickvals: [...past, ...weeks].filter((_one, place) => place % 4 === 0).map(middle), ticktext: [...past, ...weeks].filter((_one, place) => place % 4 === 0).map((one) => short.format(new Date(middle(one)))) },
     yaxis: { ...axis, rangemode: "tozero", title: { text: _("conversions a week"), standoff: 6, font: { size: 12 } } },
-  }, { displayModeBar: false, responsive: true });
+  }, { responsive: true });
   const [first] = weeks;
   $("weeks").setAttribute("aria-label", first ? _("Next week {expected} conversions, between {low} and {high}. The table below has every week.", { expected: tenth.format(first.conversions.expected), low: whole.format(first.conversions.low), high: whole.format(first.conversions.high) }) : _("What the past weeks brought."));
 }

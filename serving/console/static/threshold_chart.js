@@ -1,6 +1,6 @@
 // The chart of the thresholds page: volume, shares and revenue over the threshold, each in its own panel, with bands and the week's capacity.
 
-import { $, _, locale } from "./console.js";
+import { $, _, locale, plot } from "./console.js";
 
 const color = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 const queues = ["mql", "sql"];
@@ -54,7 +54,7 @@ export function draw(curves, shown) {
     lines.forEach(([series, hex, said, format, end]) => traces.push(...panel(series, hex, said, format, name, end)));
   });
   headings(layout, panels, tones, height);
-  return Plotly.react("chart", traces, layout, { displayModeBar: false }).then(() => mark(curves, shown));
+  return plot("chart", traces, layout).then(() => mark(curves, shown));
 }
 
 /** What each panel shows, as text above it in the line's colour: no legend to look up. */

@@ -186,7 +186,7 @@ let asking;
 let asked = 0;
 function ask() {
   clearTimeout(asking);
-  asking = setTimeout(ahead, 250);
+  asking = setTimeout(ahead, asked ? 250 : 0); // the first is not waited for: no slider has moved
 }
 
 async function ahead() {
