@@ -21,6 +21,7 @@ from models.logistic import Logistic, fit_logistic
 from models.naive_bayes import fit_naive_bayes
 from models.scorecard import fit_scorecard
 from training.losses import scaled_losses, standard_error
+from training.memory import give_back
 from training.search import Found, Overrides, Trial, search
 from training.splits import Fold, Split, Window
 
@@ -104,6 +105,7 @@ def fit_candidates(
         say(f"fitting {kind}")
         recipe, model = _agreed(kind, rows) if split.small else _decided(kind, rows, searched)
         found[kind] = _across(recipe, rows) if folds else Candidate(recipe, model, _judged(model, rows))
+        give_back()
     if BLEND in kinds:
         found[BLEND] = _blended(found, rows)
     return {kind: found[kind] for kind in kinds}
@@ -140,6 +142,7 @@ def refit(
     """The frozen recipe on other rows; its trees `elsewhere`, where that is given."""
 
     def fitted(one: Recipe) -> Single:
+        give_back()
         return elsewhere(one) if elsewhere and one.kind == "boosted" else _refit(one, X, y, inputs, seed, weights)
 
     if recipe.weights is not None:

@@ -12,7 +12,7 @@ __all__ = ["give_back"]
 
 
 def give_back() -> None:
-    """Takes a few milliseconds: between the stages of a run, not inside them."""
+    """Takes a few milliseconds: between one thing and the next, not inside a loop."""
     try:
         ctypes.CDLL(None).malloc_trim(0)
     except (OSError, AttributeError, TypeError):

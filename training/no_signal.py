@@ -94,10 +94,10 @@ def month_strata(created: Ints) -> Ints:
 
 
 def order_strata(order: Floats, parts: int = 10) -> Ints:
-    """Tenths of the order, equal values together."""
+    """Tenths of the order as ascending codes, equal values together: fewer of them where many rows share a value."""
     order = np.asarray(order, np.float64)
     edges = np.unique(np.quantile(order, np.linspace(0, 1, parts + 1)[1:-1]))
-    return np.searchsorted(edges, order, side="right").astype(np.int64)
+    return np.unique(np.searchsorted(edges, order, side="right"), return_inverse=True)[1].astype(np.int64)
 
 
 def _drawn_single(y: Floats, margin: Floats, stratum: Ints, rng: np.random.Generator, permutations: int) -> Floats:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from tests.trained import BY_DAY, flat_table
@@ -49,6 +50,17 @@ def test_without_an_order_there_is_no_stability_over_time(path: Path) -> None:
     found = diagnosed(from_flat(path, FlatOptions("won")))
     assert found["stability"] is None
     assert found["permutation"]
+
+
+def test_a_test_block_of_two_months_has_two_parts(path: Path, tmp_path: Path) -> None:
+    """Months by number, as some files have them: many rows share a value of the order, and some fifths of it hold nobody."""
+    leads = pd.read_csv(path)
+    leads["month"] = np.minimum(np.arange(len(leads)) * 12 // len(leads), 11)
+    leads.drop(columns="day").to_csv(tmp_path / "leads.csv", index=False)
+    found = diagnosed(from_flat(tmp_path / "leads.csv", FlatOptions("won", order_by="month")))
+    parts = found["stability"]["parts"]
+    assert 1 <= len(parts) <= 3
+    assert all(one["rows"] > 0 for one in parts)
 
 
 def test_all_four_with_the_seconds_they_took_and_were_given(path: Path) -> None:

@@ -6,6 +6,8 @@ import json
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from training.metrics import auc
 from training.no_signal import age_slots, month_strata, order_strata, ranking_test
@@ -24,6 +26,13 @@ def test_a_constant_margin_is_no_signal() -> None:
     found = ranking_test(np.tile([0.0, 1.0], 200), np.ones(400), np.arange(400), permutations=199)
     assert found.no_signal
     assert found.p_value == 1.0
+
+
+@given(st.lists(st.integers(0, 4), min_size=1, max_size=60))
+def test_parts_of_an_order_are_numbered_without_gaps_and_keep_equal_values_together(order: list[int]) -> None:
+    part = order_strata(np.array(order, dtype=np.float64), 5)
+    assert sorted(set(part.tolist())) == list(range(part.max() + 1))
+    assert len({(value, code) for value, code in zip(order, part.tolist(), strict=True)}) == len(set(order))
 
 
 def test_shuffled_labels_are_no_signal_and_are_wrongly_called_one_about_once_in_a_hundred() -> None:

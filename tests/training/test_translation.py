@@ -74,6 +74,17 @@ class TestTheCatalogue:
         assert said == "Corregido: sin garantía de cobertura; los intervalos son estimaciones. Los datos no podían anunciar ese cambio."
 
 
+def headings() -> list[str]:
+    """Of tables and sections, as the template has them."""
+    page = (Path(__file__).resolve().parents[2] / "training" / "report_template.html").read_text(encoding="utf-8")
+    return sorted({text.strip() for text in re.findall(r"<(?:th|h2|h3)\b[^>]*>([^<{]*[a-z][^<{]*)</", page)})
+
+
+@pytest.mark.parametrize("heading", headings())
+def test_every_heading_of_the_template_is_told_in_spanish(heading: str) -> None:
+    assert spanish(heading) != heading or heading in {"Leads", "Brier", "Total"}
+
+
 class TestARealReport:
     @pytest.mark.parametrize("kind", ["flat", "events"])
     def test_has_no_english_sentence_left(self, kind: str, flat_trained: Trained, event_trained: Trained) -> None:
