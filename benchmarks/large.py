@@ -330,6 +330,8 @@ def browser() -> Iterator[Any]:
         raise SystemExit("error: no Chromium on this machine: install the package `chromium`, or give --no-pages")
     with sync_playwright() as playwright:
         running = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
+        page = running.new_page()  # a visitor's browser has started before he comes
+        page.goto("data:text/html,<p>here")
         yield running
         running.close()
 
