@@ -122,7 +122,7 @@ def serving(home: Path) -> Iterator[Callable[[str], str]]:
             listener.close()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")  # no longer: while it is open no other test of this process can run an event loop
 def browser() -> Iterator[Any]:
     sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
     if CHROMIUM is None:
@@ -142,7 +142,7 @@ def looked_at(tmp_path_factory: pytest.TempPathFactory, bundle: Path) -> Iterato
         yield there
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def readers(browser: Any) -> Iterator[Callable[[str], Any]]:
     """A browser's memory for each language: what a page loads is loaded once for all tests. Cookies are each test's own."""
     there: dict[str, Any] = {}
