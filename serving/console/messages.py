@@ -1,7 +1,7 @@
 """`make messages`: finds every text of the console and brings each language's catalogue up to date.
 
 In: the templates, modules and Python files of the console, where a text is written in English as `_("…")` or `ngettext("…", "…", n)`,
-and the fixed sentences of the model that pages translate. Out: `locale/<language>.po`, sorted by the English text, one block each and
+and the sentences of the model that pages translate. Out: `locale/<language>.po`, sorted by the English text, one block each and
 without line numbers, so that two branches that add texts merge; what is new is there with an empty translation, what is gone is gone.
 """
 
@@ -15,6 +15,7 @@ from babel.messages.extract import extract_from_dir
 from babel.messages.pofile import write_po
 
 from features.bant import DISAGREEMENTS, QUESTIONS
+from serving.console import sentences
 from serving.console.language import LANGUAGES, LOCALES, catalogue
 
 __all__ = ["found", "updated"]
@@ -33,7 +34,8 @@ _KEYWORDS = {"_": None, "gettext": None, "ngettext": (1, 2)}
 def found() -> set[str | tuple[str, str]]:
     """Every text that the console may say; a pair where a number decides."""
     texts = {message for _, _, message, _, _ in extract_from_dir(_SERVING, _METHODS, _OPTIONS, _KEYWORDS)}
-    return {one if isinstance(one, str) else (one[0], one[1]) for one in texts} | {*QUESTIONS.values(), *DISAGREEMENTS.values()}
+    said = {one if isinstance(one, str) else (one[0], one[1]) for one in texts}
+    return said | {*QUESTIONS.values(), *DISAGREEMENTS.values()} | sentences.texts()
 
 
 def updated(language: str) -> str:

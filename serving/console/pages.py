@@ -73,9 +73,12 @@ def _get(path: str) -> dict[str, object]:
 def _pages(code: str) -> Environment:
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+    from serving.console.sentences import said_in
+
     speech = language(code)
     pages = Environment(loader=FileSystemLoader(_TEMPLATES), autoescape=True, undefined=StrictUndefined, enable_async=True)
     pages.globals.update(_=speech.gettext, ngettext=speech.ngettext, language=code, languages=LANGUAGES, catalogue=_embedded(speech.texts))
+    pages.globals["sentences"] = _embedded(told) if (told := said_in(speech)) else ""
     pages.filters.update(number=speech.number, percent=speech.percent, money=speech.money, day=speech.day, instant=speech.instant)
     return pages
 

@@ -235,6 +235,11 @@ def test_in_spanish_shares_have_a_comma_and_the_model_asks_in_spanish(serve: Ser
     page.wait_for_selector("#work:not([hidden])")
     assert "UTC" in page.locator("#decisions").inner_text()
     assert "¿" in page.locator("#bant .ask").first.inner_text()
+    said = page.locator("#reasons li > span:first-child, #bant .evidence > li > span:first-child").all_inner_texts()
+    assert len(said) > 4
+    assert page.locator("#reasons [lang=en], #bant [lang=en], #missing [lang=en]").count() == 0
+    assert any(text.startswith("Cargo: Head of Sales") for text in said)
+    assert any("demo" in text and ("Pidió" in text or "petición" in text) for text in said)
 
 
 def test_the_keyboard_alone_reaches_everything_in_the_order_that_is_read(serve: Serve, visit: Visit) -> None:

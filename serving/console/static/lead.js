@@ -2,9 +2,10 @@
 
 import { $, _, begin, call, clock, day, element, locale, may, percent, Refused, since, tenth, when, whole } from "./console.js";
 import * as names from "./names.js";
-import { between, dimensions, interval, limit, sentence, tag, who } from "./leads.js";
+import { between, dimensions, interval, limit, tag, who } from "./leads.js";
 import { clock as countdown, moves, stateLine, track } from "./lifecycle.js";
 import { course, whatIf } from "./outlook.js";
+import { fact as factOf, missing, reason as reasonOf } from "./sentences.js";
 import { verdict } from "./verdict.js";
 
 const id = document.body.dataset.lead;
@@ -24,7 +25,7 @@ async function load() {
     $("verdict").replaceChildren(verdict(held.answer.lead_id, held.answer.feedback, $("name").textContent, held.answer.lifecycle.state, relocate));
     $("bant").replaceChildren(...dimensions.map((name) => dimension(name, told.bant[name])));
     explain(told.reasons);
-    $("missing").replaceChildren(...told.missing.map((text) => sentence(text)));
+    $("missing").replaceChildren(...told.missing.map((text) => missing(text)));
     $("missing-card").hidden = !told.missing.length;
   }
   timeline(held.answer);
@@ -106,7 +107,7 @@ function dimension(name, { status, evidence, question }) {
   return element("li", { class: `dimension ${status}` },
     element("h3", {}, names.dimensions[name], element("span", { class: "status" }, names.statuses[status]), contradicted && element("span", { class: "status clash" }, _("facts disagree"))),
     evidence.length ? element("ul", { class: "evidence" }, evidence.map((fact) => element("li", { class: fact.contradicts ? "contradicts" : "" },
-      sentence(fact.fact, "span"),
+      factOf(fact.fact),
       element("span", { class: "where" }, (names.sources[fact.source] ?? fact.source), " · ", fact.observed_at ? since(fact.observed_at) : _("no date"),
         fact.weight < 0 && element("span", {}, ` · ${_("speaks against")}`), fact.contradicts && element("strong", {}, ` · ${_("contradicts the strongest fact")}`))))) : element("p", { class: "hint" }, _("Nothing known.")),
     question && element("p", { class: "ask" }, element("span", {}, _("Ask: ")), _(question)));
@@ -120,7 +121,7 @@ function explain(reasons) {
     const bar = element("span", { class: up ? "gain" : "loss" });
     bar.style.width = `${(Math.abs(one.contribution) / most) * 50}%`;
     const odds = _("odds × {factor}", { factor: new Intl.NumberFormat(locale, { maximumFractionDigits: 2 }).format(Math.exp(one.contribution)) });
-    return element("li", {}, sentence(one.sentence, "span"),
+    return element("li", {}, reasonOf(one, "span"),
       element("span", { class: "pull", "aria-hidden": "true" }, bar),
       element("span", { class: "where" }, `${up ? _("raises it") : _("lowers it")} · ${odds}`));
   }));

@@ -41,6 +41,3 @@ export function marks(bant) {
     return element("li", { class: bant[name].status, title: said }, element("span", { "aria-hidden": "true" }, "BANT"[dimensions.indexOf(name)]), element("span", { class: "visually-hidden" }, said));
   }));
 }
-
-/** A sentence of the model, which speaks English on every page. */
-export const sentence = (text, name = "li") => element(name, { lang: "en" }, text);

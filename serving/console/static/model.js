@@ -2,7 +2,7 @@
 
 import { $, _, begin, call, color, element, locale, may, ngettext, percent, plot, Refused, when, whole } from "./console.js";
 import * as names from "./names.js";
-import { sentence } from "./leads.js";
+import { sentence } from "./sentences.js";
 
 const SOME = 8;
 const third = new Intl.NumberFormat(locale, { minimumFractionDigits: 3, maximumFractionDigits: 3 });

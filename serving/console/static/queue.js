@@ -1,8 +1,9 @@
 // The queue: who to call first. Filters and the page stand in the browser's history, so that going back finds them again.
 
 import { $, _, ago, begin, call, element, locale, ngettext, percent, tenth, whole } from "./console.js";
-import { address, interval, limit, marks, sentence, tag, who } from "./leads.js";
+import { address, interval, limit, marks, tag, who } from "./leads.js";
 import { clock, stateLine } from "./lifecycle.js";
+import { reason as reasonOf } from "./sentences.js";
 import { verdict } from "./verdict.js";
 
 const SIZE = 25;
@@ -65,7 +66,7 @@ function row(one, place, end) {
       interval(one, end), element("span", { class: "range" }, percent.formatRange(one.probability_low, one.probability_high)), money(one.expected_value), old(one.as_of)),
     stands(one, cell),
     cell("why", one.reasons.length ? element("ul", { class: "reasons" }, one.reasons.slice(0, 3).map((reason) => {
-      const said = sentence(reason.sentence);
+      const said = reasonOf(reason);
       said.className = reason.contribution >= 0 ? "up" : "down";
       said.prepend(element("span", { class: "visually-hidden", lang: locale }, `${reason.contribution >= 0 ? _("raises it") : _("lowers it")}: `));
       return said;
