@@ -43,7 +43,7 @@ async def forecast(request: Request) -> Response:
     """From calibrated probabilities of open leads, and leads to come kept apart; with how often such intervals held."""
     service, _ = admit(request, "read")
     weeks = int(one_of(request, "weeks", WEEKS) or "13")
-    table = one_of(request, "table", ("weeks", "backtest", "kept", "past")) or "weeks"
+    table = one_of(request, "table", ("weeks", "backtest", "kept", "past", "ages")) or "weeks"
     csv = wants_csv(request)
     loaded = service.models.loaded
     version = None if loaded is None else loaded.version
@@ -98,6 +98,9 @@ def _forecast_table(answer: ForecastAnswer, table: str) -> Response:
     if table == "past":
         columns = ["begins", "ends", "conversions", "revenue"]
         return csv_answer(name, columns, ([getattr(one, column) for column in columns] for one in answer.past))
+    if table == "ages":
+        columns = ["from_days", "to_days", "open_leads", "promised", "past_leads", "past_won", "factor"]
+        return csv_answer(name, columns, ([getattr(one, column) for column in columns] for one in answer.ages))
     ranges = ["conversions", "of_open", "of_new", "revenue"]
     columns = ["begins", "ends", *(f"{one}{end}" for one in ranges for end in ("", "_low", "_high"))]
     return csv_answer(name, columns, (

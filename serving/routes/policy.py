@@ -25,6 +25,7 @@ from serving.model_store import LoadedModel
 from serving.openapi import operation
 from serving.policies import InForce, in_force_of
 from serving.policy_schemas import PolicyAnswer, PolicyHistory, PreviewRequest, PublishRequest, RollbackRequest
+from serving.policy_tables import curves_table, experiment_table, preview_table
 from serving.problems import MalformedJson, PreconditionRequired
 from serving.schemas import instant
 from serving.service import Service, admit
@@ -74,11 +75,12 @@ async def publish(request: Request) -> Response:
 
 @router.post("/v1/policy/preview", summary="What a policy would do", **operation(
     takes="PreviewRequest", example={"mql": 0.2, "sql": 0.5, "by": "source", "capacity": 40, "cost_per_call": 25.0},
-    gives="PreviewAnswer", errors=(400, 401, 403, 404, 409, 413, 422, 503),
+    gives="PreviewAnswer", errors=(400, 401, 403, 404, 409, 413, 422, 503), query=("format",),
 ))  # fmt: skip
 async def preview(request: Request) -> Response:
     """Volume, precision, conversions and revenue with intervals, who enters and who leaves, by segment, and which threshold to take."""
     service, caller = admit(request, "read", "policy")
+    csv = wants_csv(request)
     wanted = await _body(request, service, PreviewRequest)
     loaded = service.models.current()
     _same_inputs(wanted.feature_set, loaded)
@@ -89,39 +91,45 @@ async def preview(request: Request) -> Response:
         raise RequestValidationError(error.errors(include_url=False, include_context=False)) from None
     named = caller.may("read")
     answer = await asyncio.to_thread(look_ahead, service.store, loaded, kept, before, wanted, proposed, named=named)
-    return json_answer(answer.model_dump_json().encode())
+    return preview_table(answer) if csv else json_answer(answer.model_dump_json().encode())
 
 
 @router.get("/v1/policy/curves", summary="What every threshold would do", **operation(
-    errors=(401, 403, 404, 422, 503), query=("column", "value")
+    errors=(401, 403, 404, 422, 503), query=("column", "value", "format")
 ))  # fmt: skip
 async def curves(request: Request) -> Response:
     """The same for many thresholds at once, for a page that follows a slider; of one segment with `column` and `value`."""
     import msgspec
 
     service, _ = admit(request, "read", "policy")
+    csv = wants_csv(request)
     loaded = service.models.current()
     kept = await service.previews.of(loaded)
     column, values = request.query_params.get("column"), tuple(request.query_params.getlist("value"))
     found, preview = kept.curves, kept.whole
     if column is not None and values:
         preview, found = await asyncio.to_thread(kept.part, column, values)
+    if csv:
+        return curves_table(found)
     about: dict[str, Any] = {"model_version": loaded.version, "feature_set": loaded.bundle.encoder.feature_set.fingerprint}
     about |= {"horizon_days": loaded.bundle.horizon_days, "columns": kept.whole.columns, "mean_amount": preview.mean_amount}
     return json_answer(msgspec.json.encode(about | found.listed()))
 
 
-@router.get("/v1/policy/experiment", summary="What the A/B experiment has shown", **operation(errors=(401, 403, 503)))
+@router.get(
+    "/v1/policy/experiment", summary="What the A/B experiment has shown", **operation(errors=(401, 403, 422, 503), query=("format",))
+)
 async def experiment(request: Request) -> Response:
     """Each arm's leads, who was passed on, accepted and converted, and the difference to control with its interval, or that it is
     too early."""
     import msgspec
 
     service, _ = admit(request, "read", "policy")
+    csv = wants_csv(request)
     loaded = service.models.loaded
     horizon = None if loaded is None else loaded.bundle.horizon_days
     found = await asyncio.to_thread(shown, service.store, _in_force(service).policy, horizon)
-    return json_answer(msgspec.json.encode(found))
+    return experiment_table(found) if csv else json_answer(msgspec.json.encode(found))
 
 
 @router.get(

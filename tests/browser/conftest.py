@@ -27,6 +27,11 @@ CHROMIUM = next((path for name in ("chromium", "chromium-browser", "google-chrom
 @pytest.fixture(scope="session")
 def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Declared points over every signal, with a backtest of half a year."""
+    return trained(tmp_path_factory.mktemp("bundles") / "first")
+
+
+def trained(folder: Path, *, backtest: bool = True) -> Path:
+    """A bundle in this folder."""
     import numpy as np
     import pandas as pd
 
@@ -46,7 +51,6 @@ def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
     y = (rng.random(4_000) < 1 / (1 + np.exp(1.5 - margin))).astype(float)
     calibration = fit_calibration(margin, y, np.arange(4_000), seed=7)
     as_of = pd.Timestamp("2026-01-05", tz="UTC") + pd.to_timedelta(rng.uniform(0, 182, 4_000), unit="D").round("us")
-    folder = tmp_path_factory.mktemp("bundles") / "first"
     write_bundle(
         folder,
         model=declared_scorecard(encoder.inputs),
@@ -55,7 +59,9 @@ def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
         scale=ScoreScale.from_margins(margin),
         policy=Policy.at(0.2, 0.5),
         manifest={"model_version": "1", "horizon_days": 90, "no_signal": False},
-        tables={
+        tables={}
+        if not backtest
+        else {
             "backtest": pd.DataFrame(
                 {
                     "as_of": as_of,

@@ -13,6 +13,7 @@ import pytest
 
 from data.store import Store
 from serving.security import new_key
+from tests.browser.conftest import trained
 
 
 def score(address: str, lead_id: str) -> Any:
@@ -215,6 +216,43 @@ def test_without_a_model_the_page_says_what_to_do(serve: Callable[[str], str], v
     page = visit(address)
     page.get_by_text("No model serves yet.").wait_for()
     assert "tamiz promote" in page.locator("#notice").inner_text()
+
+
+@pytest.mark.parametrize(("language", "title"), [("en", "There is no backtest yet"), ("es", "Aún no hay prueba retrospectiva")])
+def test_without_a_backtest_the_page_says_what_is_missing_and_how_to_get_it(
+    serve: Callable[[str], str], visit: Callable[..., Any], home: Path, language: str, title: str
+) -> None:
+    (home / "bundles" / "first").unlink()
+    trained(home / "bundles" / "first", backtest=False)
+    page = visit(serve("dev"), language=language)
+    page.get_by_text(title).wait_for()
+    assert "tamiz train" in page.locator("#notice").inner_text()
+    assert not page.locator("#work").is_visible()
+
+
+def test_thresholds_that_cannot_be_are_taken_back_where_they_are_typed(looked_at: str, visit: Callable[..., Any]) -> None:
+    page = visit(looked_at)
+    page.wait_for_selector("#work:not([hidden])")
+    for typed, taken in (("130", "100"), ("-5", "100"), ("0", "0")):
+        page.locator("#mql-number").fill(typed)
+        page.keyboard.press("Tab")
+        assert page.locator("#mql-number").input_value() == taken
+    page.locator("#mql-exit").fill("50")
+    page.keyboard.press("Tab")
+    assert page.locator("#mql-exit").input_value() == "0"
+
+
+def test_the_tables_of_the_page_are_saved_as_they_are_shown(looked_at: str, visit: Callable[..., Any]) -> None:
+    page = visit(looked_at)
+    page.wait_for_selector("#segments:not([hidden])")
+    for button, name, row in (
+        ("#segments-csv", "preview.csv", "mql,source,fair"),
+        ("#curves-csv", "curves.csv", "threshold,tested,volume"),
+    ):
+        with page.expect_download() as downloading:
+            page.locator(button).click()
+        assert downloading.value.suggested_filename == name
+        assert row in Path(downloading.value.path()).read_text()
 
 
 def put(address: str, path: str, body: object, method: str = "POST") -> Any:

@@ -97,6 +97,15 @@ export async function call(path, { method = "GET", body, headers = {} } = {}) {
   return { answer, etag: response.headers.get("ETag") };
 }
 
+/** Saves what a POST answers as a file: a link can only ask for what an address names. */
+export async function save(path, body, name) {
+  const response = await fetch(path, { method: "POST", headers: { "Content-Type": "application/json", "X-CSRF-Token": token }, body: JSON.stringify(body) });
+  if (!response.ok) throw new Refused(response.status, await response.json().catch(() => null));
+  const address = URL.createObjectURL(await response.blob());
+  element("a", { href: address, download: name }).click();
+  setTimeout(() => URL.revokeObjectURL(address), 60_000);
+}
+
 // ------------------------------------------------------------------------------------------------ charts
 
 let library;

@@ -18,7 +18,7 @@ export async function fare() {
     element("th", { scope: "row" }, arm.name === "control" ? _("Published thresholds") : arm.name, element("span", { class: "range" }, percent.format(arm.share))),
     element("td", {}, whole.format(arm.leads)), element("td", {}, share(arm.passing)), element("td", {}, share(arm.acceptance)), element("td", {}, share(arm.conversion)));
   return box.replaceChildren(
-    element("p", {}, element("strong", {}, answer.experiment), " ", since(answer.since)),
+    element("p", {}, element("strong", {}, answer.experiment), " ", since(answer.since), " · ", element("a", { class: "download", href: "/v1/policy/experiment?format=csv", download: true }, _("Download as CSV"))),
     element("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": _("How the arms fare") }, element("table", { class: "figures-table" },
       element("thead", {}, element("tr", {}, ...[_("Arm"), _("Leads"), _("passed on"), _("accepted by sales"), _("converted")].map((text) => element("th", { scope: "col" }, text)))),
       element("tbody", {}, [control, ...arms].map(row)))),

@@ -1,7 +1,7 @@
 // The thresholds page: curves come once, and every move of a slider is answered from them here; what else a policy would do, and
 // publishing it, goes to the API.
 
-import { $, _, begin, call, element, locale, may, percent, Refused, when, whole } from "./console.js";
+import { $, _, begin, call, element, locale, may, percent, Refused, save, when, whole } from "./console.js";
 import { count, show as showAhead } from "./threshold_ahead.js";
 import { draw as drawChart, mark as markChart } from "./threshold_chart.js";
 import { described, fare } from "./threshold_trial.js";
@@ -217,6 +217,26 @@ function tabs() {
   $("segment-said").textContent = one ? _("{column}: {values}. These leads go by thresholds of their own.", { column: one.column, values: one.values.join(", ") }) : "";
 }
 
+/** The lines of the chart as a table: those of the segment that is shown. */
+function offerCurves() {
+  const query = new URLSearchParams([["format", "csv"]]);
+  if (state.segment !== null) {
+    const { column, values } = state.draft.segments[state.segment];
+    for (const pair of [["column", column], ...values.map((value) => ["value", value])]) query.append(...pair);
+  }
+  $("curves-csv").href = `/v1/policy/curves?${query}`;
+}
+
+async function saveSegments() {
+  try {
+    await save("/v1/policy/preview?format=csv", { policy: state.draft, by: $("by").value || null }, "preview.csv");
+    $("ahead-wrong").textContent = "";
+  } catch (error) {
+    if (!(error instanceof Refused)) throw error;
+    $("ahead-wrong").textContent = error.message;
+  }
+}
+
 /** Shows the curves and thresholds of a segment, or of everyone. */
 async function choose(place, focus = true) {
   state.segment = place;
@@ -269,6 +289,7 @@ function endSegment() {
 // ------------------------------------------------------------------------------------------------ the chart
 
 function redraw() {
+  offerCurves();
   for (const queue of queues) $(`${queue}-slider`).max = Math.ceil(limit() * 1000) / 1000;
   drawChart(state.curves, marks());
   show();
@@ -412,6 +433,7 @@ for (const queue of queues) {
 }
 for (const id of ["calls", "cost", "worth"]) $(id).addEventListener("input", ask);
 $("by").addEventListener("change", ask);
+$("segments-csv").addEventListener("click", saveSegments);
 $("segment-column").addEventListener("change", values);
 $("segment-new").addEventListener("submit", addSegment);
 $("segment-end").addEventListener("click", endSegment);
@@ -439,4 +461,4 @@ new ResizeObserver(() => {
   Plotly.Plots.resize("chart");
 }).observe($("chart"));
 matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => state.draft && drawChart(state.curves, marks()));
-begin(load, { 404: _("There is nothing to preview from"), 503: _("No model serves yet") });
+begin(load, { 404: _("There is no backtest yet"), 503: _("No model serves yet") });

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import csv
+import io
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -276,3 +278,41 @@ def test_the_history_is_a_table_too(client: Any) -> None:
     assert lines[0] == "version,published_at,author,note,restores,policy"
     assert lines[1].startswith("1,")
     assert "'=the fair" in lines[1]
+
+
+class TestTables:
+    """The tables of the thresholds page, for a spreadsheet."""
+
+    @staticmethod
+    def rows(answer: Any) -> list[dict[str, str]]:
+        assert answer.headers["content-type"].startswith("text/csv")
+        return list(csv.DictReader(io.StringIO(answer.text)))
+
+    def test_another_format_is_refused(self, client: Any) -> None:
+        for method, path in (("GET", "curves"), ("GET", "experiment"), ("POST", "preview")):
+            assert client.request(method, f"/v1/policy/{path}?format=xlsx", json={"mql": 0.2, "sql": 0.5}).status_code == 422
+
+    def test_the_curves_are_a_row_for_each_threshold(self, client: Any) -> None:
+        told = client.get("/v1/policy/curves").json()
+        rows = self.rows(client.get("/v1/policy/curves?format=csv"))
+        assert [float(row["threshold"]) for row in rows] == told["thresholds"]
+        assert [float(row["caught_low"]) for row in rows] == told["caught"]["low"]
+
+    def test_a_preview_is_a_row_for_each_queue_and_each_value_of_a_column(self, client: Any) -> None:
+        body = {"mql": 0.2, "sql": 0.5, "by": "source"}
+        told = client.post("/v1/policy/preview", json=body).json()
+        rows = self.rows(client.post("/v1/policy/preview?format=csv", json=body))
+        assert [row["queue"] for row in rows if not row["value"]] == ["mql", "sql"]
+        assert float(rows[0]["volume"]) == told["mql"]["volume"]["value"]
+        values = [row["value"] for row in rows if row["queue"] == "mql" and row["value"]]
+        assert values == [one["value"] for one in told["by_segment"]["mql"]]
+        assert len(self.rows(client.post("/v1/policy/preview?format=csv", json={"mql": 0.2, "sql": 0.5}))) == 2
+
+    def test_an_experiment_is_a_row_for_each_arm_and_none_where_none_runs(self, client: Any) -> None:
+        assert self.rows(client.get("/v1/policy/experiment?format=csv")) == []
+        band = {"enter": 0.1, "exit": 0.09}
+        arms = [{"name": "B", "share": 0.5, "mql": band, "sql": {"enter": 0.5, "exit": 0.45}}]
+        publish(client, POLICY | {"experiment": {"name": "Bolder", "arms": arms}})
+        control, other = self.rows(client.get("/v1/policy/experiment?format=csv"))
+        assert (control["arm"], other["arm"], other["verdict"]) == ("control", "B", "too_early")
+        assert (control["difference"], other["leads"]) == ("", "0")
