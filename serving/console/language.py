@@ -117,6 +117,10 @@ class Language:
 
 
 def _filled(text: str, values: Mapping[str, object]) -> str:
+    if any(hasattr(value, "__html__") for value in values.values()):  # what is markup stays markup, the rest is text
+        from markupsafe import Markup
+
+        return Markup.escape(text).format_map(values)
     return text.format_map(values) if values else text
 
 

@@ -2,7 +2,7 @@
 
 In: the request, the template's name, the scope that its user needs, and what the template shows. Out: HTML, or the way to the sign-in
 where nobody has signed in. A template writes texts as `{{ _('…') }}` and figures by the filters `number`, `percent`, `money`, `day` and
-`instant`; `may('policy')` says whether its user has that right.
+`instant`; `code('…')` is a command or name to be typed, which no line breaks; `may('policy')` says whether its user has that right.
 """
 
 from __future__ import annotations
@@ -72,6 +72,7 @@ def _get(path: str) -> dict[str, object]:
 @lru_cache(maxsize=len(LANGUAGES))
 def _pages(code: str) -> Environment:
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
+    from markupsafe import Markup
 
     from serving.console.sentences import said_in
 
@@ -79,6 +80,7 @@ def _pages(code: str) -> Environment:
     pages = Environment(loader=FileSystemLoader(_TEMPLATES), autoescape=True, undefined=StrictUndefined, enable_async=True)
     pages.globals.update(_=speech.gettext, ngettext=speech.ngettext, language=code, languages=LANGUAGES, catalogue=_embedded(speech.texts))
     pages.globals["sentences"] = _embedded(told) if (told := said_in(speech)) else ""
+    pages.globals["code"] = Markup("<code>{}</code>").format
     pages.filters.update(number=speech.number, percent=speech.percent, money=speech.money, day=speech.day, instant=speech.instant)
     return pages
 

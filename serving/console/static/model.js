@@ -73,7 +73,7 @@ function table() {
   const cell = (card, name) => {
     const [one, other] = [of(card, name), sides.length === 2 && of(sides.find((side) => side !== card), name)];
     if (!one) return element("td", {}, "–");
-    const ahead = other && (one.value - other.value) * figures[name].better > 0;
+    const ahead = other && (one.value - other.value) * figures[name].better > 0 && figures[name].show(one.value) !== figures[name].show(other.value);
     const range = one.low === null ? "" : ` (${figures[name].show(one.low)} – ${figures[name].show(one.high)})`;
     return element("td", {}, element("strong", { class: ahead ? "ahead" : "" }, figures[name].show(one.value)), element("span", { class: "range" }, range), ahead && element("span", { class: "visually-hidden" }, ` ${_("the better of the two")}`));
   };
@@ -122,7 +122,7 @@ function gates(challenger, comparison) {
   $("verdict").hidden = comparison === null;
   $("promote").disabled = challenger === null || !may("admin") || comparison?.final === true;
   $("gates").replaceChildren(...(comparison?.gates ?? []).map((gate) => element("li", { class: gate.verdict },
-    element("span", { class: "gate" }, element("strong", names.gates[gate.name] ? {} : { lang: "en" }, names.gates[gate.name] ?? gate.name), element("span", { class: "status" }, names.verdictsOfGates[gate.verdict] ?? gate.verdict)),
+    element("span", { class: "gate" }, element("strong", names.gate(gate.name) ? {} : { lang: "en" }, names.gate(gate.name) ?? gate.name), element("span", { class: "status" }, names.verdictsOfGates[gate.verdict] ?? gate.verdict)),
     sentence(gate.figures, "span"))));
   if (!comparison) return;
   const go = comparison.verdict === "PROMOTE";

@@ -1,6 +1,6 @@
 // What the codes of the API are called: decisions, rules, activities, facts. A code that is not here is shown as it is.
 
-import { _ } from "./console.js";
+import { _, percent } from "./console.js";
 
 export const decisions = {
   sql: _("SQL"),
@@ -148,7 +148,7 @@ export const verdictsOfGates = {
   note: _("note"),
 };
 
-export const gates = {
+const gates = {
   "signal": _("There is a signal"),
   "same question": _("Both answer the same question"),
   "enough data": _("Enough data"),
@@ -163,6 +163,15 @@ export const gates = {
   "harm to groups of leads": _("Harm to groups of leads"),
   "against the champion": _("Against the champion"),
 };
+
+/** What a gate is called; null for one that has no name here. */
+export function gate(name) {
+  const lift = /^lift in the top (\S+) % against the champion$/.exec(name);
+  if (lift) return _("Lift in the top {share}% against the champion", { share: lift[1] });
+  const kept = /^(MQL|SQL) threshold (\S+) kept$/.exec(name);
+  if (kept) return _("{queue} threshold of {threshold} is kept", { queue: kept[1], threshold: percent.format(Number(kept[2])) });
+  return gates[name] ?? null;
+}
 
 export const states = {
   queued: _("queued"),
