@@ -29,7 +29,7 @@ from data.accounts import account_of
 from data.erased import erased_at
 from data.quick import Quick
 from data.schema import activities, lead_changes, leads, outcomes, stage_changes, stale, standings
-from data.store import Store
+from data.store import Store, now
 
 __all__ = [
     "ActivityRow",
@@ -229,10 +229,10 @@ class Crm:
                     history.setdefault(name, []).append((row.changed_at, text))
                     changes.append(_Change(row.lead_id, name, row.changed_at, text, row.recorded_at))
                 answers.append("new" if fresh else "known")
-            touched = {row.lead_id: row.recorded_at for row, answer in zip(every, answers, strict=True) if answer == "new"}
+            touched = {row.lead_id for row, answer in zip(every, answers, strict=True) if answer == "new"}
             _add(connection, lead_changes, changes)
             set_current(connection, {one: histories[one] for one in touched})
-            mark_stale(connection, touched)
+            mark_stale(connection, dict.fromkeys(touched, now()))
         return answers
 
     def add_activities(self, rows: Sequence[ActivityRow]) -> list[Taken]:
@@ -266,7 +266,8 @@ class Crm:
                     added.discard(one)  # its double in the same order is known already
                     touched[row.lead_id] = max(row.recorded_at, touched.get(row.lead_id, 0))
             hear_of(connection, touched)
-            mark_stale(connection, touched)
+            # Since now, and not since it was recorded: what is imported from before has not waited yet, and passes nobody by.
+            mark_stale(connection, dict.fromkeys(touched, now()))
         return answers
 
     # --------------------------------------------------------------------------------------------- what is known

@@ -1,7 +1,7 @@
-"""`tamiz demo`: everything in one go, as a new user would do it by hand — simulate, train, promote, follow, serve.
+"""`tamiz demo`: everything in one go, as a new user would do it by hand — simulate, train, promote, keep leads, follow, serve.
 
-In: nothing but a folder (TAMIZ_HOME). Out: a service on this machine that scores with a model trained a minute before. Each
-step is a command of its own in a process of its own; what an earlier run left is used again.
+In: nothing but a folder (TAMIZ_HOME). Out: a service on this machine that scores with a model trained a minute before, with leads in
+its store. Each step but the leads is a command of its own in a process of its own; what an earlier run left is used again.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ def demo(
     seed: Annotated[int, typer.Option("--seed", min=0, help="The same seed gives the same world.")] = 7,
     port: Annotated[int, typer.Option("--port", min=1, max=65535, help="Port on 127.0.0.1.")] = 8000,
 ) -> None:
-    """Simulate a CRM, train and promote a model on it, and serve it on this machine without keys.
+    """Simulate a CRM, train and promote a model on it, and serve it with its newest leads, on this machine without keys.
 
     What an earlier run left under TAMIZ_HOME is used again. Ctrl-C ends all of it.
 
@@ -50,13 +50,14 @@ def demo(
     home.create()
     crm = home.root / "demo"
     if not (crm / "tamiz.toml").exists():
-        _step("1/3 a simulated CRM", "simulate", "--out", str(crm), "--leads", str(leads), "--seed", str(seed))
+        _step("1/4 a simulated CRM", "simulate", "--out", str(crm), "--leads", str(leads), "--seed", str(seed))
     if not (home.bundles / "champion.json").exists():
-        code = _step("2/3 a model trained on it", "train", "--project", str(crm / "tamiz.toml"), "--promote", may_say_no=True)
+        code = _step("2/4 a model trained on it", "train", "--project", str(crm / "tamiz.toml"), "--promote", may_say_no=True)
         if code:  # a demonstration shows the gates and then goes on; an installation would not
-            _step("2/3 promoted all the same", "promote", "--why", "tamiz demo: the gates said HOLD, see the report")
+            _step("2/4 promoted all the same", "promote", "--why", "tamiz demo: the gates said HOLD, see the report")
+    _keep_leads(crm)
     request = _example_request(home.root)
-    typer.echo("-> 3/3 the service", err=True)
+    typer.echo("-> 4/4 the service", err=True)
     following = subprocess.Popen(_command("pull", "--watch"), env=_environment(), stderr=subprocess.DEVNULL)
     try:
         serving = subprocess.Popen(_command("serve", "--port", str(port)), env=_environment())
@@ -73,6 +74,22 @@ def demo(
         _end(following)
     if code > 0:
         raise typer.Exit(code)
+
+
+def _keep_leads(crm: Path) -> None:
+    """The CRM's newest leads, for the pages to show; what the store has already is left as it is."""
+    from data.demo_leads import keep_newest
+    from data.store import Store, now
+    from serving.settings import Settings
+
+    settings = Settings.from_environment()
+    store = Store.open(settings.home, settings.database)
+    try:
+        kept = keep_newest(crm, store, now())
+    finally:
+        store.close()
+    if kept:
+        typer.echo(f"-> 3/4 {kept:,} of its leads in the store, as if it ended today: they are scored within a minute", err=True)
 
 
 def _step(title: str, *words: str, may_say_no: bool = False) -> int:

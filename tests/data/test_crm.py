@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from data.crm import ActivityRow, Crm, LeadPut, OutcomeRow, StageRow
-from data.store import Store
+from data.store import Store, now
 
 DAY = 86_400_000_000
 
@@ -149,10 +149,19 @@ class TestStale:
     def test_what_changed_waits_once_and_is_claimed_once(self, crm: Crm) -> None:
         crm.add_activities([visit(name=f"a{i}") for i in range(5)])
         crm.put_leads([put(at=9, country="ES"), put("bea", at=7, country="FR")])
-        assert crm.waiting() == (2, 5)
+        assert crm.waiting()[0] == 2
         assert dict(crm.claim_stale(10, now=100, lease=50)) == {"ana": 2, "bea": 1}
         assert crm.claim_stale(10, now=120, lease=50) == []
         assert len(crm.claim_stale(1, now=151, lease=50)) == 1, "whoever claimed them has died"
+
+    def test_what_is_imported_from_before_has_waited_since_it_came(self, crm: Crm) -> None:
+        at = now()
+        crm.put_leads([put("old", at=5, country="ES")])
+        crm.add_activities([visit(name="long ago")])
+        waiting, since = crm.waiting()
+        assert waiting == 2
+        assert since is not None
+        assert since >= at
 
     def test_what_changed_while_it_was_being_scored_waits_again(self, crm: Crm) -> None:
         crm.put_leads([put(country="ES")])
