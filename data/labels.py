@@ -125,17 +125,7 @@ def observe(
     lead, as_of = lead[kept], as_of[kept]
     drawn_lead, drawn_at = _drawn(tables, life, (-_NEVER, until - horizon), activity_instants, seed)
     frame = _looks(tables, life, horizon, *_merged(lead, as_of, drawn_lead, drawn_at))
-    report = ObservationReport(
-        until=tables.until,
-        horizon_days=horizon_days,
-        leads=len(life.start),
-        leads_observed=int(frame["lead_row"].nunique()),
-        observations=len(frame),
-        positives=int(frame["y"].sum()),
-        dropped=dropped,
-        cohorts=cohorts,
-        notices=notices,
-    )
+    report = _report(tables, life, horizon_days, frame, dropped, cohorts, notices)
     if not len(frame) and not part:
         raise BadData(_nothing_left(report))
     return frame, report
@@ -164,7 +154,22 @@ def observe_decisions(tables: Tables, *, horizon_days: float) -> tuple[pd.DataFr
     frame = _looks(tables, life, horizon, lead[kept], as_of[kept], np.zeros(int(kept.sum()), np.int8))
     frame["propensity"] = decided["propensity"].to_numpy(np.float64)[kept] if "propensity" in decided else np.nan
     frame["worked"] = decided["worked"].to_numpy(np.float64)[kept]
-    report = ObservationReport(
+    report = _report(tables, life, horizon_days, frame, dropped, cohorts, notices)
+    if not len(frame):
+        raise BadData(_nothing_left(report))
+    return frame, report
+
+
+def _report(
+    tables: Tables,
+    life: _Life,
+    horizon_days: float,
+    frame: pd.DataFrame,
+    dropped: dict[str, int],
+    cohorts: tuple[Cohort, ...],
+    notices: list[str],
+) -> ObservationReport:
+    return ObservationReport(
         until=tables.until,
         horizon_days=horizon_days,
         leads=len(life.start),
@@ -175,9 +180,6 @@ def observe_decisions(tables: Tables, *, horizon_days: float) -> tuple[pd.DataFr
         cohorts=cohorts,
         notices=notices,
     )
-    if not len(frame):
-        raise BadData(_nothing_left(report))
-    return frame, report
 
 
 def observe_course(

@@ -8,6 +8,7 @@ all inputs lie side by side, so that one row takes a few NumPy calls however man
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from bisect import bisect_left
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -18,7 +19,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from models.inputs import Floats, matrix
 
-__all__ = ["BinValues", "Lookup"]
+__all__ = ["Additive", "BinValues", "Lookup"]
 
 _BLOCK = 1024
 """Rows whose comparisons stay in the second-level cache."""
@@ -113,3 +114,28 @@ class Lookup:
             place += self.ends
             places[:, self.categories] = place
         return places
+
+
+class Additive(ABC):
+    """A model whose margin is a base and what each input adds, all or some of it looked up."""
+
+    lookup: Lookup
+
+    def margin(self, X: ArrayLike) -> Floats:
+        """Log-odds before calibration."""
+        return self.explain(X)[2]
+
+    def contributions(self, X: ArrayLike) -> tuple[Floats, float]:
+        """What each input adds, rows × inputs, and the base: base + a row's sum is its margin."""
+        contributions, base, _ = self.explain(X)
+        return contributions, base
+
+    def explain(self, X: ArrayLike) -> tuple[Floats, float, Floats]:
+        """Contributions, base and margin at once."""
+        (found,) = self.lookup.values(X)
+        base, margin = self.told(X, found)
+        return found, base, margin
+
+    @abstractmethod
+    def told(self, X: ArrayLike, found: Floats) -> tuple[float, Floats]:
+        """Base and margins; `found`, rows × inputs, holds what was looked up, and contributions afterwards."""

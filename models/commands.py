@@ -20,31 +20,31 @@ if TYPE_CHECKING:
 
 __all__ = ["explain", "policy", "policy_in_force", "pull", "score"]
 
+Activities = Annotated[Path | None, typer.Option("--activities", metavar="FILE", help="What the leads did: lead_id, occurred_at, type, …")]
+LeadChanges = Annotated[
+    Path | None,
+    typer.Option("--lead-changes", metavar="FILE", help="What fields were, and since when: lead_id, field, value, changed_at."),
+]
+AsOf = Annotated[
+    str | None, typer.Option("--as-of", metavar="TIME", help="The instant at which to look; default now. UTC unless it says otherwise.")
+]
+Model = Annotated[str, typer.Option("--model", metavar="M", help="champion, challenger, a version number, or a bundle's folder.")]
+IdColumn = Annotated[
+    str | None, typer.Option("--id", metavar="COL", help="Column with the lead's id; default lead_id, else the row number.")
+]
+
 
 def score(
     leads: Annotated[
         Path, typer.Option("--leads", metavar="FILE", help="CSV, Parquet or JSON, one row a lead, with the columns that training saw.")
     ],
     out: Annotated[str, typer.Option("--out", metavar="FILE", help="File ending in .csv, .parquet or .jsonl; - is stdout, as CSV.")],
-    activities: Annotated[
-        Path | None, typer.Option("--activities", metavar="FILE", help="What the leads did: lead_id, occurred_at, type, …")
-    ] = None,
-    lead_changes: Annotated[
-        Path | None,
-        typer.Option(
-            "--lead-changes", metavar="FILE", help="What fields of the leads were, and since when: lead_id, field, value, changed_at."
-        ),
-    ] = None,
-    as_of: Annotated[
-        str | None, typer.Option("--as-of", metavar="TIME", help="The instant at which to look; default now. UTC unless it says otherwise.")
-    ] = None,
-    model: Annotated[
-        str, typer.Option("--model", metavar="M", help="champion, challenger, a version number, or a bundle's folder.")
-    ] = "champion",
+    activities: Activities = None,
+    lead_changes: LeadChanges = None,
+    as_of: AsOf = None,
+    model: Model = "champion",
     reasons: Annotated[int, typer.Option("--reasons", min=0, max=20, help="How many reasons a lead; 0 leaves them out.")] = 3,
-    id_column: Annotated[
-        str | None, typer.Option("--id", metavar="COL", help="Column with the lead's id; default lead_id, else the row number.")
-    ] = None,
+    id_column: IdColumn = None,
 ) -> None:
     """Score a file of leads: probability with its interval, score, grade, decision and reasons, a row for each row.
 
@@ -84,22 +84,12 @@ def score(
 def explain(
     lead: Annotated[str, typer.Option("--lead", metavar="ID", help="The lead's id; the number of its row where the file has no ids.")],
     leads: Annotated[Path, typer.Option("--leads", metavar="FILE", help="The file that holds it, as `tamiz score` reads it.")],
-    activities: Annotated[
-        Path | None, typer.Option("--activities", metavar="FILE", help="What the leads did: lead_id, occurred_at, type, …")
-    ] = None,
-    lead_changes: Annotated[
-        Path | None, typer.Option("--lead-changes", metavar="FILE", help="What fields were: lead_id, field, value, changed_at.")
-    ] = None,
-    as_of: Annotated[
-        str | None, typer.Option("--as-of", metavar="TIME", help="The instant at which to look; default now. UTC unless it says otherwise.")
-    ] = None,
-    model: Annotated[
-        str, typer.Option("--model", metavar="M", help="champion, challenger, a version number, or a bundle's folder.")
-    ] = "champion",
+    activities: Activities = None,
+    lead_changes: LeadChanges = None,
+    as_of: AsOf = None,
+    model: Model = "champion",
     reasons: Annotated[int, typer.Option("--reasons", min=0, max=20, help="How many reasons.")] = 5,
-    id_column: Annotated[
-        str | None, typer.Option("--id", metavar="COL", help="Column with the lead's id; default lead_id, else the row number.")
-    ] = None,
+    id_column: IdColumn = None,
 ) -> None:
     """Explain one lead of a file: the decision, what is known about budget, authority, need and timeline, what to ask next, and why.
 

@@ -27,7 +27,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from data.errors import BadData
-from models.binned import BinValues, Lookup
+from models.binned import Additive, BinValues, Lookup
 from models.inputs import Floats, InputSpec, NotTrainable, labels, matrix, training_matrix
 from models.logit import one_thread, shifted_loss
 from models.newton import regress
@@ -87,7 +87,7 @@ def fit_linear(X: ArrayLike, target: ArrayLike, inputs: Sequence[InputSpec], *, 
 
 
 @dataclass(frozen=True)
-class Logistic:
+class Logistic(Additive):
     """A fitted model: per input what a present number, a missing one and each category add to the margin."""
 
     terms: tuple[_Term, ...]
@@ -104,21 +104,6 @@ class Logistic:
     def of(cls, terms: Sequence[_Term], base: float, C: float) -> Self:
         bins = tuple(_codes(term) if term.kind == "category" else None for term in terms)
         return cls(tuple(terms), base, C, bins, Lookup.of(bins), _Numbers.of(terms))
-
-    def margin(self, X: ArrayLike) -> Floats:
-        """Log-odds before calibration."""
-        return self.explain(X)[2]
-
-    def contributions(self, X: ArrayLike) -> tuple[Floats, float]:
-        """What each input adds, rows × inputs, and the base: base + a row's sum is its margin."""
-        contributions, base, _ = self.explain(X)
-        return contributions, base
-
-    def explain(self, X: ArrayLike) -> tuple[Floats, float, Floats]:
-        """Contributions, base and margin at once."""
-        (found,) = self.lookup.values(X)
-        base, margin = self.told(X, found)
-        return found, base, margin
 
     def told(self, X: ArrayLike, found: Floats) -> tuple[float, Floats]:
         """Base and margin of what was looked up of categories, which is filled up with what numbers add."""

@@ -25,7 +25,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from data.errors import BadData
-from models.binned import BinValues, Lookup
+from models.binned import Additive, BinValues, Lookup
 from models.calibration import platt
 from models.inputs import Floats, InputSpec, training_matrix
 from models.logit import logit, one_thread
@@ -68,7 +68,7 @@ def fit_naive_bayes(
 
 
 @dataclass(frozen=True)
-class NaiveBayes:
+class NaiveBayes(Additive):
     """A table of evidence per input, measured from the average training row."""
 
     names: tuple[str, ...]
@@ -82,21 +82,6 @@ class NaiveBayes:
     @classmethod
     def of(cls, names: Sequence[str], tables: Sequence[BinValues], base: float, sizes: Sequence[float]) -> Self:
         return cls(tuple(names), tuple(tables), base, tuple(sizes), Lookup.of(tables))
-
-    def margin(self, X: ArrayLike) -> Floats:
-        """Log-odds before calibration."""
-        return self.explain(X)[2]
-
-    def contributions(self, X: ArrayLike) -> tuple[Floats, float]:
-        """Each input's evidence, rows × inputs, and the base: base + a row's sum is its margin."""
-        contributions, base, _ = self.explain(X)
-        return contributions, base
-
-    def explain(self, X: ArrayLike) -> tuple[Floats, float, Floats]:
-        """Contributions, base and margin at once."""
-        (found,) = self.lookup.values(X)
-        base, margin = self.told(X, found)
-        return found, base, margin
 
     @property
     def bins(self) -> Sequence[BinValues | None]:

@@ -24,7 +24,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from data.errors import BadData
-from models.binned import BinValues, Lookup
+from models.binned import Additive, BinValues, Lookup
 from models.inputs import Floats, InputSpec, training_matrix
 from models.logit import best_shift, logit
 from models.newton import regress
@@ -130,7 +130,7 @@ DECLARED: tuple[Mapping[str, Any], ...] = (
 
 
 @dataclass(frozen=True)
-class Scorecard:
+class Scorecard(Additive):
     """A fitted or declared card per input (None: the input gives no points)."""
 
     names: tuple[str, ...]
@@ -160,21 +160,6 @@ class Scorecard:
         """Points per input, rows × inputs: whole numbers."""
         points: Floats = self.lookup.values(X)[0]
         return points
-
-    def margin(self, X: ArrayLike) -> Floats:
-        """Log-odds before calibration: points × factor + offset."""
-        return self.explain(X)[2]
-
-    def contributions(self, X: ArrayLike) -> tuple[Floats, float]:
-        """What each input adds in log-odds against the average row, rows × inputs, and the base."""
-        contributions, base, _ = self.explain(X)
-        return contributions, base
-
-    def explain(self, X: ArrayLike) -> tuple[Floats, float, Floats]:
-        """Contributions, base and margin at once."""
-        (found,) = self.lookup.values(X)
-        base, margin = self.told(X, found)
-        return found, base, margin
 
     def told(self, X: ArrayLike, found: Floats) -> tuple[float, Floats]:
         """Base and margin of points that were looked up, which become contributions."""
