@@ -7,6 +7,7 @@ Rows count as recorded when they happened, as they would after an import; whoeve
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -80,12 +81,17 @@ def _instants(world: duckdb.DuckDBPyConnection, table: str) -> list[str]:
 
 def _puts(world: duckdb.DuckDBPyConnection, shift: int) -> Iterator[LeadPut]:
     for row in _rows(world, "leads", shift):
-        at = row.pop("created_at")
+        at = row["created_at"]
         values = {name: value for name, value in row.items() if name not in _DATED | {"lead_id"}}
-        yield LeadPut(row["lead_id"], values, at, at)
+        yield LeadPut(row["lead_id"], values | {"created_at": _written(at)}, at, at)
     for row in _rows(world, "lead_changes", shift):
         at, value = row["changed_at"], row.get("value")
         yield LeadPut(row["lead_id"], {row["field"]: float(value) if row["field"] == "employees" and value is not None else value}, at, at)
+
+
+def _written(at: int) -> str:
+    """An instant as a caller would write it."""
+    return (datetime.fromtimestamp(0, UTC) + timedelta(microseconds=at)).isoformat()
 
 
 def _activities(world: duckdb.DuckDBPyConnection, shift: int) -> list[ActivityRow]:

@@ -1,8 +1,8 @@
-"""What the model says of a lead, in the languages of the console: sentences of signals, the words in them, and facts behind BANT.
+"""What the model says of a lead, in the languages of the console: names and sentences of signals, the words in them, and facts behind BANT.
 
 In: the declared signals and facts, in English. Out: their texts for the catalogues, and for a page of another language what each signal
-says there: `{signal: {"many": …, "one": …, "as": …, "words": […]}}`, where `{value}` and `{word}` are the places and `as` is how the value
-is written (`.0f`, `.0%`). The API and the ledger keep the English sentence; a page renders its own from the signal's name and value.
+says there: `{signal: {"name": …, "many": …, "one": …, "as": …, "words": […]}}`, where `{value}` and `{word}` are the places and `as` is how
+the value is written (`.0f`, `.0%`). The API and the ledger keep the English sentence; a page renders its own from the signal's name and value.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 __all__ = ["said_in", "texts"]
 
+_WINDOW = re.compile(r"_(\d+)d$")
 _VALUE = re.compile(r"\{value:([^}]*)\}")
 
 
@@ -29,7 +30,7 @@ def texts() -> set[str | tuple[str, str]]:
     for signal in catalogue().values():
         one, many = _forms(signal)
         found.add(many if one is None else (one, many))
-        found.update(signal.words)
+        found.update((_called(signal), *signal.words))
     return found | {words for fact in facts_of(Declarations()) if isinstance(words := getattr(fact, "words", None), str)}
 
 
@@ -41,7 +42,7 @@ def said_in(speech: Language) -> dict[str, dict[str, Any]]:
 def _said(signal: Signal, speech: Language) -> dict[str, Any]:
     one, many = _forms(signal)
     written = _VALUE.search(signal.sentence)
-    told: dict[str, Any] = {"many": speech.gettext(many) if one is None else speech.ngettext(one, many, 2)}
+    told: dict[str, Any] = {"name": speech.gettext(_called(signal)), "many": speech.gettext(many) if one is None else speech.ngettext(one, many, 2)}
     if one is not None:
         told["one"] = speech.ngettext(one, many, 1)
     if written is not None:
@@ -49,6 +50,11 @@ def _said(signal: Signal, speech: Language) -> dict[str, Any]:
     if signal.words:
         told["words"] = [speech.gettext(word) for word in signal.words]
     return told
+
+
+def _called(signal: Signal) -> str:
+    """Its name as pages write it: `pricing_visits_30d` is `pricing visits · 30 d`."""
+    return _WINDOW.sub(r" · \1 d", signal.name).replace("_", " ")
 
 
 def _forms(signal: Signal) -> tuple[str | None, str]:

@@ -1,6 +1,7 @@
 // The health page: alarms, what promises became, drift signal by signal, and the work behind.
 
 import { $, _, begin, call, element, lasting, locale, ngettext, percent, since, tenth, when, whole } from "./console.js";
+import { called } from "./sentences.js";
 
 const SOME = 12;
 const third = new Intl.NumberFormat(locale, { minimumFractionDigits: 3, maximumFractionDigits: 3 });
@@ -12,7 +13,10 @@ const state = { monitor: null, all: false };
 const said = {
   score_drift: (alarm) => _("Scores are spread otherwise than in training: index {value}.", { value: second.format(alarm.value) }),
   signal_drift: (alarm) => _("Signals that carry {value} of the model have drifted.", { value: percent.format(alarm.value) }),
-  missing: (alarm) => _("{subject} is missing in {value} more of the leads than in training.", { subject: alarm.subject, value: percent.format(alarm.value) }),
+  missing: (alarm) => {
+    const { missing_before: before, missing: now } = state.monitor.drift.signals.find((one) => one.name === alarm.subject);
+    return _("“{name}” is missing in {now} of recent leads, in {before} in training.", { name: called(alarm.subject), now: percent.format(now), before: percent.format(before) });
+  },
   calibration: (alarm) => _("Within {subject} days {value} of the conversions came that were promised.", { subject: alarm.subject, value: percent.format(alarm.value) }),
   ranking: (alarm) => _("Within {subject} days leads were ranked worse than in the test: AUC {value}.", { subject: alarm.subject, value: third.format(alarm.value) }),
   model_age: (alarm) => _("The model knows nothing of the last {value} days.", { value: whole.format(alarm.value) }),
@@ -94,7 +98,7 @@ function signals({ drift, days }) {
   $("signals").replaceChildren(...(found.length ? [
     head([_("Signal"), _("Index"), _("Luck alone"), _("Distance (KS)"), _("Missing"), _("Unseen"), _("Mean"), _("Part of the model")]),
     element("tbody", {}, shown.map((one) => element("tr", { class: one.drifted ? "off" : "" },
-      element("th", { scope: "row" }, one.name.replaceAll("_", " "), one.drifted && element("span", { class: "status clash" }, _("drifted"))),
+      element("th", { scope: "row" }, called(one.name), one.drifted && element("span", { class: "status clash" }, _("drifted"))),
       element("td", {}, element("strong", {}, third.format(one.psi))), element("td", {}, third.format(one.psi_by_luck)), element("td", {}, one.ks === null ? "–" : second.format(one.ks)),
       element("td", {}, more(one.missing_before, one.missing)), element("td", {}, more(one.unseen_before, one.unseen)),
       element("td", {}, one.mean === null || one.mean_before === null ? "–" : `${tenth.format(one.mean_before)} → ${tenth.format(one.mean)}`), element("td", {}, percent.format(one.importance))))),

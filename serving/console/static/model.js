@@ -2,7 +2,7 @@
 
 import { $, _, begin, call, color, element, locale, may, ngettext, percent, plot, Refused, when, whole } from "./console.js";
 import * as names from "./names.js";
-import { sentence } from "./sentences.js";
+import { called, sentence } from "./sentences.js";
 
 const SOME = 8;
 const third = new Intl.NumberFormat(locale, { minimumFractionDigits: 3, maximumFractionDigits: 3 });
@@ -165,7 +165,7 @@ function inputs(found) {
   $("leans").replaceChildren(...leans.map((one) => {
     const drawn = element("span", { class: "band" });
     drawn.style.width = `${(one.importance / leans[0].importance) * 100}%`;
-    return element("li", {}, element("span", { class: "name" }, one.name.replaceAll("_", " ")), element("span", { class: "share-bar", "aria-hidden": "true" }, drawn), element("span", { class: "range" }, percent.format(one.importance / total)));
+    return element("li", {}, element("span", { class: "name" }, called(one.name)), element("span", { class: "share-bar", "aria-hidden": "true" }, drawn), element("span", { class: "range" }, percent.format(one.importance / total)));
   }));
 }
 

@@ -105,7 +105,7 @@ function funnel() {
     const was = before[place]?.name === step.name ? before[place] : null;
     return element("li", {}, element("span", { class: "named" }, steps[step.name]), element("span", { class: "meter", "aria-hidden": "true" }, bar),
       element("span", { class: "count" }, whole.format(step.leads)),
-      element("span", { class: "range" }, step.share ? [_("{share} of the step before", { share: percent.format(step.share.value) }), ends(step.share, (value) => percent.format(value)), was?.share ? ` · ${_("before: {value}", { value: percent.format(was.share.value) })}` : ""].join("") : was ? _("before: {value}", { value: whole.format(was.leads) }) : ""));
+      element("span", { class: "range" }, step.share ? [step.name === "won" ? _("{share} of those that were SQL", { share: percent.format(step.share.value) }) : _("{share} of the step before", { share: percent.format(step.share.value) }), ends(step.share, (value) => percent.format(value)), was?.share ? ` · ${_("before: {value}", { value: percent.format(was.share.value) })}` : ""].join("") : was ? _("before: {value}", { value: whole.format(was.leads) }) : ""));
   }));
 }
 

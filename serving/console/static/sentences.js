@@ -12,6 +12,9 @@ export const sentence = (text, name = "li") => element(name, { lang: "en" }, tex
 
 const own = (text, english, name) => (text === null ? sentence(english, name) : element(name, {}, text));
 
+/** What an input of the model is called: a signal in the page's language, a column as the customer has named it. */
+export const called = (name) => signals?.[name]?.name ?? name.replace(/[_](\d+)d$/, " · $1 d").replaceAll("_", " ");
+
 /** A reason as a sentence. */
 export const reason = (one, name = "li") => own(signals && saidOfSignal(one), one.sentence, name);
 
@@ -22,13 +25,12 @@ export const fact = (text, name = "span") => own(signals && matched(facts, text)
 export const missing = (text, name = "li") => own(signals && matched(notes, text), text, name);
 
 function saidOfSignal({ signal, sentence: english, value }) {
-  const called = signal.replaceAll("_", " ");
-  if (value === null) return _("{name}: not known.", { name: called });
+  if (value === null) return _("{name}: not known.", { name: capital(called(signal)) });
   const told = signals[signal];
   if (!told) {
-    if (typeof value === "string") return _("{name}: {value}.", { name: called, value });
+    if (typeof value === "string") return _("{name}: {value}.", { name: called(signal), value });
     const yes = / is (yes|no)\.$/.exec(english);
-    return _("{name}: {value}.", { name: called, value: yes ? (yes[1] === "yes" ? _("yes") : _("no")) : new Intl.NumberFormat(locale).format(value) });
+    return _("{name}: {value}.", { name: called(signal), value: yes ? (yes[1] === "yes" ? _("yes") : _("no")) : new Intl.NumberFormat(locale).format(value) });
   }
   if (told.words) return capital(told.many.replace("{word}", told.words[Math.min(Math.max(Math.trunc(value), 0), told.words.length - 1)]));
   const written = format(told.as).format(value);

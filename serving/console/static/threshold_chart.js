@@ -61,7 +61,7 @@ export function draw(curves, shown) {
 function headings(layout, panels, tones, height) {
   const said = [
     `<b>${panels[0][0][2]}</b>`,
-    `<span style="color:${tones.caught}"><b>${_("of all conversions caught")}</b></span>    <span style="color:${tones.precision}"><b>${_("of them convert")}</b></span>`,
+    `<span style="color:${tones.caught}"><b>${_("of all conversions caught")}</b></span>${window.innerWidth < 480 ? "<br>" : "    "}<span style="color:${tones.precision}"><b>${_("of them convert")}</b></span>`,
     `<span style="color:${tones.revenue}"><b>${_("revenue a week")}</b></span>`,
   ];
   layout.headings = panels.map((_panel, place) => ({ text: said[place], xref: "paper", yref: "paper", x: 0, y: 1 - height * place - 0.062, xanchor: "left", yanchor: "bottom", showarrow: false, align: "left", font: { size: window.innerWidth < 480 ? 11 : 13 } }));
@@ -80,7 +80,9 @@ export function mark(curves, shown) {
     const { now, before } = shown[queue];
     return [...(before === now ? [] : upright(before, tone, "dash", 1)), ...upright(now, tone, "solid", 2)];
   });
-  const labels = queues.map((queue) => ({ x: shown[queue].now, yref: "paper", y: queue === "mql" ? 0.9 : 0.84, text: queue.toUpperCase(), showarrow: false, xanchor: "left", xshift: 4, font: { color: color(`--${queue}`), size: 12 } }));
+  // Beside its line, away from the other's: MQL is never above SQL.
+  const left = (queue) => queue === "mql" && shown.mql.now > shown.limit * 0.12;
+  const labels = queues.map((queue) => ({ x: shown[queue].now, yref: "paper", y: queue === "mql" || left("mql") ? 0.9 : 0.84, text: queue.toUpperCase(), showarrow: false, xanchor: left(queue) ? "right" : "left", xshift: left(queue) ? -4 : 4, font: { color: color(`--${queue}`), size: 12 } }));
   if (shown.places !== null && curves.per === "week") {
     shapes.push({ type: "line", xref: "paper", x0: 0, x1: 1, yref: "y", y0: shown.places, y1: shown.places, line: { color: color("--bad"), width: 1.5, dash: "dot" } });
     labels.push({ xref: "paper", x: 1, xanchor: "right", yref: "y", y: shown.places, yanchor: "bottom", text: _("places a week"), showarrow: false, font: { color: color("--bad"), size: 12 } });
