@@ -46,6 +46,7 @@ __all__ = [
     "as_json",
     "hear_of",
     "histories_of",
+    "instant_in",
     "mark_stale",
     "set_current",
     "survivors",
@@ -674,7 +675,7 @@ def set_current(connection: Connection, histories: Mapping[str, Mapping[str, His
             {
                 "one": lead_id,
                 "account": account_of(_text(current.get("company_domain")), _text(current.get("email"))),
-                "created_at": _instant(current.get("created_at")),
+                "created_at": instant_in(current.get("created_at")),
                 "changed_at": max((at for at, _ in newest.values()), default=None),
                 "attributes": msgspec.json.encode(current).decode(),
             }
@@ -684,7 +685,7 @@ def set_current(connection: Connection, histories: Mapping[str, Mapping[str, His
         connection.execute(sa.update(leads).where(leads.c.lead_id == sa.bindparam("one")).values(set_), states)
 
 
-def _instant(value: object) -> int | None:
+def instant_in(value: object) -> int | None:
     """Microseconds of a time as JSON holds it; None for what is none."""
     try:
         when = msgspec.convert(value, datetime, strict=False)

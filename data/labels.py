@@ -203,8 +203,8 @@ def observe_course(
     return frame, share
 
 
-def observe_followed(tables: Tables, *, horizon_days: float, newest: float = 0.4, most: int = 20_000, seed: int = 0) -> pd.DataFrame:
-    """Likewise the newest leads of which something is known, from their creation to the last look whose horizon has passed."""
+def observe_followed(tables: Tables, *, horizon_days: float, newest: float = 0.4, most: int = 30_000, seed: int = 0) -> pd.DataFrame:
+    """Likewise open leads since the newest of those of which something is known were created, to the last look whose horizon has passed."""
     import numpy as np
 
     life, horizon = _life(tables, []), round(horizon_days * _DAY)
@@ -212,10 +212,10 @@ def observe_followed(tables: Tables, *, horizon_days: float, newest: float = 0.4
     mature = np.sort(life.start[(life.start != MISSING) & (life.start <= until)])
     since = int(mature[int(len(mature) * (1 - newest))]) if len(mature) else until
     lead, as_of = _daily(tables, life, since, until, seed)
-    born = life.start[lead] >= since
-    lead, as_of = lead[born], as_of[born]
+    open_still = life.closed[lead] > since
+    lead, as_of = lead[open_still], as_of[open_still]
     kept, _ = _some_leads(tables, lead, most, seed)
-    return _looks(tables, life, horizon, lead[kept], as_of[kept], np.ones(int(kept.sum()), np.int8))
+    return _looks(tables, life, horizon, lead[kept], as_of[kept], (as_of[kept] >= since).astype(np.int8))
 
 
 def _daily(tables: Tables, life: _Life, start: int, last: int, seed: int) -> tuple[Rows, Micros]:

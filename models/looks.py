@@ -1,7 +1,7 @@
 """Who would enter a queue, read from a bundle: the looks of its backtest, and those of the last weeks before it was trained.
 
 In: `backtest.parquet`, rows that the measured model never saw, with `probability` and `y`, and where known `lead` (pseudonymous),
-`as_of`, `amount` and `segment_…`; where there are, `followed.parquet`, the same leads looked at on every day on which they did something,
+`as_of`, `amount` and `segment_…`; where there are, `followed.parquet`, all open leads of that time looked at on every day on which they did something,
 which then stands for the backtest; and `course.parquet`: open leads likewise through the last weeks, as scored by the model that serves;
 what comes of them is not known. Out: `Looks`, rows by lead and within a
 lead by time, and `entries` into a band of them. A null segment is a value of its own, none; rows without probability are left out.
@@ -217,7 +217,8 @@ def read_tables(bundle: Path) -> Tables:
         backtest = followed if len(followed.probability) else backtest
     course = _read(bundle / COURSE, labelled=False) if (bundle / COURSE).exists() else None
     if course is None or not len(course.probability):
-        backtest = replace(backtest, margin=None)
+        # Volumes are counted by arrival: of those who arrived.
+        backtest = replace(backtest.where(backtest.born[backtest.lead]), margin=None)
     else:
         about = manifest.get("course", {})
         return Tables(backtest, course, float(about.get("share", 1.0)), int(about["until"]), int(about["weeks"]))

@@ -95,7 +95,8 @@ class Preview:
         backtest = tables.backtest
         assert backtest.y is not None
         won = backtest.last_won >= 0
-        self.leads, self.conversions = backtest.leads, int(won.sum())
+        # Shares are of those who came; who was there before is looked at for what became of it when it entered.
+        self.leads, self.conversions = int(backtest.born.sum()), int((won & backtest.born).sum())
         self._made: dict[tuple[str, tuple[str, ...], bool], Preview | None] = {}
         self._amounts = None
         if backtest.amount is not None:
@@ -333,7 +334,7 @@ class _FromTop:
         looks = self.looks
         assert looks.y is not None
         p = looks.probability
-        later = (looks.last_won[looks.lead] >= np.arange(len(p))).astype(np.float64)
+        later = ((looks.last_won[looks.lead] >= np.arange(len(p))) & looks.born[looks.lead]).astype(np.float64)
         return np.array([self.sums(weight) for weight in (np.ones(len(p)), looks.y, p, p * (1 - p), later)])
 
 
@@ -341,7 +342,7 @@ def _outcomes(backtest: Looks, rows: Ints) -> Floats:
     """Of the rows at which leads enter, as `_FromTop.outcomes`."""
     assert backtest.y is not None
     p = backtest.probability[rows]
-    later = backtest.last_won[backtest.lead[rows]] >= rows
+    later = (backtest.last_won[backtest.lead[rows]] >= rows) & backtest.born[backtest.lead[rows]]
     return np.array([len(rows), backtest.y[rows].sum(), p.sum(), (p * (1 - p)).sum(), later.sum()], dtype=np.float64)
 
 

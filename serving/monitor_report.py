@@ -21,7 +21,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from data.crm import Crm
+from data.crm import Crm, instant_in
 from data.health_rows import HealthRows, Matured, Waiting
 from data.jobs import Jobs
 from data.monitor_limits import Limits
@@ -202,10 +202,11 @@ def _drift(store: Store, rows: HealthRows, bundle: Bundle | None, limits: Limits
 def _comparable(bundle: Bundle, reference: Mapping[str, NDArray[Any]], X: Floats, margin: Floats) -> tuple[Floats, Floats]:
     """Without leads that are older than any that the model was calibrated on: those were young, for their outcomes had to be new."""
     place = next((place for place, one in enumerate(bundle.encoder.inputs) if one.name == "lead_age"), None)
-    if place is None or "signal_lead_age" not in reference or not len(reference["signal_lead_age"]):
+    ages = reference.get("signal_lead_age", np.zeros(0)).astype(float)
+    ages = ages[np.isfinite(ages)]
+    if place is None or not len(ages):
         return X, margin
-    oldest = np.nanmax(reference["signal_lead_age"].astype(float), initial=0.0)
-    kept = ~(X[:, place] > oldest)
+    kept = ~(X[:, place] > ages.max())
     return X[kept], margin[kept]
 
 
@@ -221,7 +222,9 @@ def _recent(store: Store, rows: HealthRows, bundle: Bundle, since: int, at: int)
             if held is None:
                 continue
             known = [max(one.occurred_at, one.recorded_at) for one in held.activities]
-            instants = [when for when in known if since <= when < at]
+            # Visits are known from before somebody gave a name: the model is never asked about those instants.
+            begins = max(since, instant_in(held.attributes.get("created_at")) or since)
+            instants = [when for when in known if begins <= when < at]
             if instants:
                 requests.append(request_of(held, random.choice(instants) + 1))
     parts = [inputs_of(bundle, requests[start : start + TOGETHER]) for start in range(0, len(requests), TOGETHER)]

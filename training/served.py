@@ -36,6 +36,7 @@ from training.wider import with_everyone
 __all__ = ["Served", "crosses", "fit_served", "matures", "pseudonyms", "write_served"]
 
 Ints = NDArray[np.int64]
+Flags = NDArray[np.bool_]
 _REFERENCE_ROWS = 20_000
 _FEWEST_REFERENCE = 200
 _MOST_CROSSED = 50_000
@@ -133,12 +134,10 @@ def write_served(
         worth = None if served.value is None else served.value.given_conversion(X)
         tables["course"] = _course(course, served.calibration.apply(served.model.margin(X))[0], worth)
         manifest = {**manifest, "course": {"share": data.course_share, "until": data.until, "weeks": COURSE_WEEKS}}
-    followed = data.followed
-    if followed is not None:
-        # Only leads that the measured model knew nothing of, not even by another look.
-        followed = followed.take(np.flatnonzero(np.isin(followed.lead, data.lead[split.test])))
+    if data.followed is not None:
+        followed, standing = _followed(data.followed, data, split)
         margins = candidate.model.margin(encoder.encode(followed.table))
-        tables["followed"] = _measured(followed, np.arange(len(followed)), margins, calibration)
+        tables["followed"] = _measured(followed, np.arange(len(followed)), margins, calibration).assign(standing=standing)
     ages = None if data.as_of is None or data.created is None else float((data.as_of - data.created).max() / DAY)
     about = {**manifest, "oldest_observed_days": ages, "columns": dict(data.columns), "reading": dict(data.reading), "mode": data.mode}
     return write_bundle(
@@ -225,6 +224,24 @@ def _measured(data: Dataset, rows: Ints, margin: Floats, calibration: Calibratio
     if data.amount is not None:
         columns["amount"] = data.amount[rows]
     return _with_segments(columns, data, rows)
+
+
+def _followed(looks: Dataset, data: Dataset, split: Split) -> tuple[Dataset, Flags]:
+    """The looks since test began, and how leads that were there before stood then, marked.
+
+    What the measured model learnt of those older leads had come out before test began (the boundary is purged), as what the served
+    model knows of leads that are old today. Without them nobody would know how old leads fare that reach a threshold late.
+    """
+    new = np.isin(looks.lead, data.lead[split.test])
+    if looks.created is None or looks.as_of is None or data.created is None:
+        return looks.take(np.flatnonzero(new)), np.zeros(int(new.sum()), np.bool_)
+    began = data.created[split.test].min()
+    since = looks.as_of >= began
+    # The last look before; rows are by lead and instant.
+    last = np.ones(len(looks), np.bool_)
+    last[:-1] = (looks.lead[1:] != looks.lead[:-1]) | since[1:]
+    rows = np.flatnonzero(new | ((looks.created < began) & (since | last)))
+    return looks.take(rows), ~since[rows]
 
 
 def _course(course: Dataset, p: Floats, worth: Floats | None) -> pd.DataFrame:

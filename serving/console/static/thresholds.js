@@ -366,7 +366,7 @@ async function readPolicy(keepDraft = false) {
   list(history.answer.versions);
   tabs();
   redraw();
-  await fare();
+  await fare(state.published.policy);
 }
 
 function list(versions) {

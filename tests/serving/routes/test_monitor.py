@@ -141,6 +141,16 @@ class TestDrift:
             service.post(f"/v1/leads/lead-{i}/score")
         assert service.get("/v1/monitor").json()["drift"]["inputs"] == 45
 
+    def test_what_a_visitor_did_before_it_was_a_lead_is_not_compared(self, service: TestClient) -> None:
+        came, visited = (datetime.now(UTC) - timedelta(days=days) for days in (1, 2))
+        for i in range(60):
+            values = {key: value for key, value in asked(i)["lead"].items() if key != "lead_id"}
+            service.put(f"/v1/leads/lead-{i}", json=values | {"created_at": (came if i < 4 else visited - timedelta(days=1)).isoformat()})
+            did = {"lead_id": f"lead-{i}", "activity_id": f"{i}", "type": "page_view", "occurred_at": visited.isoformat()}
+            service.post("/v1/activities?import=true", json=[did])
+            service.post(f"/v1/leads/lead-{i}/score")
+        assert service.get("/v1/monitor").json()["drift"]["inputs"] == 56
+
     def test_drift_recommends_to_train_again_and_says_why(self, store: Store, compared: Path, knowing: Path, database: str) -> None:
         with opened(knowing, database) as client:
             send(client, 120, job_title=None, employees=None, country=None)
