@@ -42,7 +42,10 @@ def said_in(speech: Language) -> dict[str, dict[str, Any]]:
 def _said(signal: Signal, speech: Language) -> dict[str, Any]:
     one, many = _forms(signal)
     written = _VALUE.search(signal.sentence)
-    told: dict[str, Any] = {"name": speech.gettext(_called(signal)), "many": speech.gettext(many) if one is None else speech.ngettext(one, many, 2)}
+    told: dict[str, Any] = {
+        "name": speech.gettext(_called(signal)),
+        "many": speech.gettext(many) if one is None else speech.ngettext(one, many, 2),
+    }
     if one is not None:
         told["one"] = speech.ngettext(one, many, 1)
     if written is not None:

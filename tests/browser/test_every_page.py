@@ -18,7 +18,8 @@ from tests.browser.conftest import installed, serving
 Visit = Callable[..., Any]
 
 PAGES = ["/", "/queue", "/leads/lead-00", "/model", "/pipeline", "/health"]
-LOOKS = [(1280, "light"), (390, "dark")]
+PLAIN = "/thresholds/plain"  # forms alone: no script shows it
+LOOKS = [(1280, "light"), (1280, "dark"), (390, "dark"), (390, "light")]
 
 
 @pytest.fixture(scope="module")
@@ -36,7 +37,8 @@ def door(tmp_path_factory: pytest.TempPathFactory, bundle: Path) -> Iterator[tup
 
 def opened(visit: Visit, address: str, path: str, **how: Any) -> Any:
     page = visit(f"{address}{path}", **how)
-    page.wait_for_selector("#work:not([hidden])")
+    if path != PLAIN:
+        page.wait_for_selector("#work:not([hidden])")
     if path == "/queue":
         page.locator("label[for=decision-nurture]").click()
         page.wait_for_selector("#rows > tr")
@@ -45,7 +47,7 @@ def opened(visit: Visit, address: str, path: str, **how: Any) -> Any:
 
 
 @pytest.mark.parametrize("language", ["en", "es"])
-@pytest.mark.parametrize("path", PAGES)
+@pytest.mark.parametrize("path", [*PAGES, PLAIN])
 def test_everybody_can_read_and_use_it(visit: Visit, looked_at: str, path: str, language: str) -> None:
     page = opened(visit, looked_at, path, language=language)
     for width, scheme in LOOKS:
@@ -73,7 +75,7 @@ def faults(page: Any, width: int, language: str) -> dict[str, Any]:
     }
 
 
-@pytest.mark.parametrize("path", PAGES)
+@pytest.mark.parametrize("path", [*PAGES, PLAIN])
 def test_the_keyboard_goes_through_it_in_the_order_of_reading_and_shows_where_it_is(visit: Visit, looked_at: str, path: str) -> None:
     page = opened(visit, looked_at, path)
     page.evaluate("document.activeElement.blur()")

@@ -218,16 +218,63 @@ def test_without_a_model_the_page_says_what_to_do(serve: Callable[[str], str], v
     assert "tamiz promote" in page.locator("#notice").inner_text()
 
 
-@pytest.mark.parametrize(("language", "title"), [("en", "There is no backtest yet"), ("es", "Aún no hay prueba retrospectiva")])
+@pytest.mark.parametrize(
+    ("language", "title", "said"),
+    [("en", "There is no backtest yet", "train one with"), ("es", "Aún no hay prueba retrospectiva", "entrene uno con")],
+)
 def test_without_a_backtest_the_page_says_what_is_missing_and_how_to_get_it(
-    serve: Callable[[str], str], visit: Callable[..., Any], home: Path, language: str, title: str
+    serve: Callable[[str], str], visit: Callable[..., Any], home: Path, language: str, title: str, said: str
 ) -> None:
     (home / "bundles" / "first").unlink()
     trained(home / "bundles" / "first", backtest=False)
     page = visit(serve("dev"), language=language)
     page.get_by_text(title).wait_for()
     assert "tamiz train" in page.locator("#notice").inner_text()
+    assert said in page.locator("#notice").inner_text()
     assert not page.locator("#work").is_visible()
+
+
+def test_a_segment_by_a_column_that_the_model_does_not_know_is_named_with_those_that_there_are(
+    serve: Callable[[str], str], visit: Callable[..., Any]
+) -> None:
+    address = serve("dev")
+    bands = {"mql": {"enter": 0.3, "exit": 0.2}, "sql": {"enter": 0.6, "exit": 0.5}}
+    theirs = {**bands, "segments": [{"name": "large shoes", "column": "shoe_size", "values": ["45"], **bands}]}
+    request = urllib.request.Request(
+        f"{address}/v1/policy", json.dumps({"policy": theirs}).encode(), {"Content-Type": "application/json", "If-Match": "*"}, method="PUT"
+    )
+    urllib.request.urlopen(request, timeout=10).close()
+    page = visit(address)
+    page.wait_for_selector("#work:not([hidden])")
+    page.get_by_text("There is no column “shoe_size”").first.wait_for()
+    assert "source" in page.locator("#ahead-wrong").inner_text()
+    page.get_by_role("tab", name="large shoes").click()
+    page.locator("#segment-wrong", has_text="shoe_size").wait_for()
+    assert page.get_by_role("tab", name="Everyone").get_attribute("aria-selected") == "true"
+
+
+def test_thresholds_that_were_made_for_another_model_are_not_published(
+    serve: Callable[[str], str], visit: Callable[..., Any], home: Path
+) -> None:
+    address = serve("dev")
+    page = visit(address)
+    page.wait_for_selector("#work:not([hidden])")
+    page.locator("#mql-slider").fill("0.3")
+    page.route("**/v1/policy", lambda route: route.continue_(post_data=_of_another(route.request)) if _puts(route) else route.continue_())
+    page.locator("#publish-button").click()
+    page.get_by_text("Another model serves by now").wait_for()
+    assert page.locator("#mql-number").input_value() == "30"
+    with urllib.request.urlopen(f"{address}/v1/policy", timeout=10) as answer:
+        assert json.loads(answer.read())["version"] == "default"
+
+
+def _puts(route: Any) -> bool:
+    return bool(route.request.method == "PUT")
+
+
+def _of_another(request: Any) -> str:
+    """As from a page that was opened when another model served."""
+    return json.dumps(json.loads(request.post_data) | {"feature_set": "f" * 64})
 
 
 def test_thresholds_that_cannot_be_are_taken_back_where_they_are_typed(looked_at: str, visit: Callable[..., Any]) -> None:

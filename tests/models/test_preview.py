@@ -131,6 +131,32 @@ class TestTheLastWeeks:
         assert low < at["volume"]["low"]
         assert at["volume"]["high"] < high, "one week varies more than the average of eight"
 
+    def test_what_became_of_leads_that_were_there_before_counts_but_they_are_none_of_those_who_came(self, tmp_path: Path) -> None:
+        young = Preview.read(followed_weeks(tmp_path))
+        backtest = pd.read_parquet(tmp_path / "backtest.parquet")
+        began = backtest["as_of"].min()
+        old = [
+            {
+                "lead": f"old {i}",
+                "as_of": began + shift * DAY,
+                "probability": p,
+                "margin": p,
+                "y": 0,
+                "segment_country": "ES",
+                "standing": p < 0.2,
+            }
+            for i in range(40)
+            for shift, p in ((-1, 0.1), (5, 0.5))
+        ]
+        pd.concat([backtest.assign(standing=False), pd.DataFrame(old)]).to_parquet(tmp_path / "followed.parquet", index=False)
+        both = Preview.read(tmp_path)
+        assert (both.leads, both.conversions) == (young.leads, young.conversions)
+        before, after = (one.queue(Policy.at(0.4, 0.9), "mql") for one in (young, both))
+        assert after["volume"] == before["volume"]
+        assert after["caught"] == before["caught"]
+        assert after["precision"]["value"] < before["precision"]["value"], "forty more were called, and none of them converted"
+        assert both.curves().tested[-1] == young.curves().tested[-1] + 40
+
     def test_leads_that_were_not_followed_are_counted_in(self, tmp_path: Path) -> None:
         (tmp_path / "half").mkdir()
         whole = Preview.read(followed_weeks(tmp_path)).queue(Policy.at(0.4, 0.9), "mql")

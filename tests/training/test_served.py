@@ -54,6 +54,15 @@ class TestServed:
         assert table["as_of"].dt.tz is not None
         assert set(table["y"]) == {0, 1}
 
+    def test_leads_that_were_there_before_test_are_followed_from_how_they_stood_then(self, event_trained: Trained) -> None:
+        table = pd.read_parquet(event_trained.folder / "followed.parquet").sort_values(["lead", "as_of"])
+        tested = pd.read_parquet(event_trained.folder / "backtest.parquet")
+        before, since = table[table["standing"]], table[~table["standing"]]
+        assert set(since["lead"]) > set(tested["lead"]) - {""}
+        assert not before["lead"].duplicated().any()
+        assert before["as_of"].max() < since["as_of"].min()
+        assert set(before["lead"]).isdisjoint(tested["lead"])
+
     def test_ages_beyond_training_are_known_to_the_bundle(self, event_bundle: Bundle) -> None:
         assert event_bundle.manifest["oldest_observed_days"] > 3
 

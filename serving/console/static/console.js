@@ -73,9 +73,26 @@ const { token, rights } = document.body.dataset;
 /** Whether whoever sits here may do this; the API says so again. */
 export const may = (scope) => rights.split(" ").includes(scope);
 
+/** Refusals that a page can meet, in its language; any other is said as the API says it, in English. */
+const refusals = {
+  "model-not-ready": () => _("No model has been loaded yet: run `tamiz promote`, or wait until the first one has been fetched."),
+  "no-backtest": () => _("This model has no backtest to preview from: train one with `tamiz train`, which writes it with the model."),
+  "no-signal": () => _("This model found no signal: it leaves every lead to nurture, whatever the threshold, so there is nothing to preview. Train on more leads, or on columns that say more of who converts."),
+  "unknown-segment": (detail) => {
+    const [, column, known] = /`(.*)`.*: it has (.*)\.$/s.exec(detail) ?? [null, "?", "?"];
+    return _("There is no column “{column}” in this model's backtest to tell leads apart by: it has {known}.", { column, known });
+  },
+  "policy-of-another-model": () => _("Another model serves by now, and its probabilities mean something else. Reload the page, look at what these thresholds do there, and publish then."),
+  "scope-missing": () => _("Your key does not allow this."),
+  "token-missing": () => _("This page is too old to change anything: reload it."),
+  "too-many-requests": () => _("Too much was asked in a short while: wait a moment, and try again."),
+  "lead-not-known": () => _("There is no such lead."),
+  "promotion-waiting": () => _("A promotion or rollback is waiting already: one at a time."),
+};
+
 export class Refused extends Error {
   constructor(status, problem) {
-    super(problem?.detail ?? _("That did not work"));
+    super(refusals[problem?.code]?.(problem.detail) ?? problem?.detail ?? _("That did not work"));
     Object.assign(this, { status, problem });
   }
 }

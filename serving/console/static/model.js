@@ -22,7 +22,7 @@ const date = new Intl.DateTimeFormat(locale, { dateStyle: "medium", timeZone: "U
 
 const state = { cards: null, all: false };
 
-const called = (card) => (card.version === null ? card.model_version : _("version {version}", { version: card.version }));
+const title = (card) => (card.version === null ? card.model_version : _("version {version}", { version: card.version }));
 
 async function load() {
   const [{ answer: cards }, { answer: asked }] = await Promise.all([call("/v1/model/cards"), call("/v1/model/promotions")]);
@@ -50,7 +50,7 @@ function about(card, role) {
   const measured = card.measured_rows === null ? null : ngettext("{n} later look", "{n} later looks", card.measured_rows, { n: count(card.measured_rows) });
   return element("section", { class: "card model" },
     element("p", { class: "role" }, role),
-    element("h2", {}, called(card)),
+    element("h2", {}, title(card)),
     card.no_signal && element("p", { class: "notice" }, _("This model cannot tell leads apart: everybody gets the base rate.")),
     element("dl", { class: "facts" },
       fact(_("Trained"), card.trained_at && when(card.trained_at)),

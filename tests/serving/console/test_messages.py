@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from data.errors import TamizError
 from serving.console import messages
 from serving.console.language import LANGUAGES, LOCALES, catalogue
 
@@ -72,3 +73,17 @@ def test_a_page_says_nothing_that_is_put_together_from_pieces() -> None:
     for path in (CONSOLE / "templates").glob("*.html"):
         composed += re.findall(r"\b_\((?!['\"])(\w*)", path.read_text(encoding="utf-8"))
     assert composed == []
+
+
+def test_refusals_that_pages_say_in_their_own_words_are_those_of_the_api() -> None:
+    code = (CONSOLE / "static" / "console.js").read_text(encoding="utf-8")
+    named = set(re.findall(r'^  "([a-z-]+)": \(', code.split("const refusals = {")[1].split("};")[0], flags=re.MULTILINE))
+    import serving.app  # noqa: F401 - every error that the API may answer is declared once this has been read
+
+    kinds, found = [TamizError], set()
+    while kinds:
+        kind = kinds.pop()
+        kinds += kind.__subclasses__()
+        found.add(re.sub(r"(?<!^)(?=[A-Z])", "-", kind.__name__).lower())
+    assert named
+    assert named <= found
