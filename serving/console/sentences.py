@@ -2,7 +2,8 @@
 
 In: the declared signals and facts, in English. Out: their texts for the catalogues, and for a page of another language what each signal
 says there: `{signal: {"name": …, "many": …, "one": …, "as": …, "words": […]}}`, where `{value}` and `{word}` are the places and `as` is how
-the value is written (`.0f`, `.0%`). The API and the ledger keep the English sentence; a page renders its own from the signal's name and value.
+the value is written (`.0f`, `.0%`). The API and the ledger keep the English sentence; a page renders its own from the signal's name and
+value.
 """
 
 from __future__ import annotations
