@@ -1,10 +1,10 @@
 """Who would enter a queue, read from a bundle: the looks of its backtest, and those of the last weeks before it was trained.
 
 In: `backtest.parquet`, rows that the measured model never saw, with `probability` and `y`, and where known `lead` (pseudonymous),
-`as_of`, `amount` and `segment_…`; where there are, `followed.parquet`, all open leads of that time, looked at
-on every day on which they did something, which then stands for the backtest; and `course.parquet`: open leads likewise through the last weeks, as scored by the model that serves;
-what comes of them is not known. Out: `Looks`, rows by lead and within a
-lead by time, and `entries` into a band of them. A null segment is a value of its own, none; rows without probability are left out.
+`as_of`, `amount` and `segment_…`; where there are, `followed.parquet`, all open leads of that time, looked at on every day on which they
+did something, which then stands for the backtest; and `course.parquet`: open leads likewise through the last weeks, as scored by the
+model that serves; what comes of them is not known. Out: `Looks`, rows by lead and within a lead by time, and `entries` into a band of
+them. A null segment is a value of its own, none; rows without probability are left out.
 """
 
 from __future__ import annotations
