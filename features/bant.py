@@ -15,6 +15,7 @@ from functools import lru_cache
 from itertools import chain
 from typing import Literal, NamedTuple
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -160,7 +161,7 @@ Fact = Stated | Done | Attributed | Recorded
 """How much it says for (+) or against (-) its dimension is its weight, in [-1, 1] after ageing; NaN: nothing."""
 
 
-class Hint(NamedTuple):
+class Hint(msgspec.Struct, frozen=True, gc=False):
     """One fact about one lead."""
 
     fact: str
@@ -172,7 +173,7 @@ class Hint(NamedTuple):
     """Whether it stands against what speaks louder."""
 
 
-class DimensionEvidence(NamedTuple):
+class DimensionEvidence(msgspec.Struct, frozen=True, gc=False):
     """What is known of one dimension of one lead."""
 
     status: Literal["met", "unmet", "unknown"]
@@ -193,20 +194,27 @@ def evidence(history: History, row: int) -> dict[Dimension, DimensionEvidence]:
             found[dimension] = _NOTHING_KNOWN[dimension]
             continue
         speaking = [(weight, fact) for weight, fact in zip(weights, facts, strict=False) if weight == weight and weight != 0.0]
-        against = 1.0
-        for weight, _ in speaking:
-            if weight < 0.0:
-                against *= 1.0 + weight
-        speaking.sort(key=_force, reverse=True)
-        hints = tuple([_hint(history, told, fact, row, weight, speaking[0][0]) for weight, fact in speaking])
-        disagreement = True in [hint.contradicts for hint in hints]
+        if len(speaking) > 1:
+            speaking.sort(key=_force, reverse=True)
+        loudest = speaking[0][0] if speaking else 0.0
+        hints: list[Hint] = []
+        against, disagreement = 1.0, False
+        for weight, fact in speaking:
+            words, age = fact.tell(history, told, row)
+            contradicts = (weight > 0.0) != (loudest > 0.0) and abs(weight) >= _DISAGREES
+            disagreement |= contradicts
+            hints.append(Hint(words, fact.source, age, weight, contradicts))
         status: Literal["met", "unmet", "unknown"] = "unknown"
         if strength >= _MET:
             status = "met"
-        elif against <= 1.0 - _MET:
-            status = "unmet"
+        else:
+            for weight in weights:
+                if weight < 0.0:  # NaN is not
+                    against *= 1.0 + weight
+            if against <= 1.0 - _MET:
+                status = "unmet"
         question = DISAGREEMENTS[dimension] if disagreement else None if status == "met" else QUESTIONS[dimension]
-        found[dimension] = DimensionEvidence(status, strength, hints, question)
+        found[dimension] = DimensionEvidence(status, strength, tuple(hints), question)
     return found
 
 
@@ -238,11 +246,6 @@ def _told(history: History) -> _Told:
 
 def _force(speaking: tuple[float, Fact]) -> float:
     return abs(speaking[0])
-
-
-def _hint(history: History, told: _Told, fact: Fact, row: int, weight: float, strongest: float) -> Hint:
-    words, age = fact.tell(history, told, row)
-    return Hint(words, fact.source, age, weight, (weight > 0.0) != (strongest > 0.0) and abs(weight) >= _DISAGREES)
 
 
 def _ages(history: History) -> NDArray[np.float64]:

@@ -192,7 +192,7 @@ class Block:
     def written(self, column: str) -> Column:
         history = self._known.leads.changes.get(column)
         if history is None or not len(history.changed):
-            return np.full(self.size, np.nan)
+            return _unknown(self.size)
         place, known = self._in_force(history)
         return np.where(known, (self._observations.as_of - history.changed[place]) / DAY, np.nan)
 
@@ -223,6 +223,13 @@ def _no_text(rows: int) -> TextColumn:
     codes = np.full(rows, -1, dtype=np.int32)
     codes.flags.writeable = False  # blocks share it
     return TextColumn(codes, ())
+
+
+@lru_cache(maxsize=8)
+def _unknown(rows: int) -> Column:
+    found = np.full(rows, np.nan)
+    found.flags.writeable = False  # blocks share it
+    return found
 
 
 def _row(table: Column, at: int) -> Column:

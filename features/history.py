@@ -8,12 +8,15 @@ missing text has code -1 and missing numbers are NaN.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cached_property, lru_cache
+from itertools import chain, count
 from typing import Any, NamedTuple, Protocol, TypeVar
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -36,6 +39,7 @@ __all__ = [
     "TextColumn",
     "Together",
     "instant",
+    "instants",
     "select",
 ]
 
@@ -48,7 +52,12 @@ DAY = 86_400_000_000
 NEVER = np.iinfo(np.int64).min
 """The instant that stands for "no time given" (pandas' and NumPy's NaT has the same bits)."""
 T = TypeVar("T")
+_MANY = 100
+_pack = msgspec.msgpack.Encoder().encode
+_STAMPS = tuple((2 + size, np.dtype([("mark", ">u2"), ("at", f">u{size}")]), mark) for size, mark in ((8, 0xD7FF), (4, 0xD6FF)))
+"""How times of one kind are packed: with microseconds, and whole seconds; bytes of each, what they are, and how they begin."""
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MISSING: Mapping[str | None, int] = {None: -1}
 _FIRST, _NOTHING = np.array([[0], [-1]], dtype=np.int32)
 """The codes of a column of one row: its only text, or none."""
 
@@ -61,6 +70,24 @@ def instant(when: datetime) -> int:
     """
     since = (when if when.tzinfo else when.replace(tzinfo=UTC)) - _EPOCH
     return (since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds
+
+
+def instants(times: Sequence[datetime]) -> Instants:
+    """`instant` of each: many at once by way of their binary form, which a tenth of the time writes and reads.
+
+    >>> instants([datetime(1970, 1, 2)] * 2).tolist() == [DAY, DAY]
+    True
+    """
+    n = len(times)
+    if n >= _MANY:
+        packed = _pack(times)  # a header, then of each a mark of two bytes and, with microseconds, 30 bits of them and 34 of seconds
+        for width, kind, mark in _STAMPS:
+            if width * n < len(packed) < width * n + 6:
+                stamps = np.frombuffer(packed, dtype=kind, offset=len(packed) - width * n)
+                if (stamps["mark"] == mark).all():  # from the first on, so each begins where the one before ends
+                    at = stamps["at"].astype(np.int64)
+                    return at * 1_000_000 if width == 6 else (at & 0x3_FFFF_FFFF) * 1_000_000 + (at >> 34 & 0x3FFF_FFFF) // 1_000
+    return np.array([*map(instant, times)], dtype=np.int64)
 
 
 class TextColumn:
@@ -86,14 +113,14 @@ class TextColumn:
         """The same for several columns of one length."""
         if len(next(iter(columns.values()), ())) == 1:  # of one row: nothing meets again
             return {name: cls(_NOTHING, ()) if text is None else cls(_FIRST, (text,)) for name, (text,) in columns.items()}
-        values: list[list[str]] = []
-        rows: list[list[int]] = []
-        for texts in columns.values():
-            seen: dict[str, int] = {}
-            rows.append([-1 if text is None else seen.setdefault(text, len(seen)) for text in texts])
-            values.append(list(seen))
-        codes = np.array(rows, dtype=np.int32)  # one array for all: most of the time of a small one goes into making it
-        return {name: cls(own, texts) for name, own, texts in zip(columns, codes, values, strict=True)}
+        length = len(next(iter(columns.values()), ()))
+        # One that was not met yet is the next; missing is met beforehand.
+        met: list[dict[str | None, int]] = [defaultdict(count().__next__, _MISSING) for _ in columns]
+        each = chain.from_iterable([map(seen.__getitem__, texts) for seen, texts in zip(met, columns.values(), strict=True)])
+        codes = np.fromiter(each, np.int32, len(columns) * length).reshape(
+            len(columns), length
+        )  # one array for all: quicker than many small ones
+        return {name: cls(own, [*seen][1:]) for name, own, seen in zip(columns, codes, met, strict=True)}
 
     def map(self, meaning: Callable[[str], float]) -> Column:
         """`meaning` of each row's text as a number, NaN where missing; each distinct text is read once."""

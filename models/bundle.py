@@ -47,6 +47,7 @@ MANIFEST = "manifest.json"
 _BY_DAY = "by_day.json"
 _TOLERANCE = 1e-9
 """Golden figures may differ by this much: another processor or NumPy build rounds `exp` and `log` differently."""
+_LITTLE = "over half of what this model goes by is missing: this is little more than the base rate"
 _STALE_SECONDS = 86_400
 _MALFORMED = (OSError, ValueError, KeyError, TypeError, AttributeError, IndexError)
 """What reading JSON of another shape than ours raises."""
@@ -230,29 +231,33 @@ class Bundle:
         return Together([*members, self.value.linear])
 
     @cached_property
-    def _remarkable(self) -> list[tuple[int, InputSpec]]:
+    def _remarkable(self) -> tuple[NDArray[np.intp], NDArray[np.bool_], Floats]:
+        """Inputs of which something may be said: their places, which are categories, and beyond what the others are told of."""
         attributes = {one.name for one in self.encoder.feature_set.attributes}
-        return [
-            (i, one)
-            for i, one in enumerate(self.encoder.inputs)
-            if (one.kind == "category" and one.name in attributes) or one.name == "lead_age"
-        ]
-
-    def unseen(self, row: Floats) -> list[str]:
-        """What is to be said of one lead's inputs: too little known, categories that training never saw, ages beyond those it saw."""
-        notes: list[str] = []
-        if float(self._weights[np.isnan(row)].sum()) > 0.5:
-            notes.append("over half of what this model goes by is missing: this is little more than the base rate")
         oldest = self.manifest.get("oldest_observed_days")
-        for i, one in self._remarkable:
-            if one.kind == "category" and row[i] == 0.0:
-                notes.append(f"{one.name}: this value was rare or absent in training")
-            elif one.name == "lead_age" and oldest is not None and row[i] > 1.5 * oldest + 1.0:
-                notes.append(
-                    f"the lead is {row[i]:.0f} days old and training observed leads up to {oldest:.0f} days: "
-                    "the probability is extrapolated"
-                )
+        limit = np.inf if oldest is None else 1.5 * oldest + 1.0
+        inputs = self.encoder.inputs
+        places = [i for i, one in enumerate(inputs) if (one.kind == "category" and one.name in attributes) or one.name == "lead_age"]
+        categories = [inputs[i].kind == "category" for i in places]
+        return np.array(places, dtype=np.intp), np.array(categories, dtype=np.bool_), np.array([limit] * len(places))
+
+    def unseen(self, X: Floats) -> list[list[str]]:
+        """What is to be said of each lead's inputs: too little known, categories that training never saw, ages beyond those it saw."""
+        places, categories, limits = self._remarkable
+        little = np.add.reduce(np.where(np.isnan(X), self._weights, 0.0), axis=1) > 0.5
+        inputs = X.take(places, axis=1)
+        told = np.where(categories, inputs == 0.0, inputs > limits)
+        notes: list[list[str]] = [[_LITTLE] if one else [] for one in little.tolist()]
+        for row, i in np.argwhere(told).tolist() if told.any() else ():
+            notes[row].append(self._remark(int(places[i]), inputs[row, i]))
         return notes
+
+    def _remark(self, place: int, value: float) -> str:
+        one = self.encoder.inputs[place]
+        if one.kind == "category":
+            return f"{one.name}: this value was rare or absent in training"
+        oldest = self.manifest["oldest_observed_days"]
+        return f"the lead is {value:.0f} days old and training observed leads up to {oldest:.0f} days: the probability is extrapolated"
 
 
 def write_bundle(

@@ -48,7 +48,7 @@ class Reason(msgspec.Struct, gc=False):
     """Log-odds that this signal added to the margin, against the training average."""
 
 
-class Evidence(msgspec.Struct):
+class Evidence(msgspec.Struct, gc=False):
     """One fact behind a dimension."""
 
     fact: str
@@ -62,7 +62,7 @@ class Evidence(msgspec.Struct):
     """Whether it stands against the strongest fact of its dimension."""
 
 
-class BantDimension(msgspec.Struct):
+class BantDimension(msgspec.Struct, gc=False):
     """What is known about one of Budget, Authority, Need and Timeline; unknown is not zero."""
 
     status: BantStatus = "unknown"
@@ -72,7 +72,7 @@ class BantDimension(msgspec.Struct):
     """What to ask next: while the dimension is not met, or where facts contradict each other."""
 
 
-class Bant(msgspec.Struct):
+class Bant(msgspec.Struct, gc=False):
     """The four dimensions of qualification."""
 
     budget: BantDimension
@@ -93,7 +93,7 @@ class Overridden(msgspec.Struct):
     expires_at: datetime | None
 
 
-class Receipt(msgspec.Struct):
+class Receipt(msgspec.Struct, gc=False):
     """What makes the decision reproducible: the ledger entry behind it holds the rest."""
 
     model_version: str
@@ -108,7 +108,7 @@ class Receipt(msgspec.Struct):
     """With which probability the policy passes a lead like this on; written only where chance has a part."""
 
 
-class Decision(msgspec.Struct):
+class Decision(msgspec.Struct, gc=False):
     """One lead at one instant: how likely, why, and what should happen."""
 
     lead_id: str

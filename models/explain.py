@@ -116,7 +116,7 @@ def explain_lead(
         rules=tuple(_RULES.get(rule, rule).format(mql=policy.mql.enter, sql=policy.sql.enter) for rule in rules),
         bant=bant_card(found[0], instant(as_of)),
         reasons=tuple(scored.reasons[0]) if scored.reasons else (),
-        notes=tuple(bundle.unseen(scored.X[0])),
+        notes=tuple(bundle.unseen(scored.X)[0]),
         model_version=bundle.model_version,
     )
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
+from itertools import chain, compress
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -21,12 +22,15 @@ from data.sizes import SIZES, read_size
 from features import bant
 from features.answers import field_of
 from features.engine import Colleagues
-from features.history import NEVER, ActivityLog, Leads, Observations, TextColumn, instant
+from features.history import NEVER, ActivityLog, Leads, Observations, TextColumn, instant, instants
 from features.own_types import said_of_unnamed
+from models.canonical import Used
 from models.request import Activity, ScoreRequest
 from models.scorer import Scorer
 
 __all__ = ["BadValue", "RequestColumns", "text_of"]
+
+Instants = NDArray[np.int64]
 
 _EARLIEST = instant(datetime.fromisoformat(EARLIEST))
 _BOOLEANS = {"yes": 1, "true": 1, "sí": 1, "si": 1, "1": 1, "1.0": 1, "no": 0, "false": 0, "0": 0, "0.0": 0}
@@ -42,19 +46,16 @@ class RequestColumns:
 
     def __init__(self, scorer: Scorer) -> None:
         self._scorer = scorer
+        self.requests: list[ScoreRequest] = []
         self.ids: list[str] = []
         self.as_of: list[datetime] = []
         self.notes: list[list[str]] = []
         self.consent: list[bool | None] = []
-        self.used: list[tuple[object, ...]] = []
-        """Of each request the lead, the activities that count, those of colleagues, and `as_of`."""
+        self.used: list[Used] = []
+        """Of each request what counts of it. Like the notes on activities, known once there are columns."""
         self._values: list[Iterable[Any]] = []
         """Of each request, in the order of the scorer's `kinds`."""
         self._instants: list[int] = []
-        self._own = _Activities()
-        self._others = _Activities()
-        self._members: dict[tuple[int, str], int] = {}
-        self._account: list[int] = []
 
     @property
     def size(self) -> int:
@@ -64,48 +65,36 @@ class RequestColumns:
         """Raises BadValue when an attribute has a value of the wrong kind, and ValueError without `as_of`: nothing is then added."""
         if request.as_of is None:
             raise ValueError("as_of must be resolved before scoring")
-        lead, scorer, i = request.lead, self._scorer, self.size
+        lead, scorer = request.lead, self._scorer
         when = request.as_of if request.as_of.tzinfo else request.as_of.replace(tzinfo=UTC)
-        as_of = instant(when)
         missing, given = scorer.missing, lead.get
         values = {
             name: None if (value := given(name)) is None else _value(name, kind, value, missing) for name, kind in scorer.kinds.items()
         }
         consent = _value("consent", "boolean", given("consent"), missing)
-        notes = self._notes_on(lead, values)
-        own = _counted(as_of, request.activities)
-        self._own.extend(own, [i] * len(own.rows))
-        notes += [f"{count} activities {said} were ignored" for said, count in own.ignored]
-        if (types := {one.type for one in own.rows} - scorer.named) and (unnamed := said_of_unnamed(types, ())):
-            notes.append(unnamed)
-        name = str(given("lead_id", ""))
-        context, taken = request.account_activities, None
-        if context is None:
-            if scorer.plan.colleagues.needs:
-                notes.append("account_activities not given: what colleagues do is not known")
-        else:  # a lead is not its own colleague
-            others = _counted(as_of, [one for one in context if not name or one.lead_id != name])
-            taken, members = others.taken, self._members
-            self._others.extend(others, [members.setdefault((i, one.lead_id or ""), len(members)) for one in others.rows])
-            notes += [f"{count} activities of colleagues {said} were ignored" for said, count in others.ignored]
-        notes += self._strange_answers(own.rows)
-        self.ids.append(name)
+        self.notes.append(self._notes_on(lead, values))
+        self.ids.append(str(given("lead_id", "")))
         self.as_of.append(when)
-        self.notes.append(notes)
         self.consent.append(None if consent is None else bool(consent))
-        self.used.append((lead, own.taken, taken, request.as_of))
+        self.requests.append(request)
         self._values.append(values.values())
-        self._instants.append(as_of)
-        self._account.append(-1 if context is None else i)
+        self._instants.append(instant(when))
 
     def columns(self) -> tuple[Leads, ActivityLog, Observations, Colleagues | None]:
+        """To be asked for once."""
         n, scorer = self.size, self._scorer
         column = dict(zip(scorer.kinds, zip(*self._values, strict=True), strict=False))
         numbers = np.array([column[name] for name in scorer.numbers], dtype=np.float64)  # None is NaN
         told = [[NEVER if value is None else value for value in column[name]] for name in scorer.times]
         as_of, *times = np.array([self._instants, *told], dtype=np.int64)
         texts = TextColumn.many({name: column[name] for name in scorer.texts})
-        colleagues, account = self._context()
+        own = _counted(as_of, [request.activities for request in self.requests])
+        self._note_activities(own, "activities")
+        self._note_types(own)
+        colleagues, account, others = self._context(as_of)
+        self._note_answers(own)
+        everyone = zip(self.requests, own.taken, others, strict=True)
+        self.used = [Used(request.lead, taken, theirs, request.as_of) for request, taken, theirs in everyone]
         leads = Leads(
             self.ids,
             dict(zip(scorer.numbers, numbers, strict=True)),
@@ -113,7 +102,7 @@ class RequestColumns:
             dict(zip(scorer.times, times, strict=True)),
             account,
         )
-        return leads, self._own.log(n, scorer.evidence_plan.reads), Observations(np.arange(n), as_of), colleagues
+        return leads, _log(own, own.whose, n, scorer.evidence_plan.reads), Observations(np.arange(n), as_of), colleagues
 
     def _notes_on(self, lead: Mapping[str, Any], values: Mapping[str, Any]) -> list[str]:
         """What is absent, not understood or not read."""
@@ -128,63 +117,125 @@ class RequestColumns:
             notes.append(f"not used by this model: {', '.join(sorted(unused))}")
         return notes
 
-    def _strange_answers(self, rows: Sequence[Activity]) -> list[str]:
+    def _note_activities(self, counted: _Counted, of: str) -> None:
+        """What was left out of each request, and when that was from."""
+        for i, ignored in counted.ignored.items():
+            self.notes[i] += [f"{count} {of} {said} were ignored" for said, count in ignored]
+
+    def _note_types(self, counted: _Counted) -> None:
+        """Names the types of activities that no signal names."""
+        named = self._scorer.named
+        if {one.type for one in counted.rows} <= named:
+            return
+        types: dict[int, set[str]] = {}
+        for i, one in zip(counted.whose.tolist(), counted.rows, strict=True):
+            if one.type not in named:
+                types.setdefault(i, set()).add(one.type)
+        for i, found in types.items():
+            if unnamed := said_of_unnamed(found, ()):
+                self.notes[i].append(unnamed)
+
+    def _note_answers(self, counted: _Counted) -> None:
         """Names the answers about fields that nobody declared or knows."""
         if "content" not in self._scorer.evidence_plan.reads:
-            return []
+            return
+        names = {one.content for one in counted.rows if one.type == "answer" and one.content is not None}
         declared = self._scorer.plan.declared
-        names = {one.content for one in rows if one.type == "answer" and one.content is not None}
-        strange = sorted(name for name in names if field_of(name, declared) not in bant.DIMENSIONS)
+        strange = {name for name in names if field_of(name, declared) not in bant.DIMENSIONS}
         if not strange:
-            return []
-        return [f"answers that no dimension of BANT reads: {', '.join(name or '(without a name)' for name in strange)}"]
+            return
+        found: dict[int, set[str]] = {}
+        for i, one in zip(counted.whose.tolist(), counted.rows, strict=True):
+            if one.type == "answer" and one.content in strange:
+                found.setdefault(i, set()).add(one.content or "(without a name)")
+        for i, said in found.items():
+            self.notes[i].append(f"answers that no dimension of BANT reads: {', '.join(sorted(said))}")
 
-    def _context(self) -> tuple[Colleagues | None, NDArray[np.int64] | None]:
-        """Each request's account context as an account of its own, whose members are the colleagues it names."""
-        if max(self._account) < 0:
-            return None, None
-        account, members = np.array(self._account, dtype=np.int64), self._members
-        log = self._others.log(len(members), self._scorer.evidence_plan.reads) if members else ActivityLog.empty(0)
-        counts = np.bincount(np.array([i for i, _ in members], dtype=np.int64), minlength=self.size)
+    def _context(self, as_of: Instants) -> tuple[Colleagues | None, Instants | None, Sequence[Sequence[Activity] | None]]:
+        """Each request's account context as an account of its own, whose members are the colleagues it names; and what counts of it."""
+        n, given = self.size, [request.account_activities for request in self.requests]
+        if self._scorer.plan.colleagues.needs:
+            for notes, context in zip(self.notes, given, strict=True):
+                if context is None:
+                    notes.append("account_activities not given: what colleagues do is not known")
+        if given.count(None) == n:
+            return None, None, given
+        lists = [  # a lead is not its own colleague
+            [one for one in context or () if not name or one.lead_id != name] for name, context in zip(self.ids, given, strict=True)
+        ]
+        others = _counted(as_of, lists)
+        self._note_activities(others, "activities of colleagues")
+        members: dict[tuple[int, str], int] = {}
+        whose = [
+            members.setdefault((i, one.lead_id or ""), len(members)) for i, one in zip(others.whose.tolist(), others.rows, strict=True)
+        ]
+        reads = self._scorer.evidence_plan.reads
+        log = _log(others, np.array(whose, dtype=np.int64), len(members), reads) if members else ActivityLog.empty(0)
+        counts = np.bincount(np.array([i for i, _ in members], dtype=np.int64), minlength=n)
         starts = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
-        return Colleagues(log, starts, np.arange(len(members)), own=False), account
+        account = np.array([-1 if context is None else i for i, context in enumerate(given)], dtype=np.int64)
+        taken = [None if context is None else counts for context, counts in zip(given, others.taken, strict=True)]
+        return Colleagues(log, starts, np.arange(len(members)), own=False), account, taken
 
 
 class _Counted(NamedTuple):
-    """The activities of a request that count."""
+    """The activities of requests that count."""
 
-    taken: Sequence[Activity]
-    """As they came."""
+    taken: Sequence[Sequence[Activity]]
+    """Of each request, as they came."""
     rows: Sequence[Activity]
-    """The same in order of time."""
-    occurred: list[int]
-    recorded: list[int]
-    """Of `rows`; the very list `occurred` where nothing says when it became known."""
-    ignored: Sequence[tuple[str, int]]
-    """How many were left out, and when those were from."""
+    """The same in order of request and of time."""
+    whose: Instants
+    """The request of each row."""
+    occurred: Instants
+    recorded: Instants | None
+    """None where nothing says when it became known."""
+    ignored: Mapping[int, Sequence[tuple[str, int]]]
+    """How many were left out of a request, and when those were from."""
 
 
-def _counted(as_of: int, activities: Sequence[Activity]) -> _Counted:
-    """Distinct activities that had happened and been recorded before `as_of`."""
-    rows = taken = _distinct(activities)
-    occurred = [instant(one.occurred_at) for one in rows]
-    recorded, known = occurred, [one.recorded_at for one in rows]
+def _counted(as_of: Instants, lists: Sequence[Sequence[Activity]]) -> _Counted:
+    """Of each request its distinct activities that had happened and been recorded before its `as_of`."""
+    taken = _distinct(lists)
+    rows = taken[0] if len(taken) == 1 else [*chain.from_iterable(taken)]
+    whose = np.repeat(np.arange(len(taken)), [len(one) for one in taken])
+    occurred = instants([one.occurred_at for one in rows])
+    recorded, known = None, [one.recorded_at for one in rows]
     if known.count(None) < len(known):
-        recorded = [at if when is None else instant(when) for at, when in zip(occurred, known, strict=True)]
-    ignored: list[tuple[str, int]] = []
-    order = sorted(range(len(rows)), key=occurred.__getitem__)
-    if rows and not (occurred[order[0]] >= _EARLIEST and occurred[order[-1]] < as_of and (recorded is occurred or max(recorded) < as_of)):
-        order = [i for i in order if _EARLIEST <= occurred[i] < as_of and recorded[i] < as_of]
-        taken = [rows[i] for i in sorted(order)]
-        absurd = sum(at < _EARLIEST for at in occurred)
-        late = len(rows) - len(order) - absurd
-        ignored = [(said, n) for said, n in (("from as_of or later", late), (f"from before {EARLIEST[:4]}", absurd)) if n]
-    rows, at = [rows[i] for i in order], [occurred[i] for i in order]
-    return _Counted(taken, rows, at, at if recorded is occurred else [recorded[i] for i in order], ignored)
+        recorded = instants([one.occurred_at if one.recorded_at is None else one.recorded_at for one in rows])
+    ignored: dict[int, list[tuple[str, int]]] = {}
+    until = as_of.take(whose)
+    early, counts = occurred >= _EARLIEST, occurred < until
+    if recorded is not None:
+        counts &= recorded < until
+    counts &= early
+    if np.count_nonzero(counts) < len(rows):
+        taken = list(taken)
+        for i in set(whose[~counts].tolist()):
+            of = slice(*whose.searchsorted([i, i + 1]).tolist())
+            absurd = np.count_nonzero(~early[of])
+            late = np.count_nonzero(~counts[of]) - absurd
+            ignored[i] = [(said, n) for said, n in (("from as_of or later", late), (f"from before {EARLIEST[:4]}", absurd)) if n]
+            taken[i] = [*compress(taken[i], counts[of].tolist())]
+        rows, whose, occurred = [*chain.from_iterable(taken)], whose[counts], occurred[counts]
+        recorded = None if recorded is None else recorded[counts]
+    if len(rows) > 1:
+        order = occurred.argsort(kind="stable") if len(taken) == 1 else np.lexsort((occurred, whose))
+        rows, occurred = [rows[i] for i in order.tolist()], occurred.take(order)
+        recorded = None if recorded is None else recorded.take(order)
+    return _Counted(taken, rows, whose, occurred, recorded, ignored)
 
 
-def _distinct(activities: Sequence[Activity]) -> Sequence[Activity]:
+def _distinct(lists: Sequence[Sequence[Activity]]) -> Sequence[Sequence[Activity]]:
     """Doubles of an `activity_id` of one lead count once: the one known first, whatever the order of rows and whatever comes later."""
+    if len(lists) > 1:
+        ids = [one.activity_id for activities in lists for one in activities if one.activity_id is not None]
+        if len(set(ids)) == len(ids):
+            return lists
+    return [_distinct_of_one(activities) for activities in lists]
+
+
+def _distinct_of_one(activities: Sequence[Activity]) -> Sequence[Activity]:
     ids = [one.activity_id for one in activities if one.activity_id is not None]
     if len(set(ids)) == len(ids):
         return activities
@@ -211,42 +262,24 @@ def _first_key(activity: Activity) -> tuple[Any, ...]:
 _TEXTS = ("channel", "url", "content", "campaign", "value")
 
 
-class _Activities:
-    """Activities on their way into a log."""
-
-    def __init__(self) -> None:
-        self._rows: list[Activity] = []
-        self._occurred: list[int] = []
-        self._recorded: list[int] = []
-        self._whose: list[int] = []
-        self._late = False
-
-    def extend(self, counted: _Counted, whose: Sequence[int]) -> None:
-        """Adds activities, and whose each of them is."""
-        self._rows.extend(counted.rows)
-        self._occurred.extend(counted.occurred)
-        self._recorded.extend(counted.recorded)
-        self._whose.extend(whose)
-        self._late |= counted.recorded is not counted.occurred
-
-    def log(self, n: int, reads: Collection[str]) -> ActivityLog:
-        """The log of n leads, with the text columns that are read."""
-        rows = self._rows
-        told: dict[str, list[str | None]] = {name: read(rows) for name, read in _READ.items() if name in reads or name == "type"}
-        # A column in which nothing stands is absent, which spares its look-ups.
-        texts = TextColumn.many({name: column for name, column in told.items() if name == "type" or column.count(None) < len(rows)})
-        agents = [one.user_agent or None for one in rows]
-        automated, lasted = [one.automated for one in rows], [one.duration_seconds for one in rows]
-        return ActivityLog.build(
-            n,
-            np.array(self._whose, dtype=np.int64),
-            np.array(self._occurred, dtype=np.int64),
-            recorded=np.array(self._recorded, dtype=np.int64) if self._late else None,
-            automated=np.array(automated, dtype=np.bool_) if True in automated else None,  # None is no
-            fleeting=np.array([seconds == 0.0 for seconds in lasted]) if 0.0 in lasted else None,
-            agent=TextColumn.of(agents) if agents.count(None) < len(agents) else None,
-            **texts,
-        )
+def _log(counted: _Counted, whose: Instants, n: int, reads: Collection[str]) -> ActivityLog:
+    """Activities as the log of n leads, with the text columns that are read; `whose` is the lead of each."""
+    rows = counted.rows
+    told: dict[str, list[str | None]] = {name: read(rows) for name, read in _READ.items() if name in reads or name == "type"}
+    # A column in which nothing stands is absent, which spares its look-ups.
+    texts = TextColumn.many({name: column for name, column in told.items() if name == "type" or column.count(None) < len(rows)})
+    agents = [one.user_agent or None for one in rows]
+    automated, lasted = [one.automated for one in rows], [one.duration_seconds for one in rows]
+    return ActivityLog.build(
+        n,
+        whose,
+        counted.occurred,
+        recorded=counted.recorded,
+        automated=np.array(automated, dtype=np.bool_) if True in automated else None,  # None is no
+        fleeting=np.array([seconds == 0.0 for seconds in lasted]) if 0.0 in lasted else None,
+        agent=TextColumn.of(agents) if agents.count(None) < len(agents) else None,
+        **texts,
+    )
 
 
 # Each on its own: an attribute whose name is known beforehand is read in a third of the time.

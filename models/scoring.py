@@ -8,7 +8,6 @@ and no clock: the caller says `as_of` and which policy is in force.
 from __future__ import annotations
 
 import contextlib
-import hashlib
 from collections.abc import Mapping, MutableMapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -23,6 +22,7 @@ from features import bant
 from features.engine import Colleagues, evaluate
 from features.history import DAY, ActivityLog, History, Leads, Observations, instant
 from features.routing import routing
+from models.canonical import canonical
 from models.decision import DECISIONS, Bant, BantDimension, BantStatus, Decision, Evidence, Outcome, Reason, Receipt
 from models.inputs import Floats
 from models.qualification import Policy, decide, decide_many
@@ -37,7 +37,6 @@ __all__ = ["Scored", "bant_card", "inputs_of", "score_columns", "score_requests"
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _FEW = 1_000
-_canonical = msgspec.json.Encoder(order="deterministic")
 
 
 @dataclass(frozen=True)
@@ -126,12 +125,14 @@ def score_requests(
     since: Mapping[str, float] | None = None,
     places: MutableMapping[str, int] | None = None,
     rejected: Mapping[str, float] | None = None,
+    inputs: list[bytes] | None = None,
 ) -> list[Decision | TamizError]:
     """A decision for each request, or the error that keeps it from being scored; one bad request spoils no other.
 
     `previous` holds what was decided last on each lead, and is kept up to date in the order of the requests, so that a lead
     which is mentioned twice meets its own first decision. `since` says for how many days that has stood, and `places` how many
     more may enter each queue this week, counted down here. `rejected` says how many days ago sales rejected a lead.
+    `inputs`, if a list is given, is filled with the canonical bytes of each request that became a decision, in order.
 
     Raises ValueError when a request's `as_of` is not resolved.
     """
@@ -159,6 +160,7 @@ def score_requests(
     worth = None if scored.expected_value is None else scored.expected_value.tolist()
     days, by_day = ((), None) if bundle.by_day is None else (bundle.by_day.names, scored.by_day(bundle).tolist())
     fit, engagement = _indexes(bundle, scored, (("fit", "authority"), ("engagement", "intent")))
+    unseen = bundle.unseen(scored.X)
     position = 0
     for place, answer in enumerate(answers):
         if answer is not None:
@@ -181,6 +183,9 @@ def score_requests(
         if previous is not None:
             previous[lead_id] = outcome
         as_of = batch.as_of[i]
+        digest, written = canonical(batch.requests[i], batch.used[i])
+        if inputs is not None:
+            inputs.append(written)
         answers[place] = Decision(
             lead_id=lead_id,
             as_of=as_of,
@@ -200,11 +205,11 @@ def score_requests(
             fit=fit[i],
             engagement=engagement[i] if bundle.reads_activities else None,
             reasons=scored.reasons[i] if scored.reasons is not None else [],
-            missing=batch.notes[i] + bundle.unseen(scored.X[i]),
+            missing=batch.notes[i] + unseen[i],
             receipt=Receipt(
                 bundle.model_version,
                 bundle.feature_set,
-                _digest(batch.used[i]),
+                digest,
                 propensity=msgspec.UNSET if ruling.propensity is None else ruling.propensity,
             ),
             override=None,
@@ -235,17 +240,18 @@ def _indexes(bundle: Bundle, scored: Scored, groups: Sequence[tuple[str, ...]]) 
 
 def bant_card(found: Mapping[bant.Dimension, bant.DimensionEvidence], as_of: int) -> Bant:
     """The evidence as it is answered."""
-
-    def dimension(status: BantStatus, strength: float | None, hints: Sequence[bant.Hint], question: str | None) -> BantDimension:
-        facts = [
-            Evidence(fact, source, None if age is None else _EPOCH + timedelta(0, 0, as_of - round(age * DAY)), round(weight, 4), against)
-            for fact, source, age, weight, against in hints
-        ]
-        return BantDimension(status, None if strength is None else round(strength, 4), facts, question)
-
-    return Bant(*(dimension(*found[name]) for name in bant.DIMENSIONS))
+    return Bant(*[_dimension(found[name], as_of) for name in bant.DIMENSIONS])
 
 
-def _digest(used: object) -> str:
-    """SHA-256 of what the decision was made from: rows that did not count leave no trace in it."""
-    return hashlib.sha256(_canonical.encode(used)).hexdigest()
+def _dimension(known: bant.DimensionEvidence, as_of: int) -> BantDimension:
+    facts = [
+        Evidence(
+            hint.fact,
+            hint.source,
+            None if hint.age is None else _EPOCH + timedelta(0, 0, as_of - round(hint.age * DAY)),
+            round(hint.weight, 4),
+            hint.contradicts,
+        )
+        for hint in known.hints
+    ]
+    return BantDimension(known.status, None if known.strength is None else round(known.strength, 4), facts, known.question)
