@@ -74,7 +74,7 @@ class Quick:
         into, _, values = one.partition(" VALUES ")
         values = values.partition(" RETURNING ")[0]
         # Many rows in one statement: each statement gives the interpreter lock away and has to wait to get it back.
-        self._inserts = [(size, f"{into} VALUES {', '.join([values] * size)}") for size in (64, 16, 4, 1)]
+        self._inserts = [(size, f"{into} VALUES {', '.join([values] * size)}") for size in (64, 32, 16, 4, 1)]
         self._announce = f"INSERT INTO announcements (decision_id) SELECT one.value FROM {listed}"
         self._connection: Any = None
         self._connect()

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cached_property, lru_cache
 from itertools import chain, count
-from typing import Any, NamedTuple, Protocol, TypeVar
+from typing import Any, NamedTuple, Protocol, TypeVar, cast
 
 import msgspec
 import numpy as np
@@ -120,7 +120,7 @@ class TextColumn:
         codes = np.fromiter(each, np.int32, len(columns) * length).reshape(
             len(columns), length
         )  # one array for all: quicker than many small ones
-        return {name: cls(own, [*seen][1:]) for name, own, seen in zip(columns, codes, met, strict=True)}
+        return {name: cls(own, cast("list[str]", [*seen][1:])) for name, own, seen in zip(columns, codes, met, strict=True)}
 
     def map(self, meaning: Callable[[str], float]) -> Column:
         """`meaning` of each row's text as a number, NaN where missing; each distinct text is read once."""

@@ -52,8 +52,8 @@ def _read(once: Once, country: str | None) -> Phone:
         return _UNKNOWN if abroad and "+" not in text and _digits(text) > 6 else _NONE
     if not phonenumbers.is_possible_number(number):
         return _NONE
-    valid = phonenumbers.is_valid_number(number)
     region = phonenumbers.region_code_for_number(number)  # 001 where the number is no country's
+    valid = region is not None and phonenumbers.is_valid_number_for_region(number, region)
     if country is None or region == "001":
         home = math.nan
     elif valid:

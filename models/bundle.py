@@ -29,7 +29,7 @@ from models.calibration import Calibration, ScoreScale, calibration_from_json
 from models.encoder import Encoder
 from models.golden import invent, read_golden
 from models.horizons import ByDay
-from models.inputs import Floats, InputSpec
+from models.inputs import Floats
 from models.qualification import Policy
 from models.request import ScoreRequest
 from models.scorer import Scorer

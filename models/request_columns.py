@@ -26,7 +26,7 @@ from features.history import NEVER, ActivityLog, Leads, Observations, TextColumn
 from features.own_types import said_of_unnamed
 from models.canonical import Used
 from models.request import Activity, ScoreRequest
-from models.scorer import Scorer
+from models.scorer import TEXTUAL, Scorer
 
 __all__ = ["BadValue", "RequestColumns", "text_of"]
 
@@ -34,7 +34,6 @@ Instants = NDArray[np.int64]
 
 _EARLIEST = instant(datetime.fromisoformat(EARLIEST))
 _BOOLEANS = {"yes": 1, "true": 1, "sí": 1, "si": 1, "1": 1, "1.0": 1, "no": 0, "false": 0, "0": 0, "0.0": 0}
-_TEXTUAL = ("category", "text")
 
 
 class BadValue(BadData):
@@ -67,9 +66,12 @@ class RequestColumns:
             raise ValueError("as_of must be resolved before scoring")
         lead, scorer = request.lead, self._scorer
         when = request.as_of if request.as_of.tzinfo else request.as_of.replace(tzinfo=UTC)
-        missing, given = scorer.missing, lead.get
+        missing, given, textual = scorer.missing, lead.get, scorer.textual
         values = {
-            name: None if (value := given(name)) is None else _value(name, kind, value, missing) for name, kind in scorer.kinds.items()
+            name: value  # nearly always, and this much quicker than asking `_value`
+            if (value := given(name)) is None or (name in textual and value.__class__ is str and value not in missing and value.strip())
+            else _value(name, kind, value, missing)
+            for name, kind in scorer.kinds.items()
         }
         consent = _value("consent", "boolean", given("consent"), missing)
         self.notes.append(self._notes_on(lead, values))
@@ -89,10 +91,12 @@ class RequestColumns:
         as_of, *times = np.array([self._instants, *told], dtype=np.int64)
         texts = TextColumn.many({name: column[name] for name in scorer.texts})
         own = _counted(as_of, [request.activities for request in self.requests])
+        log = _log(own, own.whose, n, scorer.evidence_plan.reads)
         self._note_activities(own, "activities")
-        self._note_types(own)
+        self._note_types(own, log.type.values)
         colleagues, account, others = self._context(as_of)
-        self._note_answers(own)
+        if "answer" in log.type.values:
+            self._note_answers(own)
         everyone = zip(self.requests, own.taken, others, strict=True)
         self.used = [Used(request.lead, taken, theirs, request.as_of) for request, taken, theirs in everyone]
         leads = Leads(
@@ -102,7 +106,7 @@ class RequestColumns:
             dict(zip(scorer.times, times, strict=True)),
             account,
         )
-        return leads, _log(own, own.whose, n, scorer.evidence_plan.reads), Observations(np.arange(n), as_of), colleagues
+        return leads, log, Observations(np.arange(n), as_of), colleagues
 
     def _notes_on(self, lead: Mapping[str, Any], values: Mapping[str, Any]) -> list[str]:
         """What is absent, not understood or not read."""
@@ -122,10 +126,10 @@ class RequestColumns:
         for i, ignored in counted.ignored.items():
             self.notes[i] += [f"{count} {of} {said} were ignored" for said, count in ignored]
 
-    def _note_types(self, counted: _Counted) -> None:
+    def _note_types(self, counted: _Counted, met: Sequence[str]) -> None:
         """Names the types of activities that no signal names."""
         named = self._scorer.named
-        if {one.type for one in counted.rows} <= named:
+        if named.issuperset(met):
             return
         types: dict[int, set[str]] = {}
         for i, one in zip(counted.whose.tolist(), counted.rows, strict=True):
@@ -213,8 +217,8 @@ def _counted(as_of: Instants, lists: Sequence[Sequence[Activity]]) -> _Counted:
         taken = list(taken)
         for i in set(whose[~counts].tolist()):
             of = slice(*whose.searchsorted([i, i + 1]).tolist())
-            absurd = np.count_nonzero(~early[of])
-            late = np.count_nonzero(~counts[of]) - absurd
+            absurd = int(np.count_nonzero(~early[of]))
+            late = int(np.count_nonzero(~counts[of])) - absurd
             ignored[i] = [(said, n) for said, n in (("from as_of or later", late), (f"from before {EARLIEST[:4]}", absurd)) if n]
             taken[i] = [*compress(taken[i], counts[of].tolist())]
         rows, whose, occurred = [*chain.from_iterable(taken)], whose[counts], occurred[counts]
@@ -299,7 +303,7 @@ def _value(name: str, kind: str, value: object, missing: Collection[str]) -> Any
     if isinstance(value, str):
         if value in missing or not value.strip():
             return None
-        if kind in _TEXTUAL:
+        if kind in TEXTUAL:
             return value
     if kind == "number":
         return _size(name, value) if name in SIZES and isinstance(value, str) else _number(name, value)

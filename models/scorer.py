@@ -17,8 +17,10 @@ from features.own_types import declared_types
 from models.encoder import Encoder
 from models.reasons import Reasons
 
-__all__ = ["Scorer"]
+__all__ = ["TEXTUAL", "Scorer"]
 
+TEXTUAL = ("category", "text")
+"""Kinds of columns whose texts are what they say."""
 _HELD_AS = {"number": "number", "boolean": "number", "time": "time"}
 
 
@@ -43,11 +45,14 @@ class Scorer:
     times: tuple[str, ...] = field(init=False)
     texts: tuple[str, ...] = field(init=False)
     """The columns of `kinds` that are held as each."""
+    textual: frozenset[str] = field(init=False)
+    """Those of `texts` whose texts are what they say."""
 
     def __post_init__(self) -> None:
         put = object.__setattr__  # a frozen dataclass derives its fields once, here
         put(self, "named", self.plan.own.types | declared_types(catalogue().values()))
         put(self, "expected", frozenset(self.kinds.keys() | (LEADS.columns.keys() - self.evidence_plan.columns)))
+        put(self, "textual", frozenset(name for name, kind in self.kinds.items() if kind in TEXTUAL))
         for fields, held in (("numbers", "number"), ("times", "time"), ("texts", "text")):
             put(self, fields, tuple(name for name, kind in self.kinds.items() if _HELD_AS.get(kind, "text") == held))
 

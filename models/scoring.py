@@ -23,7 +23,7 @@ from features.engine import Colleagues, evaluate
 from features.history import DAY, ActivityLog, History, Leads, Observations, instant
 from features.routing import routing
 from models.canonical import canonical
-from models.decision import DECISIONS, Bant, BantDimension, BantStatus, Decision, Evidence, Outcome, Reason, Receipt
+from models.decision import DECISIONS, Bant, BantDimension, Decision, Evidence, Outcome, Reason, Receipt
 from models.inputs import Floats
 from models.qualification import Policy, decide, decide_many
 from models.request import ScoreRequest
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 __all__ = ["Scored", "bant_card", "inputs_of", "score_columns", "score_requests"]
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_TICK = timedelta(microseconds=1)
 _FEW = 1_000
 
 
@@ -248,7 +249,7 @@ def _dimension(known: bant.DimensionEvidence, as_of: int) -> BantDimension:
         Evidence(
             hint.fact,
             hint.source,
-            None if hint.age is None else _EPOCH + timedelta(0, 0, as_of - round(hint.age * DAY)),
+            None if hint.age is None else _EPOCH + (as_of - round(hint.age * DAY)) * _TICK,
             round(hint.weight, 4),
             hint.contradicts,
         )

@@ -149,7 +149,7 @@ class Decider:
     def _score_group(self, group: list[_Waiting]) -> None:
         try:
             loaded = self._models.current()
-            scored = self._score([one.request for one in group], [one.received for one in group], loaded)
+            scored, inputs = self._score([one.request for one in group], [one.received for one in group], loaded)
         except Exception as error:  # noqa: BLE001 - whatever it was, those who wait have to hear of it
             if len(group) > 1 and not isinstance(error, TamizError):  # a bug that one of them meets is not the others' fault
                 for one in group:
@@ -158,12 +158,12 @@ class Decider:
             for one in group:
                 one.durable.set_exception(error)
             return
-        for one, decision in zip(group, scored, strict=True):
+        for one, decision, held in zip(group, scored, inputs, strict=True):
             try:
                 if isinstance(decision, TamizError):
                     raise decision
                 one.answer, one.decision = _encoder.encode(decision), decision
-                row = self._row(one.request, decision, one.answer, one.received, one.idempotency)
+                row = self._row(held, decision, one.answer, one.received, one.idempotency)
                 self._ledger.enter((row,), {decision.lead_id: decision.decision}, one.durable)
             except Exception as error:  # noqa: BLE001 - likewise, each to its own
                 one.durable.set_exception(error)
@@ -191,12 +191,13 @@ class Decider:
         answers: list[Made | TamizError] = []
         rows: list[Row] = []
         latest: dict[str, Outcome] = {}
-        for request, decision, key in zip(requests, self._score(requests, [received] * len(requests), loaded), idempotency, strict=True):
+        scored, inputs = self._score(requests, [received] * len(requests), loaded)
+        for held, decision, key in zip(inputs, scored, idempotency, strict=True):
             if isinstance(decision, TamizError):
                 answers.append(decision)
                 continue
             answer = _encoder.encode(decision)
-            rows.append(self._row(request, decision, answer, received, key))
+            rows.append(self._row(held, decision, answer, received, key))
             latest[decision.lead_id] = decision.decision
             answers.append(Made(decision, answer))
         if rows:
@@ -208,11 +209,11 @@ class Decider:
     ) -> list[Stood | TamizError]:
         loaded = self._models.current()
         requests = [request_of(one, received) for one in leads]
-        scored = self._score(requests, [received] * len(requests), loaded, rejected_days(leads, received))
+        scored, inputs = self._score(requests, [received] * len(requests), loaded, rejected_days(leads, received))
         answers: list[Stood | TamizError] = []
         rows: list[Row] = []
         latest: dict[str, Outcome] = {}
-        for held, request, decision in zip(leads, requests, scored, strict=True):
+        for held, written, decision in zip(leads, inputs, scored, strict=True):
             if isinstance(decision, TamizError):
                 answers.append(decision)
                 continue
@@ -224,7 +225,7 @@ class Decider:
             entered = always or decision.changed or decision.previous_decision is None
             answer = _encoder.encode(decision)
             if entered:
-                rows.append(self._row(request, decision, answer, received, idempotency, "store"))
+                rows.append(self._row(written, decision, answer, received, idempotency, "store"))
                 latest[decision.lead_id] = decision.decision
             answers.append(Stood(decision, answer, entered))
         if rows:
@@ -233,12 +234,13 @@ class Decider:
 
     def _score(
         self, requests: Sequence[ScoreRequest], received: Sequence[int], loaded: LoadedModel, rejected: Mapping[str, float] | None = None
-    ) -> list[Decision | TamizError]:
-        """The answer to each request, in order."""
+    ) -> tuple[list[Decision | TamizError], list[bytes]]:
+        """The answer to each request, in order; and its canonical bytes, where that is a decision."""
         in_force = self._policies.in_force(loaded)
         if in_force is None:
             raise self._models.absence()
         answers: list[Decision | TamizError | None] = [_flaw(request, at) for request, at in zip(requests, received, strict=True)]
+        inputs = [b""] * len(requests)
         sound = [place for place, flaw in enumerate(answers) if flaw is None]
         latest = self._ledger.latest({requests[place].lead["lead_id"] for place in sound})
         policy = in_force.policy
@@ -246,7 +248,7 @@ class Decider:
         since = self._since(policy, latest, received)
         # Requests that want the same explanation are scored together, without changing the order in which leads are decided.
         for explain, run in groupby(sound, key=lambda place: requests[place].explain):
-            places = list(run)
+            places, written = list(run), list[bytes]()
             scored = score_requests(
                 loaded.bundle,
                 [requests[place] for place in places],
@@ -257,16 +259,19 @@ class Decider:
                 since=since,
                 places=room,
                 rejected=rejected,
+                inputs=written,
             )
+            taken = iter(written)
             at = instant(now())
             for place, answer in zip(places, scored, strict=True):
                 answers[place] = answer
                 if isinstance(answer, Decision):
+                    inputs[place] = next(taken)
                     receipt = answer.receipt
                     receipt.decision_id = self._decision_id()
                     receipt.policy_version = in_force.version
                     receipt.scored_at = at
-        return [answer for answer in answers if answer is not None]
+        return [answer for answer in answers if answer is not None], inputs
 
     def _places(self, policy: Policy, at: int) -> dict[str, int]:
         """How many more leads may enter each bounded queue in the week (from Monday, UTC) of an instant."""
@@ -291,7 +296,7 @@ class Decider:
 
     def _row(
         self,
-        request: ScoreRequest,
+        held: bytes,
         decision: Decision,
         answer: bytes,
         received: int,
@@ -313,7 +318,7 @@ class Decider:
             receipt.policy_version,
             receipt.feature_set,
             receipt.input_hash,
-            _canonical.encode(request),
+            held,
             answer,
             self._runtime,
             key,

@@ -5,8 +5,8 @@ problem that kept them out; what failed left nothing behind. Requests that wait 
 (group commit).
 
 SQLite is written where requests are answered, on the event loop: waiting there for the disk takes less than waking a thread and
-being woken by it. While somebody else writes, and with PostgreSQL, whose answer takes longer, a thread waits instead: it drains
-a queue, writes, and wakes the event loop once per group.
+being woken by it. While somebody else writes, with many rows at once, and with PostgreSQL, whose answer takes longer, a thread waits
+instead: it drains a queue, writes, and wakes the event loop once per group.
 
 A decision that was made on top of another one still on its way (the same lead twice at once) fails with it.
 """
@@ -29,7 +29,9 @@ __all__ = ["AlreadyAnswered", "Entry", "Ledger", "LedgerClosed", "Row"]
 
 Row = tuple[Any, ...]
 GROUP = 256
-"""Entries in one transaction at most: bounds how long the first of them waits."""
+"""From so many rows on a transaction takes no more: bounds how long the first of them waits."""
+AT_ONCE = 64
+"""Rows that are written on the event loop at most: more of them would keep others waiting for longer than a thread takes to wake."""
 
 _DECISION, _PREVIOUS = COLUMNS.index("decision"), COLUMNS.index("previous_decision")
 _log = logging.getLogger("tamiz.ledger")
@@ -142,7 +144,7 @@ class Ledger:
     def _hand_over(self) -> None:
         """Writes what has come, at once if that is possible and nothing is before it."""
         group, self._coming = self._coming, []
-        if self._queued or not self.here.is_sqlite or not self._at_once(group):
+        if self._queued or not self.here.is_sqlite or _rows_of(group) > AT_ONCE or not self._at_once(group):
             self._queued += len(group)
             self._queue.put(group)
 
@@ -161,7 +163,7 @@ class Ledger:
             group: list[Entry] = []
             while taken is not None:
                 group += taken
-                if len(group) >= GROUP:
+                if _rows_of(group) >= GROUP:
                     break
                 try:
                     taken = self._queue.get_nowait()
@@ -238,3 +240,7 @@ class Ledger:
                 self.failures += 1
                 if not future.done():
                     future.set_exception(entry.error)
+
+
+def _rows_of(group: list[Entry]) -> int:
+    return sum([len(entry.rows) for entry in group])

@@ -30,8 +30,8 @@ from serving.service import Service, admit
 __all__ = ["router"]
 
 router = APIRouter(tags=["score"])
-CHUNK = 50
-"""Items of a batch that are scored before others have their turn."""
+CHUNK = 96
+"""Items of a batch that are scored before others have their turn: about ten milliseconds."""
 
 
 @router.post("/v1/score", summary="Score one lead", **operation(
@@ -100,12 +100,14 @@ def _batch_answer(items: list[BatchItem], *, again: bool = False) -> Response:
 async def _batch(
     service: Service, wanted: Sequence[msgspec.Raw], received: int, idempotency: Sequence[tuple[str, str]] | None = None
 ) -> list[BatchItem]:
-    items: list[BatchItem] = []
+    chunks: list[asyncio.Task[list[BatchItem]]] = []
     for begin in range(0, len(wanted), CHUNK):
         chunk = slice(begin, begin + CHUNK)
-        items += await _chunk(service, wanted[chunk], received, idempotency[chunk] if idempotency else None)
+        work = _chunk(service, wanted[chunk], received, idempotency[chunk] if idempotency else None)
+        # Scored as soon as others have had their turn; while it is written, the next one is.
+        chunks.append(asyncio.create_task(work))
         await asyncio.sleep(0)
-    return items
+    return [item for items in await asyncio.gather(*chunks) for item in items]
 
 
 async def _chunk(
