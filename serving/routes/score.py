@@ -107,7 +107,14 @@ async def _batch(
         # Scored as soon as others have had their turn; while it is written, the next one is.
         chunks.append(asyncio.create_task(work))
         await asyncio.sleep(0)
-    return [item for items in await asyncio.gather(*chunks) for item in items]
+    # All of them, whatever becomes of one: none may still be written when the call is sent again under its key.
+    written = await asyncio.gather(*chunks, return_exceptions=True)
+    items: list[BatchItem] = []
+    for one in written:
+        if isinstance(one, BaseException):
+            raise one
+        items += one
+    return items
 
 
 async def _chunk(

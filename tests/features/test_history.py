@@ -8,13 +8,32 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from data.errors import BadData
-from features.history import NEVER, ActivityLog, FieldHistory, TextColumn, instant, select
+from features.history import NEVER, ActivityLog, FieldHistory, TextColumn, instant, instants, select
 
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 rows = st.lists(st.tuples(st.integers(0, 4), st.integers(-5, 5), st.integers(-9, 9)), max_size=30)
 
 
 def texts(n: int) -> TextColumn:
     return TextColumn.of([str(i) for i in range(n)])
+
+
+zones = st.sampled_from([None, UTC, timezone(timedelta(hours=5, minutes=45)), timezone(timedelta(hours=-11))])
+of_any_kind = st.datetimes(timezones=zones)
+whole_seconds = of_any_kind.map(lambda one: one.replace(microsecond=0))
+lately = st.integers(1, 4_000_000_000_000_000).filter(lambda one: one % 1_000_000).map(lambda one: EPOCH + timedelta(microseconds=one))
+
+
+@given(st.one_of(*(st.lists(kind, max_size=8) for kind in (of_any_kind, whole_seconds, lately))), st.sampled_from([1, 40]))
+def test_many_times_are_the_instants_that_each_of_them_is(times: list[datetime], copies: int) -> None:
+    assert instants(times * copies).tolist() == [instant(one) for one in times] * copies
+
+
+@given(st.lists(st.lists(st.one_of(st.none(), st.text(max_size=2)), min_size=3, max_size=3), min_size=1, max_size=4))
+def test_texts_of_several_columns_are_coded_in_order_of_appearance(told: list[list[str | None]]) -> None:
+    for texts_given, column in zip(told, TextColumn.many({str(i): one for i, one in enumerate(told)}).values(), strict=True):
+        assert column.texts() == texts_given
+        assert list(column.values) == list(dict.fromkeys(one for one in texts_given if one is not None))
 
 
 @given(rows)

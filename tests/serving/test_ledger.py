@@ -10,7 +10,7 @@ import pytest
 
 from data.quick import COLUMNS
 from data.store import Store, StoreUnavailable
-from serving.ledger import AlreadyAnswered, Ledger, LedgerClosed, Row
+from serving.ledger import AT_ONCE, AlreadyAnswered, Ledger, LedgerClosed, Row
 
 
 def row(number: int, lead_id: str = "ana", decision: str = "mql", key: str | None = None, previous: str | None = None) -> Row:
@@ -119,6 +119,21 @@ def test_requests_that_wait_together_share_a_transaction(tmp_path: Path) -> None
         await asyncio.gather(*(ledger.enter([row(number, f"l{number}")], {}) for number in range(200)))
         assert ledger.entered == 200
         assert ledger.groups < 100
+
+    run(tmp_path, story)
+
+
+def test_many_rows_keep_nobody_waiting_and_are_written_in_their_order(tmp_path: Path) -> None:
+    async def story(ledger: Ledger, store: Store) -> None:
+        many = ledger.enter([row(number, f"l{number}") for number in range(AT_ONCE + 1)], {"l0": "mql"})
+        one = ledger.enter([row(1_000, "l0", "sql", previous="mql")], {"l0": "sql"})
+        await asyncio.sleep(0)
+        assert ledger.latest(["l0"]) == {"l0": "sql"}
+        await asyncio.gather(many, one)
+        assert ledger.entered == AT_ONCE + 2
+        held = store.decision("d1000")
+        assert held is not None
+        assert held["sequence"] > AT_ONCE
 
     run(tmp_path, story)
 

@@ -11,6 +11,7 @@ import pytest
 
 from data.store import Store
 from serving.decider import Decider
+from serving.routes.score import CHUNK
 
 Key = Callable[..., dict[str, str]]
 
@@ -279,6 +280,12 @@ class TestABatch:
         first, second = (item["answer"] for item in client.post("/v1/score/batch", json={"items": [lead, lead]}).json()["items"])
         assert first["previous_decision"] is None
         assert second["previous_decision"] == first["decision"]
+
+    def test_sees_it_also_where_what_came_before_is_still_being_written(self, client: Any, lead: Any, home: Path) -> None:
+        items = [lead, *({"lead": {"lead_id": f"x{n}"}} for n in range(2 * CHUNK)), lead]
+        first, *_, last = (item["answer"] for item in client.post("/v1/score/batch", json={"items": items}).json()["items"])
+        assert last["previous_decision"] == first["decision"]
+        assert entries(home) == 2 * CHUNK + 2
 
 
 class TestABatchSentTwice:
