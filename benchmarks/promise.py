@@ -1,7 +1,7 @@
 """Whether a preview keeps its promise: what it said of the coming eight weeks, and what came.
 
     python -m benchmarks.promise [--leads 3000] [--seeds 1 2 3] [--weeks 8] [--hours 6] [--keep DIR]
-    python -m benchmarks.promise --kept DIR
+    python -m benchmarks.promise --kept DIR [--keep INTO]
 
 For each seed: simulate a CRM, train on what was known 146 days before its end, publish the model's own thresholds, ask
 `POST /v1/policy/preview`, and live on through the API: leads, activities and outcomes are sent in the order of time, and changed leads
@@ -9,7 +9,9 @@ are scored every few hours (four weeks before publishing already, so that queues
 of 90 days more are taken, and volume, precision, conversions and revenue of those who entered a queue for the first time are
 held against the promise: the average of the weeks, and each single week. Prints what was promised and what came, and how often it lay
 inside the intervals of 95 % and of 90 %. The clock of the service is the simulated one. `--keep` keeps what each promise was made from
-and what came, a folder a seed; `--kept` compares all of them by today's formulas, in seconds.
+and what came, a folder a seed; `--kept` compares all of them by today's formulas, in seconds, and pools what the backtest says of leads
+that came in its time and of those that were there before; with `--keep` as well, models are trained anew first, and worlds whose thresholds
+stay the same are compared with what came then.
 """
 
 from __future__ import annotations
@@ -46,10 +48,15 @@ class Tally:
 
     inside: dict[tuple[float, str, str], list[bool]] = field(default_factory=dict)
     ratio: dict[str, list[float]] = field(default_factory=dict)
+    counted: dict[str, list[float]] = field(default_factory=dict)
+    """Leads, conversions and what was said of them, by queue and by whom it is about."""
 
     def share(self, level: float, span: str, kind: str) -> float:
         found = self.inside.get((level, span, kind), [])
         return float(np.mean(found)) if found else float("nan")
+
+    def count(self, who: str, leads: float, won: float, said: float) -> None:
+        self.counted[who] = [a + b for a, b in zip(self.counted.get(who, [0.0] * 3), (leads, won, said), strict=True)]
 
 
 def main() -> None:
@@ -65,7 +72,12 @@ def main() -> None:
     tally = Tally()
     if arguments.kept:
         for folder in sorted(arguments.kept.iterdir(), key=lambda path: int(path.name)):
-            compare_kept(folder, tally)
+            if arguments.keep:
+                with tempfile.TemporaryDirectory() as temporary:
+                    if not again(folder, Path(temporary), arguments.leads, arguments.keep / folder.name):
+                        print(f"seed {folder.name}: thresholds are others now; not compared", flush=True)
+                        continue
+            compare_kept(arguments.keep / folder.name if arguments.keep else folder, tally)
     else:
         for seed in arguments.seeds:
             with tempfile.TemporaryDirectory() as temporary:
@@ -81,10 +93,32 @@ def report(tally: Tally) -> None:
             print(f"{span:8} {kind:12} {said}   of {counted}")
     for kind, ratios in tally.ratio.items():
         print(f"came / promised, {kind:12} median {np.median(ratios):.2f}, from {min(ratios):.2f} to {max(ratios):.2f}")
+    for who, (leads, won, said) in sorted(tally.counted.items()):
+        print(f"{who:32} {won / max(leads, 1):6.1%} of {leads:5.0f} leads; the model said {said / max(leads, 1):6.1%}")
 
 
 def one(folder: Path, leads: int, seed: int, weeks: int, hours: float, tally: Tally, keep: Path | None = None) -> None:
     """One seed."""
+    bundle, tables, published = _trained(folder, leads, seed, weeks)
+    (bundle.parent / "champion.json").write_text(json.dumps({"bundle": bundle.name}))
+    promised, came = asyncio.run(_live(bundle.parent.parent, tables, published, weeks, hours))
+    _compare(seed, promised, came, weeks, tally)
+    if keep is not None:
+        _keep(bundle, came, weeks, keep / str(seed))
+
+
+def again(kept: Path, folder: Path, leads: int, into: Path) -> bool:
+    """Trains a kept world's model anew, and keeps it with what came then; False where it would publish other thresholds than then."""
+    weeks = json.loads((kept / "weeks.json").read_bytes())
+    bundle, _, _ = _trained(folder, leads, int(kept.name), weeks)
+    if (bundle / "policy.json").read_bytes() != (kept / "policy.json").read_bytes():
+        return False
+    _keep(bundle, {queue: pd.read_parquet(kept / f"{queue}.parquet") for queue in ("mql", "sql")}, weeks, into)
+    return True
+
+
+def _trained(folder: Path, leads: int, seed: int, weeks: int) -> tuple[Path, dict[str, pd.DataFrame], int]:
+    """A world's model of what was known when it is published: its bundle, the world's tables, and that instant."""
     from data.home import Home
     from data.synthetic import simulate
     from training.dataset import from_project
@@ -99,11 +133,7 @@ def one(folder: Path, leads: int, seed: int, weeks: int, hours: float, tally: Ta
     home = Home(folder / "home")
     home.create()
     trained = train(lambda say: from_project(past, seed=seed, say=say), home, Options(seed=seed, quick=True))
-    (home.root / "bundles" / "champion.json").write_text(json.dumps({"bundle": trained.folder.name}))
-    promised, came = asyncio.run(_live(home.root, tables, published, weeks, hours))
-    _compare(seed, promised, came, weeks, tally)
-    if keep is not None:
-        _keep(trained.folder, came, weeks, keep / str(seed))
+    return trained.folder, tables, published
 
 
 def compare_kept(folder: Path, tally: Tally) -> None:
@@ -114,6 +144,18 @@ def compare_kept(folder: Path, tally: Tally) -> None:
     preview, policy = Preview.read(folder), Policy.read((folder / "policy.json").read_bytes())
     promised = {level: {queue: preview.queue(policy, queue, level=level) for queue in QUEUES} for level in LEVELS}
     came = {queue: pd.read_parquet(folder / f"{queue}.parquet") for queue in QUEUES}
+    backtest = preview.tables.backtest
+    assert backtest.y is not None
+    for queue in QUEUES:
+        enter = getattr(policy, queue).enter
+        entered = came[queue]
+        tally.count(f"{queue}, came in the eight weeks", len(entered), entered["won"].sum(), entered["probability"].sum())
+        rate = promised[LEVELS[0]][queue]["precision"]
+        tally.count(f"{queue}, promised", len(entered), 0.0 if rate is None else rate["value"] * len(entered), entered["probability"].sum())
+        first = backtest.first_entries(float(preview.as_deep(np.array([enter]))[0]))
+        for who, chosen in (("new in the backtest", True), ("old in the backtest", False)):
+            rows = first[backtest.born[backtest.lead[first]] == chosen]
+            tally.count(f"{queue}, {who}", len(rows), backtest.y[rows].sum(), backtest.probability[rows].sum())
     _compare(int(folder.name), promised, came, json.loads((folder / "weeks.json").read_bytes()), tally)
 
 

@@ -170,7 +170,7 @@ class Preview:
         tables = self.tables
         probability = tables.flow.probability
         edges = _thresholds(probability if len(probability) else tables.backtest.probability, points)
-        flow, tested = _FromTop(tables.flow, edges), _FromTop(tables.backtest, self._as_deep(edges))
+        flow, tested = _FromTop(tables.flow, edges), _FromTop(tables.backtest, self.as_deep(edges))
         weekly, worth = None, tables.worth
         if tables.week is not None:
             weeks = range(tables.weeks)
@@ -221,7 +221,7 @@ class Preview:
             rows = rows[(tables.week[rows] >= 0) & (tables.week[rows] < tables.weeks)]
             weekly = np.bincount(tables.week[rows], minlength=tables.weeks).astype(np.float64)[:, None]
         p = flow.probability[rows]
-        outcomes = _outcomes(tables.backtest, tables.backtest.first_entries(float(self._as_deep(np.array([enter]))[0])))[:, None]
+        outcomes = _outcomes(tables.backtest, tables.backtest.first_entries(float(self.as_deep(np.array([enter]))[0])))[:, None]
         paid = None if worth is None else np.array([(p * worth[rows]).sum()])
         counted, expected = np.array([float(len(rows))]), np.array([p.sum()])
         return Reached(weekly, tables.share, float(self.leads), counted, expected, outcomes, float(self.conversions), paid)
@@ -237,7 +237,7 @@ class Preview:
         )
         return max(every - first, 0) / tables.weeks / tables.share
 
-    def _as_deep(self, thresholds: Floats) -> Floats:
+    def as_deep(self, thresholds: Floats) -> Floats:
         """Where leads of the backtest have to be cut so that as large a share of them is reached as of the leads of the last weeks.
 
         The model that was measured is not the one that serves, and the steps of their probabilities differ: what can be compared
