@@ -342,6 +342,25 @@ def test_places_a_week_are_drawn_and_their_use_is_said(looked_at: str, visit: Ca
     page.get_by_text("Nothing differs from what is published.").wait_for()
 
 
+def test_what_sales_promises_is_published_with_the_thresholds_and_taken_back(serve: Callable[[str], str], visit: Callable[..., Any]) -> None:
+    address = serve("dev")
+    page = visit(address, language="es")
+    page.wait_for_selector("#work:not([hidden])")
+    for nonsense in ("pronto", "0", "721", "-4"):
+        page.locator("#promise").fill(nonsense)
+        page.keyboard.press("Tab")
+        assert page.locator("#promise").input_value() == ""
+    page.locator("#promise").fill("4,5")
+    page.get_by_text("Ventas promete llamar en: sin promesa → 4,5 h").wait_for()
+    page.locator("#publish-button").click()
+    page.get_by_text("Publicado como versión 1.").wait_for()
+    with urllib.request.urlopen(f"{address}/v1/policy", timeout=10) as answer:
+        assert json.loads(answer.read())["policy"]["hand_off"]["within_hours"] == 4.5
+    assert page.locator("#promise").input_value() == "4,5"
+    page.locator("#promise").fill("")
+    page.get_by_text("Ventas promete llamar en: 4,5 h → sin promesa").wait_for()
+
+
 def test_a_segment_gets_thresholds_of_its_own(serve: Callable[[str], str], visit: Callable[..., Any]) -> None:
     address = serve("dev")
     page = visit(address)

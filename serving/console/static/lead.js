@@ -153,7 +153,8 @@ const duration = (seconds) => (seconds < 90 ? _("{n} s", { n: tenth.format(secon
 
 function details(one) {
   const lasted = one.duration_seconds ? duration(one.duration_seconds) : null;
-  return [one.url, one.content, one.value && `“${one.value}”`, one.campaign, lasted].filter(Boolean).join(" · ");
+  const about = one.type === "answer" ? names.dimensions[one.content] ?? one.content : one.content;
+  return [one.url, about, one.value && `“${one.value}”`, one.campaign, lasted].filter(Boolean).join(" · ");
 }
 
 // ------------------------------------------------------------------------------------------------ decisions

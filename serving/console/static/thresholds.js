@@ -103,6 +103,14 @@ function bound(queue, text) {
   show();
 }
 
+/** Within how many hours sales takes care of a lead; empty: nothing is promised, and no clock runs. */
+function promised(text) {
+  const hours = amount(text);
+  if (hours > 0 && hours <= 720) state.draft.hand_off = { ...state.draft.hand_off, within_hours: hours };
+  else if (!text.trim()) delete state.draft.hand_off;
+  show();
+}
+
 let saying;
 function show() {
   const spoken = [];
@@ -118,6 +126,8 @@ function show() {
     const volume = state.curves.per === "week" ? _("leads a week") : _("of 100 leads");
     spoken.push(`${queue.toUpperCase()} ${text}: ${now ? `${count(now.volume.value)} ${volume}, ${percent.format(now.precision.value)} ${_("of them convert")}, ${percent.format(now.caught.value)} ${_("of all conversions caught")}` : _("No lead of the backtest reached this probability.")}`);
   }
+  if (document.activeElement !== $("promise")) $("promise").value = hoursOf(state.draft);
+  $("arms-apart").hidden = !state.draft.experiment && !state.draft.segments?.length;
   changes();
   markChart(state.curves, marks());
   clearTimeout(saying); // a screen reader hears where the slider came to rest, not each step; and the API is asked then, too
@@ -129,6 +139,8 @@ function show() {
 const tidy = (share) => hundredth.format(share * 100);
 const typed = (text) => (/^\s*\d*[.,]?\d*\s*%?\s*$/.test(text) && /\d/.test(text) ? Number.parseFloat(text.replace(",", ".")) / 100 : NaN);
 const amount = (text) => (/^\s*\d+([.,]\d+)?\s*$/.test(text) ? Number.parseFloat(text.replace(",", ".")) : null);
+
+const hoursOf = (policy) => (policy.hand_off ? hundredth.format(policy.hand_off.within_hours) : "");
 
 const marks = () => ({
   limit: limit(),
@@ -155,6 +167,8 @@ function differences(from, to) {
     const said = (value) => (value === null ? _("unlimited") : whole.format(value));
     if (before !== after) arrow(_("{queue} places a week", { queue: queue.toUpperCase() }), said(before), said(after));
   }
+  const hours = (policy) => (policy.hand_off ? _("{n} h", { n: hoursOf(policy) }) : _("no promise"));
+  if (hours(from) !== hours(to)) arrow(_("Sales promises a call within"), hours(from), hours(to));
   const named = (list) => new Map((list ?? []).map((one) => [one.name, one]));
   const [before, after] = [named(from.segments), named(to.segments)];
   for (const [name, one] of after) {
@@ -164,7 +178,9 @@ function differences(from, to) {
   for (const name of before.keys()) if (!after.has(name)) lines.push(_("Segment {name} ends", { name }));
   if (!same(from.experiment ?? null, to.experiment ?? null)) lines.push(to.experiment ? _("Experiment {name} begins", { name: to.experiment.name }) : _("Experiment {name} ends", { name: from.experiment.name }));
   const known = new Set(["mql", "sql", "capacity", "segments", "experiment"]);
-  const others = [...new Set([...Object.keys(from), ...Object.keys(to)])].filter((key) => !known.has(key) && !same(from[key] ?? null, to[key] ?? null));
+  const ruled = (policy, key) => (key === "hand_off" && policy.hand_off ? { ...policy.hand_off, within_hours: 0 } : policy[key] ?? null);
+  const differs = (key) => !same(ruled(from, key), ruled(to, key)) && !(key === "hand_off" && !(from.hand_off && to.hand_off));
+  const others = [...new Set([...Object.keys(from), ...Object.keys(to)])].filter((key) => !known.has(key) && differs(key));
   for (const key of others) lines.push(_("Another rule differs: {rule}", { rule: key }));
   for (const queue of queues) {
     const rest = (band) => ({ ...band, enter: 0, exit: 0 });
@@ -431,6 +447,8 @@ for (const queue of queues) {
   $(`${queue}-places`).addEventListener("input", (event) => bound(queue, event.target.value));
   $(`${queue}-places`).addEventListener("change", (event) => { event.target.value = state.draft.capacity?.[queue] ?? ""; });
 }
+$("promise").addEventListener("input", (event) => promised(event.target.value));
+$("promise").addEventListener("change", (event) => { event.target.value = hoursOf(state.draft); });
 for (const id of ["calls", "cost", "worth"]) $(id).addEventListener("input", ask);
 $("by").addEventListener("change", ask);
 $("segments-csv").addEventListener("click", saveSegments);
