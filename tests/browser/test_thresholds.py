@@ -342,7 +342,9 @@ def test_places_a_week_are_drawn_and_their_use_is_said(looked_at: str, visit: Ca
     page.get_by_text("Nothing differs from what is published.").wait_for()
 
 
-def test_what_sales_promises_is_published_with_the_thresholds_and_taken_back(serve: Callable[[str], str], visit: Callable[..., Any]) -> None:
+def test_what_sales_promises_is_published_with_the_thresholds_and_taken_back(
+    serve: Callable[[str], str], visit: Callable[..., Any]
+) -> None:
     address = serve("dev")
     page = visit(address, language="es")
     page.wait_for_selector("#work:not([hidden])")
