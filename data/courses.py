@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+
+import msgspec
 
 from data.crm import Reader, as_json
 from data.store import Store
@@ -43,19 +44,19 @@ def happened(store: Store, lead_ids: Collection[str], touches: Sequence[str]) ->
 def happened_to(read: Reader, lead_ids: Collection[str], touches: Sequence[str]) -> dict[str, Happened]:
     """The same on a connection that is open already."""
     found = {one: Happened() for one in lead_ids}
-    names = as_json(found)
-    rows: list[Any]
-    for lead_id, *rows in read("course decisions", names):
-        found[lead_id].decisions.append((rows[0], rows[1], rows[2], rows[3], rows[4]))
-    for lead_id, *rows in read("course verdicts", names):
-        found[lead_id].verdicts.append((rows[0], rows[1], rows[2], rows[3]))
-    for lead_id, *rows in read("course stages", names):
-        found[lead_id].stages.append((rows[0], rows[1], rows[2], rows[3]))
-    for lead_id, *rows in read("course outcomes", names):
-        found[lead_id].outcomes.append((rows[0], rows[1]))
-    for lead_id, owner in read("course owners", names):
-        found[lead_id].owner = owner
-    if touches:
-        for lead_id, *rows in read("course touches", names, as_json(touches)):
-            found[lead_id].touches.append((rows[0], rows[1]))
+    for lead_id, decisions, verdicts, stages, outcomes, touched, owner in read("course", as_json(touches), as_json(found)):
+        found[lead_id] = Happened(
+            _decisions(decisions or "[]"),
+            _verdicts(verdicts or "[]"),
+            _stages(stages or "[]"),
+            _outcomes(outcomes or "[]"),
+            _outcomes(touched or "[]"),
+            owner,
+        )
     return found
+
+
+_decisions = msgspec.json.Decoder(list[tuple[int, str, str | None, str, str | None]]).decode
+_verdicts = msgspec.json.Decoder(list[tuple[int, str, str | None, str]]).decode
+_stages = msgspec.json.Decoder(list[tuple[int, str, str | None, str | None]]).decode
+_outcomes = msgspec.json.Decoder(list[tuple[int, str]]).decode

@@ -12,8 +12,7 @@ or an erasure holds it alone: no row can come in for a lead that is just ceasing
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import nullcontext
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -275,15 +274,8 @@ class Crm:
 
     def held(self, lead_ids: Sequence[str], as_of: int, *, context: bool = True) -> list[Held | None]:
         """What was known of each lead at `as_of`, its account's context included; None for a lead never heard of by then."""
-        with self._reading, self._quick.snapshot() if context else nullcontext():
-            read = Reader(self._quick, sqlite=self.store.is_sqlite)
-            found: dict[str, Held] = {}
-            for asked, *row in read("held", *[as_of] * 9, as_json(dict.fromkeys(lead_ids)), as_of):
-                found[asked] = _held(*row)
-            accounts = {one.account for one in found.values() if one.account is not None} if context else set[str]()
-            members = {account: [one for (one,) in read("members", account, COLLEAGUES)] for account in accounts}
-            # Whoever has an account to himself, as most have, is not looked for again.
-            theirs = {account: read.activities(of, as_of, COLLEAGUES_ACTIVITIES) if len(of) > 1 else {} for account, of in members.items()}
+        with self._reading:
+            found, members, theirs = self._look(lead_ids, as_of, COLLEAGUES if context else 0)
         for asked, one in found.items():
             if one.account in theirs:
                 did = theirs[one.account]
@@ -291,6 +283,20 @@ class Crm:
                 cut = len(members[one.account]) >= COLLEAGUES or sum(map(len, did.values())) >= COLLEAGUES_ACTIVITIES
                 found[asked] = replace(one, colleagues=colleagues, cut=cut)
         return [found.get(one) for one in lead_ids]
+
+    def _look(
+        self, lead_ids: Sequence[str], as_of: int, colleagues: int
+    ) -> tuple[dict[str, Held], dict[str, list[str]], dict[str, dict[str, list[ActivityRow]]]]:
+        """Leads by the names that were asked for, the members of their accounts, and what those did where they are several."""
+        read = Reader(self._quick, sqlite=self.store.is_sqlite)
+        if len(lead_ids) < 2 or not colleagues:  # a query sees one state by itself, and most have their account to themselves
+            found, members = read.held(lead_ids, as_of, colleagues)
+            if all(len(of) < 2 for of in members.values()):
+                return found, members, {account: {} for account in members}
+        with self._quick.snapshot():
+            found, members = read.held(lead_ids, as_of, colleagues)
+            theirs = {account: read.activities(of, as_of, COLLEAGUES_ACTIVITIES) if len(of) > 1 else {} for account, of in members.items()}
+        return found, members, theirs
 
     def newest(self, lead_ids: Sequence[str]) -> int:
         """The last instant at which anything of these leads was recorded or looked at; later than now where the clock was set back."""
@@ -327,8 +333,10 @@ class Crm:
 
     # --------------------------------------------------------------------------------------------- where leads stand
 
-    def stand(self, rows: Sequence[Standing]) -> None:
+    def stand(self, rows: Sequence[Standing], place: Callable[[Reader, Sequence[Standing]], Sequence[Standing]] | None = None) -> None:
         """Keeps where leads stand now. The decision's date and ledger entry stay while the decision does.
+
+        `place` says where each is on its way, from what the same transaction reads.
 
         A row without a ledger entry whose lead did not stand so before names the entry that was made then: by a score that
         was sent as a body, or just before a process was killed.
@@ -349,6 +357,7 @@ class Crm:
         # One that was merged or erased while it was being scored stands nowhere.
         there = "EXISTS (SELECT 1 FROM leads WHERE leads.lead_id = {0})"
         with self.store.writing_of_leads() as connection:
+            rows = rows if place is None else place(Reader(connection), rows)
             statement = _insert(standings, fields, connection.dialect.name == "sqlite", f"UPDATE SET {set_} WHERE {newer}", there)
             connection.exec_driver_sql(statement, (msgspec.json.encode(sorted(rows, key=attrgetter("lead_id"))).decode(),))
             unentered = [row.lead_id for row in rows if not row.decision_id]
@@ -527,7 +536,10 @@ _OVERRIDE = ", ".join(Override.__struct_fields__)
 _QUERIES = {
     **{f"newest {table}": f"SELECT COALESCE(MAX({at}), 0) FROM {table} WHERE lead_id {{among}}" for table, at in _DATED.items()},
     "merged": "SELECT merged, lead_id FROM merges WHERE merged {among}",
-    "held": "SELECT asked.value, l.lead_id, l.account,"
+    "held": "SELECT asked.value,"
+    " (SELECT {array}(lead_id){text} FROM"
+    " (SELECT m.lead_id FROM leads m WHERE m.account = l.account ORDER BY changed_at DESC, lead_id LIMIT {0}) AS member),"
+    " l.lead_id, l.account,"
     " (SELECT {array}({each}(field, changed_at, value)){text} FROM lead_changes c"
     " WHERE c.lead_id = l.lead_id AND changed_at < {0} AND recorded_at < {0}),"
     f" (SELECT {{array}}({{each}}({_ACTIVITY})){{text}} FROM (SELECT * FROM activities a"
@@ -539,18 +551,19 @@ _QUERIES = {
     " ORDER BY given_at DESC, feedback_id DESC LIMIT 1)"
     " FROM {asked} JOIN leads l ON l.lead_id = COALESCE((SELECT m.lead_id FROM merges m WHERE m.merged = asked.value), asked.value)"
     " WHERE l.recorded_at < {0}",
-    "members": "SELECT lead_id FROM leads WHERE account = {0} ORDER BY changed_at DESC, lead_id LIMIT {0}",
     "changes": "SELECT lead_id, field, changed_at, value FROM lead_changes WHERE lead_id {among}"
     " AND changed_at < {0} AND recorded_at < {0}",
     "activities": f"SELECT {_ACTIVITY} FROM activities WHERE lead_id {{among}} AND occurred_at < {{0}} AND recorded_at < {{0}}"
     " ORDER BY occurred_at DESC, lead_id, activity_id LIMIT {0}",
-    "course decisions": "SELECT lead_id, scored_at, decision, previous_decision, policy_version, taken_back FROM decisions"
-    " WHERE lead_id {among} AND (previous_decision IS NULL OR previous_decision <> decision)",
-    "course verdicts": "SELECT lead_id, given_at, verdict, reason, author FROM feedback WHERE lead_id {among}",
-    "course stages": "SELECT lead_id, entered_at, stage, reason, owner FROM stage_changes WHERE lead_id {among}",
-    "course outcomes": "SELECT lead_id, converted_at, kind FROM outcomes WHERE lead_id {among}",
-    "course owners": "SELECT lead_id, {attributes} ->> 'owner' FROM leads WHERE lead_id {among}",
-    "course touches": "SELECT lead_id, occurred_at, type FROM activities WHERE lead_id {among} AND type {among}",
+    "course": "SELECT asked.value,"
+    " (SELECT {array}({each}(scored_at, decision, previous_decision, policy_version, taken_back)){text} FROM decisions d"
+    " WHERE d.lead_id = asked.value AND (previous_decision IS NULL OR previous_decision <> decision)),"
+    " (SELECT {array}({each}(given_at, verdict, reason, author)){text} FROM feedback f WHERE f.lead_id = asked.value),"
+    " (SELECT {array}({each}(entered_at, stage, reason, owner)){text} FROM stage_changes s WHERE s.lead_id = asked.value),"
+    " (SELECT {array}({each}(converted_at, kind)){text} FROM outcomes o WHERE o.lead_id = asked.value),"
+    " (SELECT {array}({each}(occurred_at, type)){text} FROM activities a WHERE a.lead_id = asked.value AND type {among}),"
+    " (SELECT {attributes} ->> 'owner' FROM leads l WHERE l.lead_id = asked.value)"
+    " FROM {asked}",
     "name_entries": "UPDATE standings SET (decision_id, since) = (SELECT decision_id, scored_at FROM decisions"
     " WHERE decisions.lead_id = standings.lead_id ORDER BY sequence DESC LIMIT 1) WHERE decision_id = '' AND lead_id {among}",
 }
@@ -576,6 +589,16 @@ class Reader:
         assert isinstance(self._on, Connection)
         self._on.exec_driver_sql(_query(statement, self._sqlite), values)
 
+    def held(self, lead_ids: Collection[str], as_of: int, colleagues: int) -> tuple[dict[str, Held], dict[str, list[str]]]:
+        """By the names that were asked for what was known at `as_of`, and by account up to so many of its members."""
+        found: dict[str, Held] = {}
+        members: dict[str, list[str]] = {}
+        for asked, members_, *row in self("held", colleagues, *[as_of] * 9, as_json(dict.fromkeys(lead_ids)), as_of):
+            one = found[asked] = _held(*row)
+            if one.account is not None and members_:
+                members[one.account] = _read_names(members_)
+        return found, members
+
     def activities(self, lead_ids: Collection[str], as_of: int, most: int = _EVER) -> dict[str, list[ActivityRow]]:
         """Of each lead what was known at `as_of`, the newest `most` of all of them, newest first."""
         found: dict[str, list[ActivityRow]] = {}
@@ -586,6 +609,7 @@ class Reader:
 
 
 _read_changes = msgspec.json.Decoder(list[tuple[str, int, str]]).decode
+_read_names = msgspec.json.Decoder(list[str]).decode
 _read_override = msgspec.json.Decoder(Override).decode
 _read_activities = msgspec.json.Decoder(list[ActivityRow], strict=False).decode
 

@@ -77,6 +77,8 @@ class Quick:
         self._inserts = [(size, f"{into} VALUES {', '.join([values] * size)}") for size in (64, 32, 16, 4, 1)]
         self._announce = f"INSERT INTO announcements (decision_id) SELECT one.value FROM {listed}"
         self._connection: Any = None
+        self._prepared: dict[str, tuple[str, Any, Any, Any]] = {}
+        """With PostgreSQL, by statement what the driver knows of it on this connection."""
         self._connect()
 
     @property
@@ -225,13 +227,37 @@ class Quick:
             return self._connection.execute(statement, values)
         if self._connection is None:
             self._connect()
+        if values:
+            return _Found(self._run_prepared(statement, values))
         cursor = self._connection.cursor()
-        cursor.execute(statement, values)
+        cursor.execute(statement)
         return cursor
+
+    def _run_prepared(self, statement: str, values: Sequence[object]) -> list[Any]:
+        """Rows of a statement that the server has read before: one message there and back, where the driver's cursor takes three and
+        reads the statement letter by letter each time."""
+        from pg8000.converters import make_params  # type: ignore[import-untyped]  # the driver declares no types
+
+        connection = self._connection
+        try:
+            known = self._prepared.pop(statement, None)
+            if known is None:
+                first, *others = statement.split("%s")
+                numbered = first + "".join(f"${place}{part}" for place, part in enumerate(others, 1))
+                known = (numbered, *connection.prepare_statement(numbered, ()))
+            numbered, name, columns, readers = known
+            found = connection.execute_named(name, make_params(connection.py_types, values), columns, readers, numbered)
+        except AttributeError as error:
+            if connection._sock is None:  # noqa: SLF001 - how the driver's own cursor tells
+                raise ConnectionResetError("the connection is closed") from error
+            raise
+        self._prepared[statement] = known  # one that failed is read anew
+        return list(found.rows or ())
 
     def _connect(self) -> None:
         """A connection of our own, outside the pool and without transactions that begin by themselves."""
         self.close()
+        self._prepared = {}
         with self._store.mapped():
             pooled = self._store.engine.raw_connection()
             self._connection = pooled.driver_connection
@@ -259,6 +285,16 @@ class Quick:
             self.close()
         busy = getattr(error, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_BUSY
         return (StoreBusy if busy else StoreUnavailable)(place=self.place, cause=cause_of(error))
+
+
+class _Found(list[Any]):
+    """Rows as a cursor gives them."""
+
+    def fetchall(self) -> list[Any]:
+        return self
+
+    def fetchone(self) -> Any:  # noqa: ANN401 - each caller knows what its statement selects
+        return self[0] if self else None
 
 
 def _listed(values: Collection[str]) -> str:

@@ -60,13 +60,16 @@ async def look(service: Service, lead_ids: Collection[str], now: int) -> dict[st
 
 async def stand(service: Service, rows: Sequence[Standing], now: int) -> None:
     """Keeps where leads stand, with where they are on their way."""
-    policy = _in_force(service)
+    if not rows:
+        return
+    # Rows that are kept together were decided together: by the policy that each of them names.
+    policy = service.policies.named(rows[0].policy_version) or _in_force(service)
 
-    def keep() -> None:
-        seen = _look(service, policy, [row.lead_id for row in rows], now)
-        service.crm.stand([placed(row, seen[row.lead_id]) for row in rows])
+    def place(read: Reader, rows: Sequence[Standing]) -> list[Standing]:
+        found = happened_to(read, [row.lead_id for row in rows], _touches(policy))
+        return [placed(row, _seen(service, found[row.lead_id], policy, now)) for row in rows]
 
-    await asyncio.to_thread(keep)
+    await asyncio.to_thread(service.crm.stand, rows, place)
 
 
 def may_say(service: Service, verdict: str, now: int) -> Callable[[Connection, str], None]:
