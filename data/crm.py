@@ -28,7 +28,7 @@ from data.accounts import account_of
 from data.erased import erased_at
 from data.quick import Quick
 from data.schema import activities, lead_changes, leads, outcomes, stage_changes, stale, standings
-from data.store import Store, now
+from data.store import LEADS_LOCK, Store, now
 
 __all__ = [
     "ActivityRow",
@@ -37,6 +37,7 @@ __all__ = [
     "LeadPut",
     "OutcomeRow",
     "Override",
+    "Placing",
     "Queue",
     "Reader",
     "StageRow",
@@ -46,8 +47,10 @@ __all__ = [
     "hear_of",
     "histories_of",
     "instant_in",
+    "keep_standings",
     "mark_stale",
     "set_current",
+    "stand_within",
     "survivors",
 ]
 
@@ -173,6 +176,8 @@ class Queue:
     limit: int = 50
 
 
+Placing = Callable[["Reader", Sequence[Standing]], Sequence[Standing]]
+"""Says of leads where they are on their way, from what a transaction reads."""
 Happened = TypeVar("Happened", ActivityRow, StageRow, OutcomeRow)
 
 
@@ -333,36 +338,11 @@ class Crm:
 
     # --------------------------------------------------------------------------------------------- where leads stand
 
-    def stand(self, rows: Sequence[Standing], place: Callable[[Reader, Sequence[Standing]], Sequence[Standing]] | None = None) -> None:
-        """Keeps where leads stand now. The decision's date and ledger entry stay while the decision does.
-
-        `place` says where each is on its way, from what the same transaction reads.
-
-        A row without a ledger entry whose lead did not stand so before names the entry that was made then: by a score that
-        was sent as a body, or just before a process was killed.
-        """
-        if not rows:
-            return
-        fields = Standing.__struct_fields__
-        kept = {"since", "decision_id"}
-        same = "standings.decision = excluded.decision"
-        set_ = ", ".join(
-            f"{name} = CASE WHEN {same} AND excluded.decision_id = '' THEN standings.{name} ELSE excluded.{name} END"
-            if name in kept
-            else f"{name} = excluded.{name}"
-            for name in fields
-            if name != "lead_id"
-        )
-        newer = "standings.as_of <= excluded.as_of"
-        # One that was merged or erased while it was being scored stands nowhere.
-        there = "EXISTS (SELECT 1 FROM leads WHERE leads.lead_id = {0})"
-        with self.store.writing_of_leads() as connection:
-            rows = rows if place is None else place(Reader(connection), rows)
-            statement = _insert(standings, fields, connection.dialect.name == "sqlite", f"UPDATE SET {set_} WHERE {newer}", there)
-            connection.exec_driver_sql(statement, (msgspec.json.encode(sorted(rows, key=attrgetter("lead_id"))).decode(),))
-            unentered = [row.lead_id for row in rows if not row.decision_id]
-            if unentered:
-                Reader(connection).run("name_entries", as_json(unentered))
+    def stand(self, rows: Sequence[Standing], place: Placing | None = None) -> None:
+        """Keeps where leads stand now, as `keep_standings` does, in a transaction of its own."""
+        if rows:
+            with self.store.writing_of_leads() as connection:
+                keep_standings(Reader(connection), rows, place)
 
     def queue(self, wanted: Queue) -> list[Standing]:
         """A page of leads in the order asked for."""
@@ -586,8 +566,11 @@ class Reader:
 
     def run(self, statement: str, *values: object) -> None:
         """A statement that gives no rows."""
-        assert isinstance(self._on, Connection)
-        self._on.exec_driver_sql(_query(statement, self._sqlite), values)
+        sql = _query(statement, self._sqlite)
+        if isinstance(self._on, Quick):
+            self._on.read(sql, *values)
+        else:
+            self._on.exec_driver_sql(sql, values)
 
     def held(self, lead_ids: Collection[str], as_of: int, colleagues: int) -> tuple[dict[str, Held], dict[str, list[str]]]:
         """By the names that were asked for what was known at `as_of`, and by account up to so many of its members."""
@@ -617,6 +600,8 @@ _read_activities = msgspec.json.Decoder(list[ActivityRow], strict=False).decode
 @lru_cache(maxsize=64)
 def _query(name: str, sqlite: bool) -> str:
     """The query in the words of one database. Activities come as one JSON text, which is made and read faster than rows."""
+    if name == "stand":
+        return _standing_statement(sqlite)
     # PostgreSQL would join with a list of unknown length; an array it looks up in the index.
     among = "IN (SELECT value FROM json_each(?))" if sqlite else "= ANY (ARRAY(SELECT json_array_elements_text(CAST(%s AS json))))"
     array, each = ("json_group_array", "json_array") if sqlite else ("json_agg", "json_build_array")
@@ -627,6 +612,43 @@ def _query(name: str, sqlite: bool) -> str:
     if name == "activities":
         sql = f"SELECT {array}({each}({_ACTIVITY})){'' if sqlite else '::text'} FROM ({sql}) AS found"
     return sql
+
+
+def keep_standings(on: Reader, rows: Sequence[Standing], place: Placing | None = None) -> None:
+    """Writes where leads stand now. The decision's date and ledger entry stay while the decision does.
+
+    A row without a ledger entry whose lead did not stand so before names the entry that was made then: by a score that
+    was sent as a body, or just before a process was killed. `place` says where each is on its way, from what the same
+    transaction reads.
+    """
+    rows = rows if place is None else place(on, rows)
+    on("stand", msgspec.json.encode(sorted(rows, key=attrgetter("lead_id"))).decode())
+    unentered = [row.lead_id for row in rows if not row.decision_id]
+    if unentered:
+        on.run("name_entries", as_json(unentered))
+
+
+def stand_within(on: Quick, sqlite: bool, rows: Sequence[Standing], place: Placing) -> None:
+    """The same in the transaction that enters the decisions."""
+    if not sqlite:
+        on.read(f"SELECT pg_advisory_xact_lock_shared({LEADS_LOCK})")
+    keep_standings(Reader(on, sqlite=sqlite), rows, place)
+
+
+def _standing_statement(sqlite: bool) -> str:
+    fields, kept = Standing.__struct_fields__, {"since", "decision_id"}
+    same = "standings.decision = excluded.decision"
+    set_ = ", ".join(
+        f"{name} = CASE WHEN {same} AND excluded.decision_id = '' THEN standings.{name} ELSE excluded.{name} END"
+        if name in kept
+        else f"{name} = excluded.{name}"
+        for name in fields
+        if name != "lead_id"
+    )
+    newer = "standings.as_of <= excluded.as_of"
+    # One that was merged or erased while it was being scored stands nowhere.
+    there = "EXISTS (SELECT 1 FROM leads WHERE leads.lead_id = {0})"
+    return _insert(standings, fields, sqlite, f"UPDATE SET {set_} WHERE {newer}", there)
 
 
 def as_json(values: Collection[str]) -> Json:

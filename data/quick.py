@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import sqlite3
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from itertools import chain
 from typing import Any
 from zlib import crc32
@@ -116,8 +116,8 @@ class Quick:
         rows = self._asked(self._answered, _listed(idempotency_keys)).fetchall()
         return {key: (request_hash, bytes(answer)) for key, request_hash, answer in rows}
 
-    def append(self, rows: Sequence[tuple[Any, ...]]) -> None:
-        """Enters decisions (values in the order of `COLUMNS`) in one durable transaction: all of them or none.
+    def append(self, rows: Sequence[tuple[Any, ...]], also: Iterable[Callable[[Quick], None]] = ()) -> None:
+        """Enters decisions (values in the order of `COLUMNS`) in one durable transaction: all of them or none, and what `also` writes.
 
         Each was made on top of what had been decided before; where another process has decided since, it is Overtaken. What a
         lead of the store crossed to is announced in the same transaction, for `data/outbox.py` to pass on.
@@ -139,6 +139,8 @@ class Quick:
                         place += size
                 if crossed:
                     self._run(self._announce, (_listed(crossed),))
+                for write in also:
+                    write(self)
                 self._run("COMMIT", ())
             except Exception:
                 self._undo()

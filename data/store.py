@@ -49,7 +49,7 @@ __all__ = [
 _SCHEMA_LOCK = 7_264_901
 """Of PostgreSQL's advisory locks, the one that whoever changes the schema or the policy holds."""
 
-_LEADS_LOCK = 7_264_902
+LEADS_LOCK = 7_264_902
 """Likewise: whoever writes of leads shares it, and whoever merges or erases them holds it alone."""
 
 
@@ -212,7 +212,7 @@ class Store:
         with self.writing() as connection:
             if not self.is_sqlite:
                 shared = "" if alone else "_shared"
-                connection.execute(sa.text(f"SELECT pg_advisory_xact_lock{shared}(:key)"), {"key": _LEADS_LOCK})
+                connection.execute(sa.text(f"SELECT pg_advisory_xact_lock{shared}(:key)"), {"key": LEADS_LOCK})
             yield connection
 
     def publish(

@@ -33,7 +33,7 @@ from models.lifecycle import taken_back
 from models.qualification import Policy
 from models.request import Activity, ScoreRequest
 from models.scoring import score_requests
-from serving.ledger import Ledger, Row
+from serving.ledger import Also, Ledger, Row
 from serving.model_store import LoadedModel, ModelStore
 from serving.policies import Policies
 from serving.schemas import instant, microseconds, utc
@@ -175,14 +175,20 @@ class Decider:
         return await _not_overtaken(lambda: self._many(requests, received, idempotency or [None] * len(requests)))
 
     async def of_store(
-        self, leads: Sequence[Held], received: int, *, always: bool = False, idempotency: tuple[str, str] | None = None
+        self,
+        leads: Sequence[Held],
+        received: int,
+        *,
+        stand: Callable[[Sequence[Stood]], Also],
+        always: bool = False,
+        idempotency: tuple[str, str] | None = None,
     ) -> list[Stood | TamizError]:
         """Scores leads from what the store held of them at `received`, and enters what was decided into the ledger.
 
-        A decision that is the one before again is entered only with `always`; the lead's figures are new all the same.
-        `idempotency` goes with a single lead.
+        A decision that is the one before again is entered only with `always`; the lead's figures are new all the same. What was
+        entered takes along where those leads stand, as `stand` writes it. `idempotency` goes with a single lead.
         """
-        return await _not_overtaken(lambda: self._of_store(leads, received, always, idempotency))
+        return await _not_overtaken(lambda: self._of_store(leads, received, stand, always, idempotency))
 
     async def _many(
         self, requests: Sequence[ScoreRequest], received: int, idempotency: Sequence[tuple[str, str] | None]
@@ -205,7 +211,12 @@ class Decider:
         return answers
 
     async def _of_store(
-        self, leads: Sequence[Held], received: int, always: bool, idempotency: tuple[str, str] | None
+        self,
+        leads: Sequence[Held],
+        received: int,
+        stand: Callable[[Sequence[Stood]], Also],
+        always: bool,
+        idempotency: tuple[str, str] | None,
     ) -> list[Stood | TamizError]:
         loaded = self._models.current()
         requests = [request_of(one, received) for one in leads]
@@ -229,7 +240,7 @@ class Decider:
                 latest[decision.lead_id] = decision.decision
             answers.append(Stood(decision, answer, entered))
         if rows:
-            await self._ledger.enter(rows, latest)
+            await self._ledger.enter(rows, latest, also=stand([one for one in answers if isinstance(one, Stood) and one.entered]))
         return answers
 
     def _score(
@@ -356,20 +367,21 @@ def request_of(held: Held, as_of: int) -> ScoreRequest:
 
 
 def _activity(row: ActivityRow) -> Activity:
+    # By position, in the order of the fields: there are hundreds of them.
     return Activity(
-        type=row.type,
-        occurred_at=instant(row.occurred_at),
-        activity_id=row.activity_id,
-        recorded_at=None if row.recorded_at == row.occurred_at else instant(row.recorded_at),
-        channel=row.channel,
-        url=row.url,
-        content=row.content,
-        campaign=row.campaign,
-        duration_seconds=row.duration_seconds,
-        value=row.value,
-        user_agent=row.user_agent,
-        automated=None if row.automated is None else bool(row.automated),
-        lead_id=row.lead_id,
+        row.type,
+        instant(row.occurred_at),
+        row.activity_id,
+        None if row.recorded_at == row.occurred_at else instant(row.recorded_at),
+        row.channel,
+        row.url,
+        row.content,
+        row.campaign,
+        row.duration_seconds,
+        row.value,
+        None if row.automated is None else bool(row.automated),
+        row.user_agent,
+        row.lead_id,
     )
 
 

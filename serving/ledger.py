@@ -17,7 +17,7 @@ import asyncio
 import logging
 import queue
 import threading
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, cast
 
 from data.errors import DependencyFailed
@@ -25,9 +25,11 @@ from data.quick import COLUMNS, Overtaken, Quick, StoreBusy
 from data.store import RowRefused, Store, StoreUnavailable
 from models.decision import Outcome
 
-__all__ = ["AlreadyAnswered", "Entry", "Ledger", "LedgerClosed", "Row"]
+__all__ = ["AlreadyAnswered", "Also", "Entry", "Ledger", "LedgerClosed", "Row"]
 
 Row = tuple[Any, ...]
+Also = Callable[[Quick], None]
+"""Writes what belongs to rows, in their transaction."""
 GROUP = 256
 """From so many rows on a transaction takes no more: bounds how long the first of them waits."""
 AT_ONCE = 64
@@ -48,12 +50,13 @@ class LedgerClosed(DependencyFailed):
 class Entry:
     """Rows that are entered together or not at all, and what they depend on."""
 
-    __slots__ = ("after", "error", "future", "latest", "rows")
+    __slots__ = ("after", "also", "error", "future", "latest", "rows")
 
-    def __init__(self, rows: Sequence[Row], latest: Mapping[str, Outcome], future: asyncio.Future[None]) -> None:
+    def __init__(self, rows: Sequence[Row], latest: Mapping[str, Outcome], future: asyncio.Future[None], also: Also | None = None) -> None:
         self.rows = rows
         self.latest = latest
         self.future = future
+        self.also = also
         self.after: list[Entry] = []
         self.error: Exception | None = None
 
@@ -114,12 +117,13 @@ class Ledger:
         return self.here.answered(idempotency_keys)
 
     def enter(
-        self, rows: Sequence[Row], latest: Mapping[str, Outcome], durable: asyncio.Future[None] | None = None
+        self, rows: Sequence[Row], latest: Mapping[str, Outcome], durable: asyncio.Future[None] | None = None, *, also: Also | None = None
     ) -> asyncio.Future[None]:
-        """Takes rows to be written; `latest` holds each lead's newest decision among them. `durable` resolves then, if it is given."""
+        """Takes rows to be written, and what belongs to them; `latest` holds each lead's newest decision among them. `durable`
+        resolves then, if it is given."""
         if self._closing or self._loop is None:
             raise LedgerClosed
-        entry = Entry(rows, latest, durable or self._loop.create_future())
+        entry = Entry(rows, latest, durable or self._loop.create_future(), also)
         underway = self._underway
         for lead_id in latest:
             before = underway.get(lead_id)
@@ -185,7 +189,7 @@ class Ledger:
         sound = [entry for entry in group if not self._inherits_failure(entry)]
         try:
             if sound:
-                connection.append([row for entry in sound for row in entry.rows])
+                connection.append([row for entry in sound for row in entry.rows], [entry.also for entry in sound if entry.also])
         except (RowRefused, Overtaken):
             for entry in sound:
                 self._enter_alone(entry, connection)
@@ -204,7 +208,7 @@ class Ledger:
         if self._inherits_failure(entry):
             return
         try:
-            connection.append(entry.rows)
+            connection.append(entry.rows, [entry.also] if entry.also else ())
         except RowRefused:
             entry.error = AlreadyAnswered()
         except Exception as error:  # noqa: BLE001 - whatever it was, its caller has to hear of it

@@ -10,13 +10,14 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 import msgspec
 from sqlalchemy.engine import Connection
 
 from data.courses import Happened, happened, happened_to
-from data.crm import Reader, Standing
+from data.crm import Placing, Reader, Standing, stand_within
 from data.errors import BadUsage
 from models.lifecycle import Clock, Course, Event, HandedOver, clock, course, refused
 from models.qualification import HandOff, Policy, Stages
@@ -24,9 +25,10 @@ from serving.lead_schemas import Lifecycle, MoveAnswer, Sla
 from serving.schemas import instant
 
 if TYPE_CHECKING:
+    from serving.ledger import Also
     from serving.service import Service
 
-__all__ = ["MoveRefused", "Seen", "look", "may_say", "placed", "sla_of", "stand", "wake"]
+__all__ = ["MoveRefused", "Seen", "look", "may_say", "placed", "sla_of", "stand", "standing_of", "wake"]
 
 _DAY = 86_400_000_000
 _NO_PROMISE: tuple[str, ...] = HandOff.model_fields["touches"].default
@@ -60,8 +62,16 @@ async def look(service: Service, lead_ids: Collection[str], now: int) -> dict[st
 
 async def stand(service: Service, rows: Sequence[Standing], now: int) -> None:
     """Keeps where leads stand, with where they are on their way."""
-    if not rows:
-        return
+    if rows:
+        await asyncio.to_thread(service.crm.stand, rows, _placing(service, rows, now))
+
+
+def standing_of(service: Service, rows: Sequence[Standing], now: int) -> Also:
+    """The same, within the transaction that enters the decisions."""
+    return partial(stand_within, sqlite=service.store.is_sqlite, rows=rows, place=_placing(service, rows, now))
+
+
+def _placing(service: Service, rows: Sequence[Standing], now: int) -> Placing:
     # Rows that are kept together were decided together: by the policy that each of them names.
     policy = service.policies.named(rows[0].policy_version) or _in_force(service)
 
@@ -69,7 +79,7 @@ async def stand(service: Service, rows: Sequence[Standing], now: int) -> None:
         found = happened_to(read, [row.lead_id for row in rows], _touches(policy))
         return [placed(row, _seen(service, found[row.lead_id], policy, now)) for row in rows]
 
-    await asyncio.to_thread(service.crm.stand, rows, place)
+    return place
 
 
 def may_say(service: Service, verdict: str, now: int) -> Callable[[Connection, str], None]:

@@ -16,10 +16,11 @@ from data.errors import TamizError
 from data.reviews import expire
 from data.store import now
 from serving.decider import Stood
-from serving.lifecycles import stand
+from serving.lifecycles import stand, standing_of
 from serving.schemas import microseconds
 
 if TYPE_CHECKING:
+    from serving.ledger import Also
     from serving.service import Service
 
 __all__ = ["expire_overrides", "rescore_some", "score_leads"]
@@ -72,9 +73,13 @@ async def _score(
     service: Service, held: Sequence[Held | None], at: int, *, always: bool = False, idempotency: tuple[str, str] | None = None
 ) -> list[Stood | TamizError | None]:
     known = [one for one in held if one is not None]
-    stood = iter(await service.decider.of_store(known, at, always=always, idempotency=idempotency))
+
+    def stand_so(entered: Sequence[Stood]) -> Also:
+        return standing_of(service, [_standing(one) for one in entered], now())
+
+    stood = iter(await service.decider.of_store(known, at, stand=stand_so, always=always, idempotency=idempotency))
     answers = [None if one is None else next(stood) for one in held]
-    await stand(service, [_standing(one) for one in answers if isinstance(one, Stood)], now())
+    await stand(service, [_standing(one) for one in answers if isinstance(one, Stood) and not one.entered], now())
     for one in answers:
         if isinstance(one, Stood) and one.entered:
             service.metrics.decision(one.decision.decision, one.decision.receipt.model_version)
