@@ -1,6 +1,6 @@
 """What `tamiz score` makes of a large flat file, beside LightGBM's own `Booster.predict` on the matrix already encoded.
 
-    .venv/bin/python -m benchmarks.score_file DIR/bank_marketing.csv.gz [--rows 1000000] [--out ENDING]
+    .venv/bin/python -m benchmarks.score_file DIR/bank_marketing.csv.gz [--rows 1000000] [--file ENDING] [--out ENDING]
 
 DIR holds the public bank marketing data (41,188 rows × 20 columns). A boosted model is trained on it (without
 `--order-by-row`, which would choose a logistic one), then rows are drawn from it again with their numbers shaken, and
@@ -48,6 +48,7 @@ def main() -> None:
     public = Path(os.environ.get("TAMIZ_DATASETS", ".")) / "bank_marketing.csv.gz"
     arguments.add_argument("leads", type=Path, nargs="?", default=public, help="bank_marketing.csv.gz; default: the one in TAMIZ_DATASETS")
     arguments.add_argument("--rows", type=int, default=1_000_000)
+    arguments.add_argument("--file", default="csv", choices=["csv", "parquet"], help="as what the rows lie there to be scored")
     arguments.add_argument("--out", default="csv", choices=["csv", "parquet", "jsonl"])
     arguments.add_argument("--repeats", type=int, default=3)
     arguments.add_argument("--bundle", type=Path, help="a boosted bundle trained before, instead of training one")
@@ -59,7 +60,7 @@ def main() -> None:
         home = Path(folder)
         bundle = Bundle.load(given.bundle or trained(given.leads, home))
         assert isinstance(bundle.model, Boosted), f"a {bundle.model.kind} model was chosen: its prediction is no yardstick"
-        file = home / "many.csv"
+        file = home / f"many.{given.file}"
         columns = write_rows(given.leads, file, given.rows)
         X = encoded(bundle, file)
         size = file.stat().st_size / 1e6
@@ -85,7 +86,10 @@ def write_rows(leads: Path, file: Path, rows: int) -> int:
     for name in drawn.select_dtypes("float"):
         drawn[name] = (drawn[name] * random.normal(1.0, 0.01, rows)).round(3)
     drawn["age"] += random.integers(-2, 3, rows)
-    drawn.to_csv(file, index=False)
+    if file.suffix == ".parquet":
+        drawn.to_parquet(file, index=False)
+    else:
+        drawn.to_csv(file, index=False)
     return drawn.shape[1]
 
 
