@@ -124,16 +124,22 @@ class Ledger:
         if self._closing or self._loop is None:
             raise LedgerClosed
         entry = Entry(rows, latest, durable or self._loop.create_future(), also)
-        underway = self._underway
-        for lead_id in latest:
-            before = underway.get(lead_id)
-            if before is not None:
-                entry.after.append(before)
-            underway[lead_id] = entry
-        self._coming.append(entry)
-        if len(self._coming) == 1:
-            self._loop.call_soon(self._hand_over)
+        entry.after = self._before(latest)
+        self._underway.update(dict.fromkeys(latest, entry))
+        self._take(entry, self._loop)
         return entry.future
+
+    async def settled(self, lead_ids: Collection[str]) -> None:
+        """Waits until what is on its way to the disk about these leads is there; fails with it."""
+        before = self._before(lead_ids)
+        if not before:
+            return
+        if self._closing or self._loop is None:
+            raise LedgerClosed
+        entry = Entry((), {}, self._loop.create_future())
+        entry.after = before
+        self._take(entry, self._loop)
+        await entry.future
 
     async def close(self) -> None:
         """Writes what is still queued, then ends."""
@@ -144,6 +150,15 @@ class Ledger:
             await asyncio.to_thread(self._thread.join, 10.0)
         for connection in self.connections:
             connection.close()
+
+    def _before(self, lead_ids: Collection[str]) -> list[Entry]:
+        underway = self._underway
+        return [underway[lead_id] for lead_id in lead_ids if lead_id in underway]
+
+    def _take(self, entry: Entry, loop: asyncio.AbstractEventLoop) -> None:
+        self._coming.append(entry)
+        if len(self._coming) == 1:
+            loop.call_soon(self._hand_over)
 
     def _hand_over(self) -> None:
         """Writes what has come, at once if that is possible and nothing is before it."""
@@ -188,7 +203,7 @@ class Ledger:
         """One transaction for all; if one row is refused, each on its own, so that only its entry fails."""
         sound = [entry for entry in group if not self._inherits_failure(entry)]
         try:
-            if sound:
+            if any(entry.rows for entry in sound):
                 connection.append([row for entry in sound for row in entry.rows], [entry.also for entry in sound if entry.also])
         except (RowRefused, Overtaken):
             for entry in sound:
@@ -208,7 +223,8 @@ class Ledger:
         if self._inherits_failure(entry):
             return
         try:
-            connection.append(entry.rows, [entry.also] if entry.also else ())
+            if entry.rows:
+                connection.append(entry.rows, [entry.also] if entry.also else ())
         except RowRefused:
             entry.error = AlreadyAnswered()
         except Exception as error:  # noqa: BLE001 - whatever it was, its caller has to hear of it

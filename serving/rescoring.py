@@ -79,7 +79,10 @@ async def _score(
 
     stood = iter(await service.decider.of_store(known, at, stand=stand_so, always=always, idempotency=idempotency))
     answers = [None if one is None else next(stood) for one in held]
-    await stand(service, [_standing(one) for one in answers if isinstance(one, Stood) and not one.entered], now())
+    again = [_standing(one) for one in answers if isinstance(one, Stood) and not one.entered]
+    # What was not entered was the decision before again, which may be on its way to the disk: where the lead is follows from it.
+    await service.ledger.settled([one.lead_id for one in again])
+    await stand(service, again, now())
     for one in answers:
         if isinstance(one, Stood) and one.entered:
             service.metrics.decision(one.decision.decision, one.decision.receipt.model_version)
