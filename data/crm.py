@@ -28,7 +28,7 @@ from data.accounts import account_of
 from data.erased import erased_at
 from data.quick import Quick
 from data.schema import activities, lead_changes, leads, outcomes, stage_changes, stale, standings
-from data.store import LEADS_LOCK, Store, now
+from data.store import Store, now
 
 __all__ = [
     "ActivityRow",
@@ -313,7 +313,8 @@ class Crm:
     # --------------------------------------------------------------------------------------------- what waits to be scored
 
     def claim_stale(self, limit: int, now: int, lease: int) -> list[tuple[str, int]]:
-        """Up to `limit` leads that have waited longest, with how often each changed; nobody else gets them before `now + lease`."""
+        """Up to `limit` leads that have waited longest, with the mark of each one's last change; nobody else gets them before
+        `now + lease`."""
         # A lease that ends later than one given now could was given before the clock was set back.
         free = sa.or_(stale.c.claimed_until.is_(None), stale.c.claimed_until <= now, stale.c.claimed_until > now + lease)
         oldest = sa.select(stale.c.lead_id).where(free).order_by(stale.c.since).limit(limit)
@@ -329,7 +330,7 @@ class Crm:
             return [(row.lead_id, row.changed) for row in connection.execute(claim.returning(stale.c.lead_id, stale.c.changed))]
 
     def settle_stale(self, done: Mapping[str, int]) -> None:
-        """Leads that were scored, with how often each had changed when it was claimed: one that changed since waits again."""
+        """Leads that were scored, with the mark that each had before it was looked at: one that changed since waits again."""
         with self.store.writing() as connection:
             for lead_id, changed in sorted(done.items()):
                 settled = sa.delete(stale).where(stale.c.lead_id == lead_id, stale.c.changed == changed)
@@ -341,7 +342,7 @@ class Crm:
     def stand(self, rows: Sequence[Standing], place: Placing | None = None) -> None:
         """Keeps where leads stand now, as `keep_standings` does, in a transaction of its own."""
         if rows:
-            with self.store.writing_of_leads() as connection:
+            with self.store.writing_of_leads(deciding=[row.lead_id for row in rows]) as connection:
                 keep_standings(Reader(connection), rows, place)
 
     def queue(self, wanted: Queue) -> list[Standing]:
@@ -369,13 +370,14 @@ class Crm:
         with self.store.mapped(), self.store.reading() as connection:
             return [Standing(*row) for row in connection.execute(ordered)]
 
-    def place(self, rows: Sequence[Standing]) -> None:
-        """Keeps where leads are on their way, as `stand` does, and leaves their figures as they are."""
-        names = ("state", "state_since", "owner", "handed_at", "due_at", "touched_at", "wakes_at")
-        with self.store.writing_of_leads() as connection:
-            for row in rows:
-                values = {name: getattr(row, name) for name in names}
-                connection.execute(sa.update(standings).where(standings.c.lead_id == row.lead_id).values(values))
+    def place(self, lead_id: str, place: Placing) -> None:
+        """Keeps where a lead is on its way, as `stand` does, and leaves its figures as they are; one that stands nowhere stays so."""
+        with self.store.writing_of_leads(deciding=[lead_id]) as connection:
+            row = _stands(connection, lead_id)
+            if row is not None:
+                (placed,) = place(Reader(connection), [row])
+                values = {name: getattr(placed, name) for name in _ON_ITS_WAY}
+                connection.execute(sa.update(standings).where(standings.c.lead_id == lead_id).values(values))
 
     def wake(self, at: int) -> int:
         """Has those leads looked at again whose time has come though nothing happened; how many."""
@@ -406,21 +408,27 @@ class Crm:
             return connection.execute(sa.select(sa.func.count()).select_from(standings).where(_clock("breached", now))).scalar_one()
 
     def standing(self, lead_id: str) -> tuple[str, Standing | None, int] | None:
-        """The lead (or the one that it was merged into), where it stands, and how often it changed since; None if unknown."""
+        """The lead (or the one that it was merged into), where it stands, and the mark of its last change, 0 if it was scored since;
+        None if unknown."""
         with self.store.mapped(), self.store.reading() as connection:
             (one,) = survivors(connection, [lead_id])
             if connection.execute(sa.select(leads.c.lead_id).where(leads.c.lead_id == one)).first() is None:
                 return None
-            chosen = sa.select(*(standings.c[name] for name in Standing.__struct_fields__)).where(standings.c.lead_id == one)
-            row = connection.execute(chosen).first()
+            # The mark first: of a lead that is scored between the two looks one sees too much work, and not too old a standing.
             changed = connection.execute(sa.select(stale.c.changed).where(stale.c.lead_id == one)).scalar()
-        return one, None if row is None else Standing(*row), changed or 0
+            return one, _stands(connection, one), changed or 0
 
     def waiting(self) -> tuple[int, int | None]:
         """How many leads wait to be scored, and since when the first of them."""
         with self.store.mapped(), self.store.reading() as connection:
             count, since = connection.execute(sa.select(sa.func.count(), sa.func.min(stale.c.since))).one()
         return count, since
+
+
+def _stands(connection: Connection, lead_id: str) -> Standing | None:
+    chosen = sa.select(*(standings.c[name] for name in Standing.__struct_fields__)).where(standings.c.lead_id == lead_id)
+    row = connection.execute(chosen).first()
+    return None if row is None else Standing(*row)
 
 
 def _clock(name: str, now: int) -> sa.ColumnElement[bool]:
@@ -507,12 +515,13 @@ class _Heard(msgspec.Struct, frozen=True, array_like=True):
 class _Stale(msgspec.Struct, frozen=True, array_like=True):
     lead_id: str
     since: int
-    changed: int = 1
+    changed: int
 
 
 _ACTIVITY = ", ".join(ActivityRow.__struct_fields__)
 _DATED = {"leads": "recorded_at", "lead_changes": "recorded_at", "activities": "recorded_at", "standings": "as_of"}
 _OVERRIDE = ", ".join(Override.__struct_fields__)
+_ON_ITS_WAY = ("state", "state_since", "owner", "handed_at", "due_at", "touched_at", "wakes_at")
 _QUERIES = {
     **{f"newest {table}": f"SELECT COALESCE(MAX({at}), 0) FROM {table} WHERE lead_id {{among}}" for table, at in _DATED.items()},
     "merged": "SELECT merged, lead_id FROM merges WHERE merged {among}",
@@ -602,6 +611,10 @@ def _query(name: str, sqlite: bool) -> str:
     """The query in the words of one database. Activities come as one JSON text, which is made and read faster than rows."""
     if name == "stand":
         return _standing_statement(sqlite)
+    if name == "stale":
+        most = "max" if sqlite else "greatest"
+        again = f"UPDATE SET changed = {most}(stale.changed + 1, excluded.changed)"
+        return _insert(stale, _Stale.__struct_fields__, sqlite, again)
     # PostgreSQL would join with a list of unknown length; an array it looks up in the index.
     among = "IN (SELECT value FROM json_each(?))" if sqlite else "= ANY (ARRAY(SELECT json_array_elements_text(CAST(%s AS json))))"
     array, each = ("json_group_array", "json_array") if sqlite else ("json_agg", "json_build_array")
@@ -615,40 +628,42 @@ def _query(name: str, sqlite: bool) -> str:
 
 
 def keep_standings(on: Reader, rows: Sequence[Standing], place: Placing | None = None) -> None:
-    """Writes where leads stand now. The decision's date and ledger entry stay while the decision does.
+    """Writes where leads stand now, in a transaction beside which nobody else decides on them.
 
-    A row without a ledger entry whose lead did not stand so before names the entry that was made then: by a score that
-    was sent as a body, or just before a process was killed. `place` says where each is on its way, from what the same
-    transaction reads.
+    The decision's date and ledger entry stay while the decision does. A row without a ledger entry whose lead did not stand so
+    before names the entry that was made then: by a score that was sent as a body, or just before a process was killed. `place`
+    says where each is on its way, from what the transaction reads by now: that is always kept. Figures are kept unless those that
+    are there were computed as of a later time; where the ledger's entry then says another decision, the lead is scored again.
     """
     rows = rows if place is None else place(on, rows)
-    on("stand", msgspec.json.encode(sorted(rows, key=attrgetter("lead_id"))).decode())
+    decided = dict(on("stand", msgspec.json.encode(sorted(rows, key=attrgetter("lead_id"))).decode()))
     unentered = [row.lead_id for row in rows if not row.decision_id]
     if unentered:
         on.run("name_entries", as_json(unentered))
+    overtaken = [row.lead_id for row in rows if row.decision_id and decided.get(row.lead_id, row.decision) != row.decision]
+    if overtaken:
+        _mark(on, dict.fromkeys(overtaken, now()))
 
 
 def stand_within(on: Quick, sqlite: bool, rows: Sequence[Standing], place: Placing) -> None:
     """The same in the transaction that enters the decisions."""
-    if not sqlite:
-        on.read(f"SELECT pg_advisory_xact_lock_shared({LEADS_LOCK})")
     keep_standings(Reader(on, sqlite=sqlite), rows, place)
 
 
 def _standing_statement(sqlite: bool) -> str:
-    fields, kept = Standing.__struct_fields__, {"since", "decision_id"}
-    same = "standings.decision = excluded.decision"
-    set_ = ", ".join(
-        f"{name} = CASE WHEN {same} AND excluded.decision_id = '' THEN standings.{name} ELSE excluded.{name} END"
-        if name in kept
-        else f"{name} = excluded.{name}"
-        for name in fields
-        if name != "lead_id"
-    )
-    newer = "standings.as_of <= excluded.as_of"
+    older, same = "standings.as_of > excluded.as_of", "standings.decision = excluded.decision AND excluded.decision_id = ''"
+
+    def kept(name: str) -> str:
+        if name in _ON_ITS_WAY:
+            return f"excluded.{name}"
+        stays = f"{older} OR ({same})" if name in ("since", "decision_id") else older
+        return f"CASE WHEN {stays} THEN standings.{name} ELSE excluded.{name} END"
+
+    fields = Standing.__struct_fields__
+    set_ = ", ".join(f"{name} = {kept(name)}" for name in fields if name != "lead_id")
     # One that was merged or erased while it was being scored stands nowhere.
     there = "EXISTS (SELECT 1 FROM leads WHERE leads.lead_id = {0})"
-    return _insert(standings, fields, sqlite, f"UPDATE SET {set_} WHERE {newer}", there)
+    return _insert(standings, fields, sqlite, f"UPDATE SET {set_}", there, "lead_id, decision")
 
 
 def as_json(values: Collection[str]) -> Json:
@@ -686,7 +701,7 @@ def _add(connection: Connection, table: sa.Table, rows: Sequence[msgspec.Struct]
 
 
 @lru_cache(maxsize=64)
-def _insert(table: sa.Table, names: tuple[str, ...], sqlite: bool, otherwise: str = "NOTHING", where: str = "true") -> str:
+def _insert(table: sa.Table, names: tuple[str, ...], sqlite: bool, otherwise: str = "NOTHING", where: str = "true", gives: str = "") -> str:
     into = f"INSERT INTO {table.name} ({', '.join(names)})"
     key = ", ".join(column.name for column in table.primary_key)
     if sqlite:
@@ -696,7 +711,7 @@ def _insert(table: sa.Table, names: tuple[str, ...], sqlite: bool, otherwise: st
         kinds = {"BIGINT": "bigint", "INTEGER": "integer", "DOUBLE": "double precision"}
         values = ", ".join(f"(one ->> {place})::{kinds.get(str(table.c[name].type), 'text')}" for place, name in enumerate(names))
         source = f"json_array_elements(CAST(%s AS json)) AS one WHERE {where.format('one ->> 0')}"
-    return f"{into} SELECT {values} FROM {source} ON CONFLICT ({key}) DO {otherwise} RETURNING {key}"
+    return f"{into} SELECT {values} FROM {source} ON CONFLICT ({key}) DO {otherwise} RETURNING {gives or key}"
 
 
 def hear_of(connection: Connection, heard: Mapping[str, int]) -> None:
@@ -705,10 +720,16 @@ def hear_of(connection: Connection, heard: Mapping[str, int]) -> None:
 
 
 def mark_stale(connection: Connection, touched: Mapping[str, int]) -> None:
+    """Leads wait to be scored from now on, those that wait already since they do."""
     if touched:
-        again = "UPDATE SET changed = stale.changed + 1"
-        statement = _insert(stale, _Stale.__struct_fields__, connection.dialect.name == "sqlite", again)
-        connection.exec_driver_sql(statement, (msgspec.json.encode([_Stale(one, at) for one, at in sorted(touched.items())]).decode(),))
+        _mark(Reader(connection), touched)
+
+
+def _mark(on: Reader, touched: Mapping[str, int]) -> None:
+    # Every change has a mark of its own. A count that began anew would be that of a change which somebody is just scoring: he would
+    # settle this one, which he has not seen.
+    mark = now()
+    on("stale", msgspec.json.encode([_Stale(one, at, mark) for one, at in sorted(touched.items())]).decode())
 
 
 def set_current(connection: Connection, histories: Mapping[str, Mapping[str, History]]) -> None:

@@ -9,17 +9,16 @@ from __future__ import annotations
 
 import contextlib
 import sqlite3
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from itertools import chain
 from typing import Any
-from zlib import crc32
 
 import msgspec
 import sqlalchemy as sa
 
 from data.errors import DependencyFailed
 from data.schema import api_keys, decisions, policies
-from data.store import RowRefused, Store, StoreUnavailable, cause_of, refused
+from data.store import RowRefused, Store, StoreUnavailable, cause_of, locks_of, refused
 
 __all__ = ["COLUMNS", "Overtaken", "Quick", "StoreBusy"]
 
@@ -31,9 +30,6 @@ _ID, _LEAD, _DECISION, _BEFORE, _ORIGIN = (
 )
 LONG_LOG = 4_000
 """Pages: 16 MB."""
-_LEDGER_LOCK = 7_264_903
-"""First half of PostgreSQL's advisory locks that whoever enters decisions on leads holds; the second is one of so many parts."""
-_PARTS = 256
 
 
 class Overtaken(DependencyFailed, status=409):
@@ -116,8 +112,8 @@ class Quick:
         rows = self._asked(self._answered, _listed(idempotency_keys)).fetchall()
         return {key: (request_hash, bytes(answer)) for key, request_hash, answer in rows}
 
-    def append(self, rows: Sequence[tuple[Any, ...]], also: Iterable[Callable[[Quick], None]] = ()) -> None:
-        """Enters decisions (values in the order of `COLUMNS`) in one durable transaction: all of them or none, and what `also` writes.
+    def append(self, rows: Sequence[tuple[Any, ...]], also: Collection[Callable[[Quick], None]] = ()) -> None:
+        """Enters decisions (values in the order of `COLUMNS`) in one durable transaction: all of them or none, with what `also` writes.
 
         Each was made on top of what had been decided before; where another process has decided since, it is Overtaken. What a
         lead of the store crossed to is announced in the same transaction, for `data/outbox.py` to pass on.
@@ -127,7 +123,7 @@ class Quick:
         for row in rows:
             before.setdefault(row[_LEAD], row[_BEFORE])
         try:
-            self._begin(before)
+            self._begin(before, of_leads=bool(also))
             try:
                 found = dict(self._run(self._latest, (_listed(before),)).fetchall())
                 if found != before:
@@ -198,16 +194,12 @@ class Quick:
         with contextlib.suppress(Exception):  # a lost connection has undone it already
             self._run("ROLLBACK", ())
 
-    def _begin(self, leads: Collection[str]) -> None:
-        """A transaction within which nobody else decides on these leads."""
+    def _begin(self, leads: Collection[str], *, of_leads: bool) -> None:
+        """A transaction within which nobody else decides on these leads, nor makes leads cease to be if it writes of them."""
         if self.is_sqlite:
             self._run("BEGIN IMMEDIATE", ())
             return
-        parts = sorted(
-            {crc32(lead_id.encode("utf-8", "surrogatepass")) % _PARTS for lead_id in leads}
-        )  # in one order, or two would wait for each other
-        locks = ", ".join(f"pg_advisory_xact_lock({_LEDGER_LOCK}, {part})" for part in parts)
-        self._run(f"BEGIN; SELECT {locks}", ())
+        self._run(f"BEGIN; {locks_of(leads, of_leads='shared' if of_leads else 'no')}", ())
 
     def _one(self, statement: str, *values: object) -> Any:  # noqa: ANN401 - each caller knows what its statement selects
         return self._asked(statement, *values).fetchone()

@@ -393,7 +393,7 @@ stale = sa.Table(
     metadata,
     sa.Column("lead_id", sa.Text, primary_key=True),
     sa.Column("since", _Instant, nullable=False),
-    sa.Column("changed", sa.Integer, nullable=False),
+    sa.Column("changed", sa.BigInteger, nullable=False),
     sa.Column("claimed_until", _Instant),
     sa.Index(None, "since"),
 )

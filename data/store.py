@@ -14,12 +14,13 @@ from __future__ import annotations
 import json
 import sqlite3
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import EllipsisType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
+from zlib import crc32
 
 import sqlalchemy as sa
 from sqlalchemy import event
@@ -43,14 +44,19 @@ __all__ = [
     "StoreNewer",
     "StoreUnavailable",
     "VersionConflict",
+    "locks_of",
     "now",
 ]
 
 _SCHEMA_LOCK = 7_264_901
 """Of PostgreSQL's advisory locks, the one that whoever changes the schema or the policy holds."""
 
-LEADS_LOCK = 7_264_902
+_LEADS_LOCK = 7_264_902
 """Likewise: whoever writes of leads shares it, and whoever merges or erases them holds it alone."""
+
+_DECIDING_LOCK = 7_264_903
+"""First half of those that whoever decides on leads holds, or works out where they stand; the second is one of so many parts."""
+_PARTS = 256
 
 
 class StoreUnavailable(DependencyFailed):
@@ -207,12 +213,14 @@ class Store:
             yield connection
 
     @contextmanager
-    def writing_of_leads(self, *, alone: bool = False) -> Iterator[Connection]:
-        """One transaction that writes what belongs to leads; `alone`: while no other does, for what makes leads cease to be."""
+    def writing_of_leads(self, *, alone: bool = False, deciding: Collection[str] = ()) -> Iterator[Connection]:
+        """One transaction that writes what belongs to leads; `alone`: while no other does, for what makes leads cease to be.
+
+        `deciding`: leads of which nobody else decides, or says where they stand, meanwhile.
+        """
         with self.writing() as connection:
             if not self.is_sqlite:
-                shared = "" if alone else "_shared"
-                connection.execute(sa.text(f"SELECT pg_advisory_xact_lock{shared}(:key)"), {"key": LEADS_LOCK})
+                connection.exec_driver_sql(locks_of(deciding, of_leads="alone" if alone else "shared"))
             yield connection
 
     def publish(
@@ -353,6 +361,18 @@ class Store:
                 raise
             # pg8000 lets through what its socket says of a server that has just died.
             raise StoreUnavailable(place=self.place, cause=error.strerror or error) from error
+
+
+def locks_of(deciding: Collection[str], *, of_leads: Literal["no", "shared", "alone"] = "no") -> str:
+    """PostgreSQL's statement that takes the locks of a transaction, always in the same order, or two would wait for each other.
+
+    What a later statement of the transaction reads is what those who held them before have written.
+    """
+    parts = sorted({crc32(lead_id.encode("utf-8", "surrogatepass")) % _PARTS for lead_id in deciding})
+    locks = [f"pg_advisory_xact_lock({_DECIDING_LOCK}, {part})" for part in parts]
+    if of_leads != "no":
+        locks.append(f"pg_advisory_xact_lock{'' if of_leads == 'alone' else '_shared'}({_LEADS_LOCK})")
+    return f"SELECT {', '.join(locks)}"
 
 
 def refused(error: BaseException | None) -> bool:

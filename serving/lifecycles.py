@@ -19,6 +19,7 @@ from sqlalchemy.engine import Connection
 from data.courses import Happened, happened, happened_to
 from data.crm import Placing, Reader, Standing, stand_within
 from data.errors import BadUsage
+from data.store import now
 from models.lifecycle import Clock, Course, Event, HandedOver, clock, course, refused
 from models.qualification import HandOff, Policy, Stages
 from serving.lead_schemas import Lifecycle, MoveAnswer, Sla
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from serving.ledger import Also
     from serving.service import Service
 
-__all__ = ["MoveRefused", "Seen", "look", "may_say", "placed", "sla_of", "stand", "standing_of", "wake"]
+__all__ = ["MoveRefused", "Seen", "look", "may_say", "place", "sla_of", "stand", "standing_of", "wake"]
 
 _DAY = 86_400_000_000
 _NO_PROMISE: tuple[str, ...] = HandOff.model_fields["touches"].default
@@ -60,24 +61,33 @@ async def look(service: Service, lead_ids: Collection[str], now: int) -> dict[st
     return await asyncio.to_thread(_look, service, _in_force(service), lead_ids, now)
 
 
-async def stand(service: Service, rows: Sequence[Standing], now: int) -> None:
+async def stand(service: Service, rows: Sequence[Standing]) -> None:
     """Keeps where leads stand, with where they are on their way."""
     if rows:
-        await asyncio.to_thread(service.crm.stand, rows, _placing(service, rows, now))
+        await asyncio.to_thread(service.crm.stand, rows, _placing(service, _decided_by(service, rows)))
 
 
-def standing_of(service: Service, rows: Sequence[Standing], now: int) -> Also:
+def standing_of(service: Service, rows: Sequence[Standing]) -> Also:
     """The same, within the transaction that enters the decisions."""
-    return partial(stand_within, sqlite=service.store.is_sqlite, rows=rows, place=_placing(service, rows, now))
+    place = _placing(service, _decided_by(service, rows))
+    return partial(stand_within, sqlite=service.store.is_sqlite, rows=rows, place=place)
 
 
-def _placing(service: Service, rows: Sequence[Standing], now: int) -> Placing:
+async def place(service: Service, lead_id: str) -> None:
+    """Keeps where a lead is on its way by now: the next look at the queue shows it, before the lead is scored again."""
+    await asyncio.to_thread(service.crm.place, lead_id, _placing(service, _in_force(service)))
+
+
+def _decided_by(service: Service, rows: Sequence[Standing]) -> Policy | None:
     # Rows that are kept together were decided together: by the policy that each of them names.
-    policy = service.policies.named(rows[0].policy_version) or _in_force(service)
+    return service.policies.named(rows[0].policy_version) or _in_force(service)
 
+
+def _placing(service: Service, policy: Policy | None) -> Placing:
     def place(read: Reader, rows: Sequence[Standing]) -> list[Standing]:
         found = happened_to(read, [row.lead_id for row in rows], _touches(policy))
-        return [placed(row, _seen(service, found[row.lead_id], policy, now)) for row in rows]
+        at = now()  # after what was read: none of it lies in the future
+        return [_placed(row, _seen(service, found[row.lead_id], policy, at)) for row in rows]
 
     return place
 
@@ -95,7 +105,7 @@ def may_say(service: Service, verdict: str, now: int) -> Callable[[Connection, s
     return allow
 
 
-def placed(row: Standing, seen: Seen) -> Standing:
+def _placed(row: Standing, seen: Seen) -> Standing:
     """Where a lead stands, with where it is on its way."""
     way, handed = seen.course, seen.course.handed
     return msgspec.structs.replace(

@@ -41,10 +41,13 @@ async def rescore_some(service: Service) -> bool:
 
 
 async def score_leads(
-    service: Service, lead_ids: Sequence[str], *, always: bool = False, idempotency: tuple[str, str] | None = None
+    service: Service, lead_ids: Sequence[str], *, always: bool = False, whole: bool = False, idempotency: tuple[str, str] | None = None
 ) -> list[Stood | TamizError | None]:
-    """Scores leads from the store as of now and keeps where they stand; None for one that the store does not know."""
-    held = await asyncio.to_thread(service.crm.held, lead_ids, at := now())
+    """Scores leads from the store as of now and keeps where they stand; None for one that the store does not know.
+
+    `whole`: they are settled afterwards, so that nothing may be missed that the store holds, whatever the clocks of those who wrote said.
+    """
+    held = await asyncio.to_thread(service.crm.held, lead_ids, at := await _present(service, lead_ids) if whole else now())
     if None in held and (later := await _present(service, lead_ids)) > at:  # heard of before the clock was set back
         held = await asyncio.to_thread(service.crm.held, lead_ids, at := later)
     return await _score(service, held, at, always=always, idempotency=idempotency)
@@ -75,14 +78,14 @@ async def _score(
     known = [one for one in held if one is not None]
 
     def stand_so(entered: Sequence[Stood]) -> Also:
-        return standing_of(service, [_standing(one) for one in entered], now())
+        return standing_of(service, [_standing(one) for one in entered])
 
     stood = iter(await service.decider.of_store(known, at, stand=stand_so, always=always, idempotency=idempotency))
     answers = [None if one is None else next(stood) for one in held]
     again = [_standing(one) for one in answers if isinstance(one, Stood) and not one.entered]
     # What was not entered was the decision before again, which may be on its way to the disk: where the lead is follows from it.
     await service.ledger.settled([one.lead_id for one in again])
-    await stand(service, again, now())
+    await stand(service, again)
     for one in answers:
         if isinstance(one, Stood) and one.entered:
             service.metrics.decision(one.decision.decision, one.decision.receipt.model_version)

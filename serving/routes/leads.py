@@ -120,7 +120,7 @@ async def decision(request: Request, lead_id: str) -> Response:
     current = made is not None and not changed and (standing is None or microseconds(made.as_of) >= standing.as_of)
     if rows and (current or service.models.loaded is None):
         return json_answer(await _with_lifecycle(service, one, rows[0][1]))
-    answer = await _scored(service, one)
+    answer = await _scored(service, one, whole=changed > 0)
     if changed:  # it need not be scored a second time
         await asyncio.to_thread(service.crm.settle_stale, {one: changed})
     return json_answer(await _with_lifecycle(service, one, answer))
@@ -170,7 +170,7 @@ def _line(one: QueueItem) -> list[object]:
 
 
 async def _standing(service: Service, lead_id: str) -> tuple[str, Standing | None, int]:
-    """The lead as it is called now, where it stands, and how often it has changed since."""
+    """The lead as it is called now, where it stands, and the mark of a change since."""
     found = await asyncio.to_thread(service.crm.standing, lead_id)
     if found is None:
         raise LeadNotKnown(lead_id=lead_id)
@@ -183,8 +183,8 @@ async def _with_lifecycle(service: Service, lead_id: str, answer: bytes) -> byte
     return answer.rstrip()[:-1] + b',"lifecycle":' + msgspec.json.encode(seen[lead_id].told(at)) + b"}"
 
 
-async def _scored(service: Service, lead_id: str, idempotency: tuple[str, str] | None = None) -> bytes:
-    (stood,) = await score_leads(service, [lead_id], always=True, idempotency=idempotency)
+async def _scored(service: Service, lead_id: str, idempotency: tuple[str, str] | None = None, *, whole: bool = False) -> bytes:
+    (stood,) = await score_leads(service, [lead_id], always=True, whole=whole, idempotency=idempotency)
     if stood is None:
         raise LeadNotKnown(lead_id=lead_id)
     if isinstance(stood, TamizError):

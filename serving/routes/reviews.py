@@ -14,7 +14,7 @@ from data.store import now
 from serving.body import read_body
 from serving.examples import FEEDBACK, OVERRIDE
 from serving.lead_schemas import FeedbackAnswer, FeedbackIn, OverrideAnswer, OverrideIn
-from serving.lifecycles import look, may_say, placed
+from serving.lifecycles import may_say, place
 from serving.once import asked_once, once
 from serving.openapi import operation
 from serving.problems import Unprocessable
@@ -48,7 +48,7 @@ async def post_feedback(request: Request, lead_id: str) -> Response:
     async def work() -> bytes:
         kept, taken = await asyncio.to_thread(give_feedback, service.store, said, may_say(service, said.verdict, at))
         if taken == "new":
-            await _show(service, kept.lead_id)
+            await place(service, kept.lead_id)
         return msgspec.json.encode(FeedbackAnswer.of(kept))
 
     return await once(service, asked_once(request, caller, body), work, lead_id=lead_id)
@@ -88,20 +88,12 @@ async def lift_override(request: Request, lead_id: str) -> Response:
     return Response(msgspec.json.encode(_told(ended)), media_type="application/json")
 
 
-async def _show(service: Service, lead_id: str) -> None:
-    """The next look at the queue shows where the lead is now."""
-    found = await asyncio.to_thread(service.crm.standing, lead_id)
-    if found is not None and found[1] is not None:
-        seen = await look(service, [found[0]], now())
-        await asyncio.to_thread(service.crm.place, [placed(found[1], seen[found[0]])])
-
-
 async def _apply(service: Service, lead_id: str) -> None:
     """The next look at the lead shows it; without a model it waits to be scored."""
     if service.models.loaded is None:
         return
     found = await asyncio.to_thread(service.crm.standing, lead_id)
-    await score_leads(service, [lead_id])
+    await score_leads(service, [lead_id], whole=True)
     if found is not None and found[2]:  # it need not be scored a second time
         await asyncio.to_thread(service.crm.settle_stale, {found[0]: found[2]})
 

@@ -90,6 +90,19 @@ def test_what_happened_before_the_step_back_and_was_not_scored_yet_is_scored_aft
         assert client.post("/v1/leads/ana/score").status_code == 200
 
 
+def test_a_look_at_a_lead_settles_nothing_that_another_machine_with_a_fast_clock_has_written(home: Path, database: str) -> None:
+    app = create_app(Settings(home, database=database, auth="dev", worker="beside"))
+    with TestClient(app, base_url="http://127.0.0.1:8000", raise_server_exceptions=False) as client:
+        client.put("/v1/leads/ana", json={"email": "ana@acme.example", "job_title": "CFO"})
+        before = client.get("/v1/leads/ana/decision").json()["probability"]
+        store = Store.open(home, database)
+        ahead = time.time_ns() // 1_000 + 60_000_000
+        Crm(store).add_activities([ActivityRow("ana", 1_790_000_000_000_000, ahead, "demo_request", "a1")])
+        assert client.get("/v1/leads/ana/decision").json()["probability"] > before
+        assert Crm(store).waiting() == (0, None)
+        store.close()
+
+
 def test_a_lease_from_before_the_step_back_does_not_hold_a_lead_for_an_hour(home: Path, database: str) -> None:
     store = Store.open(home, database)
     crm = Crm(store)

@@ -276,7 +276,7 @@ def upgrade() -> None:
         "stale",
         sa.Column("lead_id", sa.Text, nullable=False),
         sa.Column("since", sa.BigInteger, nullable=False),
-        sa.Column("changed", sa.Integer, nullable=False),
+        sa.Column("changed", sa.BigInteger, nullable=False),
         sa.Column("claimed_until", sa.BigInteger),
         sa.PrimaryKeyConstraint("lead_id", name="pk_stale"),
     )
