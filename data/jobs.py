@@ -205,9 +205,9 @@ class Jobs:
             .with_for_update(skip_locked=True, of=job_chunks)
         )
         with self.store.writing() as connection:
+            self._close_cancelled(connection, at)
             row = connection.execute(wanted).mappings().first()
             if row is None:
-                self._close_cancelled(connection, at)
                 return None
             taken = sa.update(job_chunks).where(_is(row["job_id"], row["number"]))
             connection.execute(taken.values(leased_by=worker, lease_until=at + lease, attempts=row["attempts"] + 1))
@@ -220,19 +220,24 @@ class Jobs:
             return connection.execute(held.values(lease_until=until)).rowcount == 1
 
     def release(self, chunk: Chunk, worker: str, until: int) -> None:
-        """Gives a chunk back undone, for anybody to begin again at `until`; it does not count as begun."""
+        """Gives a chunk back undone, for anybody to begin again at `until`; it does not count as begun. A job that was to end has
+        ended with it."""
         held = sa.update(job_chunks).where(_is(chunk.job_id, chunk.number), job_chunks.c.leased_by == worker)
         with self.store.writing() as connection:
+            # Whoever needs both takes the job before its chunks: two in different orders would wait for each other.
+            job = _job(connection, chunk.job_id, lock=True)
+            assert job is not None
             connection.execute(held.values(leased_by=None, lease_until=until, attempts=chunk.attempts - 1))
+            if job.cancel_asked:
+                _close(connection, chunk.job_id, now())
 
     def finish(self, chunk: Chunk, worker: str, failures: Mapping[str, int], at: int) -> bool:
         """Counts a chunk as done, but for the leads that failed, by reason; False where somebody else has it meanwhile."""
         gone = sa.delete(job_chunks).where(_is(chunk.job_id, chunk.number), job_chunks.c.leased_by == worker)
         with self.store.writing() as connection:
-            if connection.execute(gone).rowcount == 0:
-                return False
             job = _job(connection, chunk.job_id, lock=True)
-            assert job is not None
+            if job is None or connection.execute(gone).rowcount == 0:
+                return False
             failed = sum(failures.values())
             connection.execute(
                 sa.update(jobs)
@@ -275,7 +280,7 @@ def _close(connection: Connection, job_id: str, at: int) -> None:
     if job.over:
         return
     if job.cancel_asked:
-        free = sa.or_(job_chunks.c.lease_until.is_(None), job_chunks.c.lease_until <= at)
+        free = sa.or_(job_chunks.c.leased_by.is_(None), job_chunks.c.lease_until <= at)
         connection.execute(sa.delete(job_chunks).where(job_chunks.c.job_id == job_id, free))
     elif job.total is None:
         return

@@ -188,6 +188,22 @@ class TestChunks:
         assert found is not None
         assert (found.state, found.done, found.total) == ("cancelled", CHUNK, CHUNK + 10)
 
+    @pytest.mark.parametrize("how", ["stops", "dies"])
+    def test_it_ends_with_its_last_worker_though_other_jobs_go_on(self, store: Store, jobs: Jobs, job_id: str, how: str) -> None:
+        at = now()
+        chunk = jobs.claim("w", at, 60_000_000)
+        assert chunk is not None
+        jobs.create("rescore", Selection(), author="marc", job_id="another")
+        cut(jobs, at=at)
+        jobs.cancel(job_id)
+        if how == "stops":
+            jobs.release(chunk, "w", at + 2_000_000)
+        going_on = jobs.claim("other", at + (0 if how == "stops" else 60_000_001), LEASE)
+        found = jobs.get(job_id)
+        assert going_on is not None
+        assert found is not None
+        assert (going_on.job_id, found.state, found.done) == ("another", "cancelled", 0)
+
     def test_one_that_is_over_stays_as_it_is(self, jobs: Jobs, job_id: str) -> None:
         for chunk in take_all(jobs):
             jobs.finish(chunk, "w", {"bad": len(chunk.lead_ids)}, 11)
