@@ -221,7 +221,7 @@ class Quick:
             return self._connection.execute(statement, values)
         if self._connection is None:
             self._connect()
-        if values:
+        if values or statement.startswith("SELECT"):
             return _Found(self._run_prepared(statement, values))
         cursor = self._connection.cursor()
         cursor.execute(statement)

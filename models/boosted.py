@@ -143,8 +143,8 @@ class Boosted:
 
     @classmethod
     def from_string(cls, text: str) -> Boosted:
-        native = NativeBooster.from_string(text)
-        return cls(text, native, _Paths.of(native.trees, native.features))
+        native, trees = NativeBooster.read(text)
+        return cls(text, native, _Paths.of(trees, native.features))
 
     def __reduce__(self) -> tuple[Callable[[str], Boosted], tuple[str]]:
         """Copied to another process as its text: the library's handle means nothing there."""
@@ -152,7 +152,7 @@ class Boosted:
 
     @property
     def rounds(self) -> int:
-        return len(self.native.trees)
+        return self.native.rounds
 
     def margin(self, X: ArrayLike) -> Floats:
         """Log-odds before calibration."""

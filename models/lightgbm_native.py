@@ -65,15 +65,21 @@ class Tree:
 class NativeBooster:
     """A loaded model. Immutable; may be shared between threads."""
 
-    def __init__(self, text: str) -> None:
-        self.features, self.trees = read_trees(text)
-        """Width of the matrix, and the trees in the order in which their values are added."""
+    def __init__(self, text: str, features: int, rounds: int) -> None:
+        """Of a text that `read_trees` has found sound: so wide a matrix, so many trees."""
+        self.features, self.rounds = features, rounds
         self._booster = _Booster(text)
         self._local = threading.local()
 
     @classmethod
     def from_string(cls, text: str) -> NativeBooster:
-        return cls(text)
+        return cls.read(text)[0]
+
+    @classmethod
+    def read(cls, text: str) -> tuple[NativeBooster, tuple[Tree, ...]]:
+        """The model, and its trees in the order in which their values are added: megabytes of numbers, which it does not keep itself."""
+        features, trees = read_trees(text)
+        return cls(text, features, len(trees)), trees
 
     def margin(self, X: ArrayLike, threads: int = 0) -> Floats:
         """Raw score of every row. `threads` 0 means as many as there are cores."""
@@ -92,17 +98,17 @@ class NativeBooster:
     def leaves(self, X: ArrayLike, threads: int = 0) -> NDArray[np.int32]:
         """The leaf that each row reaches in each tree: rows × trees."""
         X = matrix(X, self.features)
-        out = np.empty((len(X), len(self.trees)), dtype=np.int32)
+        out = np.empty((len(X), self.rounds), dtype=np.int32)
         for start in range(0, len(X), _LEAF_BLOCK):
             block = X[start : start + _LEAF_BLOCK]
-            out[start : start + len(block)] = self._booster.predict(block, _LEAF, len(self.trees), threads)
+            out[start : start + len(block)] = self._booster.predict(block, _LEAF, self.rounds, threads)
         return out
 
     def leaves_one(self, row: Floats) -> Floats:
         """The leaves of one row, as the library gives them: whole numbers in float64. Valid until this thread's next call."""
         call: _SingleRow | None = getattr(self._local, "leaves", None)
         if call is None:
-            call = self._local.leaves = _SingleRow(self._booster, _LEAF, self.features, len(self.trees))
+            call = self._local.leaves = _SingleRow(self._booster, _LEAF, self.features, self.rounds)
         return call(row)
 
     def shap(self, X: ArrayLike, threads: int = 0) -> tuple[Floats, float]:

@@ -52,7 +52,7 @@ from serving.running import running
 from serving.salesforce import for_salesforce
 from serving.security import Doorkeeper
 from serving.settings import Settings
-from serving.shortcut import Shortcut, answer_to
+from serving.shortcut import Handler, Shortcut, answer_to
 from serving.worker import work
 
 __all__ = ["create_app", "from_environment"]
@@ -117,9 +117,12 @@ class _Application(FastAPI):
         self._settings = settings
 
     def build_middleware_stack(self) -> ASGIApp:
-        shortcut = Shortcut(
-            super().build_middleware_stack(), {("POST", "/v1/score"): score.score, ("POST", "/v1/score/batch"): score.score_batch}
-        )
+        handlers: dict[tuple[str, str], Handler] = {
+            ("POST", "/v1/score"): score.score,
+            ("POST", "/v1/score/batch"): score.score_batch,
+            ("POST", "/v1/leads/{lead_id}/score"): leads.score_by_id,
+        }
+        shortcut = Shortcut(super().build_middleware_stack(), handlers)
         return Edge(shortcut, dev=self._settings.auth == "dev", log_all=self._settings.log_requests == "all")
 
 

@@ -80,7 +80,10 @@ async def place(service: Service, lead_id: str) -> None:
 
 def _decided_by(service: Service, rows: Sequence[Standing]) -> Policy | None:
     # Rows that are kept together were decided together: by the policy that each of them names.
-    return service.policies.named(rows[0].policy_version) or _in_force(service)
+    named = service.policies.named(rows[0].policy_version)
+    if named is None and (loaded := service.models.loaded) is not None:
+        return loaded.default_policy
+    return named
 
 
 def _placing(service: Service, policy: Policy | None) -> Placing:

@@ -140,6 +140,18 @@ class TestSchema:
 
         assert shape(migrated) == shape(store)
 
+    def test_a_schema_created_in_postgresql_has_the_indices_of_the_migrated_one(self, tmp_path: Path, postgres: Server) -> None:
+        with (
+            postgres.database("template0") as one,
+            postgres.database("template0") as other,
+            closing(Store.open(tmp_path, one)) as store,
+            closing(Store(other, "migrated")) as migrated,
+        ):
+            upgrade(migrated.engine)
+            created, built = (_indices(store), _indices(migrated))
+        assert created == built
+        assert any(told.endswith("WHERE (owner IS NOT NULL)") for told in created)
+
     def test_what_was_committed_is_synchronised(self, tmp_path: Path) -> None:
         quick = Store.open(tmp_path).quick()
         asked = ("journal_mode", "synchronous", "foreign_keys", "busy_timeout")
@@ -404,3 +416,12 @@ class TestWriteAheadLog:
         assert b"somebody-or-other" not in Path(store.place).read_bytes()
         quick.shorten_log()
         assert b"somebody-or-other" in Path(store.place).read_bytes()
+
+
+def _indices(store: Store) -> set[str]:
+    with store.reading() as connection:
+        return set(
+            connection.exec_driver_sql(
+                "SELECT indexdef FROM pg_indexes WHERE schemaname = 'public' AND tablename <> 'alembic_version'"
+            ).scalars()
+        )

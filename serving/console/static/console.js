@@ -97,8 +97,12 @@ export class Refused extends Error {
   }
 }
 
+/** How many calls are not answered yet. */
+let open = 0;
+
 export async function call(path, { method = "GET", body, headers = {} } = {}) {
   let response;
+  open += 1;
   try {
     response = await fetch(path, {
       method,
@@ -107,6 +111,8 @@ export async function call(path, { method = "GET", body, headers = {} } = {}) {
     });
   } catch {
     throw new Refused(0, { detail: _("The service does not answer. Is it still running?") });
+  } finally {
+    open -= 1;
   }
   const answer = await response.json().catch(() => null);
   if (response.status === 401) location.assign(`/sign-in?next=${encodeURIComponent(location.pathname + location.search)}`);
@@ -126,15 +132,21 @@ export async function save(path, body, name) {
 // ------------------------------------------------------------------------------------------------ charts
 
 let library;
-/** The chart library, fetched when the first chart is drawn: a page says its figures without waiting for it. */
+/** The chart library, fetched when the first chart is drawn and all that was asked is answered: running it takes the better part of a
+second, in which no page shows anything. */
 function plotly() {
-  library ??= new Promise((resolve, reject) => {
+  library ??= answered().then(() => new Promise((resolve, reject) => {
     const script = element("script", { src: "/assets/plotly.min.js" });
     script.addEventListener("load", () => resolve(window.Plotly));
     script.addEventListener("error", () => reject(new Error("the chart library did not come")));
     document.head.append(script);
-  });
+  }));
   return library;
+}
+
+async function answered() {
+  do await new Promise((done) => setTimeout(done, 20)); // what is shown asks for more, a moment later
+  while (open);
 }
 
 /** Draws a chart into the element with this id, or draws it anew. */
