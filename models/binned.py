@@ -122,8 +122,11 @@ class Additive(ABC):
     lookup: Lookup
 
     def margin(self, X: ArrayLike) -> Floats:
-        """Log-odds before calibration."""
-        return self.explain(X)[2]
+        """Log-odds before calibration. What inputs add is as large as the matrix again, so it is there for a block at a time."""
+        X = matrix(X, self.lookup.width)
+        if len(X) <= _BLOCK:
+            return self.explain(X)[2]
+        return np.concatenate([self.explain(X[start : start + _BLOCK])[2] for start in range(0, len(X), _BLOCK)])
 
     def contributions(self, X: ArrayLike) -> tuple[Floats, float]:
         """What each input adds, rows × inputs, and the base: base + a row's sum is its margin."""

@@ -72,7 +72,9 @@ def fit_boosted(
         if rounds < 1:
             raise NotTrainable(why=f"{rounds} rounds were asked for, and it takes at least one")
         booster = lgb.train(settings, train, rounds, callbacks=callbacks)
-        return Boosted.from_string(booster.model_to_string(num_iteration=rounds))
+        text = booster.model_to_string(num_iteration=rounds)
+        del booster, train  # before their text is read again: both hold as much as there is to be made
+        return Boosted.from_string(text)
     if X_tune is None or y_tune is None:
         raise NotTrainable(why="early stopping needs a tune block where the number of rounds is not given")
     X_tune = matrix(X_tune, len(inputs))
@@ -88,7 +90,9 @@ def fit_boosted(
         callbacks=callbacks,
         keep_training_booster=True,
     )
-    return Boosted.from_string(booster.model_to_string(num_iteration=max(FEWEST_ROUNDS, booster.best_iteration)))
+    text = booster.model_to_string(num_iteration=max(FEWEST_ROUNDS, booster.best_iteration))
+    del booster, train, tune
+    return Boosted.from_string(text)
 
 
 def is_scarce(rows: int, scarcer: int) -> bool:

@@ -82,7 +82,7 @@ class Encoder:
             at = {name: place for place, name in enumerate(table.names)}
             places = np.array([at.get(one.name, 0) for one in self.inputs], dtype=np.intp)
             self._places[table.names] = places
-        X: Floats = table.numbers.take(places, axis=1) if table.names else np.empty((len(table), len(places)))
+        X = _columns(table.numbers, places) if table.names else np.empty((len(table), len(places)))
         if len(X) == 1 and self._codes:  # a table for each column would cost more than the look-ups
             words = [table.texts[name].text(0) for _, name, _ in self._codes]
             known = [np.nan if word is None else codes.get(word, 0.0) for word, (_, _, codes) in zip(words, self._codes, strict=True)]
@@ -118,6 +118,17 @@ class Encoder:
             InputSpec(one["name"], one["family"], one["kind"], one["monotone"], tuple(one["categories"])) for one in document["inputs"]
         )
         return cls(FeatureSet.from_json(document["feature_set"], catalogue()), inputs)
+
+
+def _columns(numbers: Floats, places: NDArray[np.intp]) -> Floats:
+    """These columns. In blocks: `take` first copies what does not lie row by row, and a table may lie column by column."""
+    if len(numbers) <= _BLOCK:
+        found: Floats = numbers.take(places, axis=1)
+        return found
+    X = np.empty((len(numbers), len(places)))
+    for start in range(0, len(X), _BLOCK):
+        numbers[start : start + _BLOCK].take(places, axis=1, out=X[start : start + _BLOCK], mode="clip")
+    return X
 
 
 def _of_signal(signal: Signal) -> InputSpec:

@@ -18,8 +18,8 @@ the average training row, and base and contributions add up to the margin.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Self
 
@@ -282,65 +282,93 @@ def _signed_log(x: Floats) -> Floats:
 
 @dataclass(frozen=True)
 class _Expanded:
-    """All columns of the regression, ready to be written out for some rows: figures as they are, categories as places."""
+    """All columns of the regression, written out of the matrix for a block of rows at a time: kept, they would be as large again."""
 
+    X: Floats
     width: int
-    figures: Floats
-    """Numbers and indicators."""
+    numbers: NDArray[np.intp]
+    """Inputs that have a slope, those that go by their logarithm first."""
+    logs: int
+    low: Floats
+    high: Floats
+    middle: Floats
+    mean: Floats
+    scale: Floats
     at: NDArray[np.intp]
     """Their columns."""
-    places: NDArray[np.int32]
-    """For each category input the column of each row's code; `width` where it has none."""
+    missing: NDArray[np.intp]
+    """Inputs of which missing has a column, and those columns."""
+    missing_at: NDArray[np.intp]
+    categories: NDArray[np.intp]
+    first: NDArray[np.intp]
+    """Where in `places` the code 0 of each category stands; missing stands before it."""
+    places: NDArray[np.intp]
+    """The column of each code; `width` where it has none."""
 
     @classmethod
     def of(cls, X: Floats, columns: Sequence[_Column]) -> Self:
-        first = np.cumsum([0, *(column.width for column in columns)]).astype(np.intp)
-        width = int(first[-1])
-        numbers = [column for column in columns if column.spec.kind == "number"]
-        figures = np.empty((sum(1 + column.indicator for column in numbers), len(X)))
-        at: list[int] = []
-        places: list[NDArray[np.int32]] = []
-        for place, column in enumerate(columns):
-            x = X[:, place]
-            if column.spec.kind == "category":
-                if column.kept:
-                    places.append(_places(x, column, int(first[place]), width))
-                continue
-            missing = np.isnan(x)
-            t = np.zeros(len(x))
-            if column.scale:
-                t = np.clip(x, column.low, column.high)
-                t = _signed_log(t) if column.log else t
-                t = (np.where(missing, column.middle, t) - column.mean) / column.scale
-            figures[len(at)] = t
-            at.append(int(first[place]))
-            if column.indicator:
-                figures[len(at)] = missing
-                at.append(int(first[place]) + 1)
-        deep = np.array(places, dtype=np.int32).T if places else np.empty((len(X), 0), np.int32)
-        return cls(width, figures.T, np.array(at, dtype=np.intp), deep)
+        ends = np.cumsum([0, *(column.width for column in columns)]).astype(np.intp)
+        every = [*zip(range(len(columns)), columns, ends[:-1].tolist(), strict=True)]
+        numbers = [one for one in every if one[1].spec.kind == "number"]
+        categories = [one for one in every if one[1].kept]
+        sloping = sorted((one for one in numbers if one[1].scale), key=lambda one: not one[1].log)
+        indicated = [one for one in numbers if one[1].indicator]
+        tables = [_places(X[:, place], column, at, int(ends[-1])) for place, column, at in categories]
+        return cls(
+            X,
+            int(ends[-1]),
+            _indices(place for place, _, _ in sloping),
+            sum(column.log for _, column, _ in sloping),
+            np.array([column.low for _, column, _ in sloping]),
+            np.array([column.high for _, column, _ in sloping]),
+            np.array([column.middle for _, column, _ in sloping]),
+            np.array([column.mean for _, column, _ in sloping]),
+            np.array([column.scale for _, column, _ in sloping]),
+            _indices(at for _, _, at in sloping),
+            _indices(place for place, _, _ in indicated),
+            _indices(at + 1 for _, _, at in indicated),
+            _indices(place for place, _, _ in categories),
+            1 + np.cumsum([0, *(len(table) for table in tables)], dtype=np.intp)[:-1],
+            np.concatenate([np.empty(0, np.intp), *tables]),
+        )
 
     def __len__(self) -> int:
-        return len(self.figures)
+        return len(self.X)
 
     def __call__(self, start: int, stop: int) -> Floats:
+        X = self.X[start:stop]
         out = np.zeros((stop - start, self.width + 1))
-        out[:, self.at] = self.figures[start:stop]
-        np.put_along_axis(out, self.places[start:stop].astype(np.intp), 1.0, axis=1)
+        x = X.take(self.numbers, axis=1)
+        t = np.clip(x, self.low, self.high)
+        t[:, : self.logs] = _signed_log(t[:, : self.logs])
+        out[:, self.at] = (np.where(np.isnan(x), self.middle, t) - self.mean) / self.scale
+        out[:, self.missing_at] = np.isnan(X.take(self.missing, axis=1))
+        code = np.nan_to_num(X.take(self.categories, axis=1), nan=-1.0).astype(np.intp)
+        np.put_along_axis(out, self.places[code + self.first], 1.0, axis=1)
         return out[:, :-1]
+
+    def without(self, columns: Sequence[int]) -> Self:
+        """The same with nothing but zeros in these columns of numbers."""
+        kept = ~np.isin(self.at, columns)
+        fields = ("numbers", "low", "high", "middle", "mean", "scale", "at")
+        return replace(self, logs=int(kept[: self.logs].sum()), **{name: getattr(self, name)[kept] for name in fields})
 
     def margin(self, beta: Floats) -> Floats:
         blocks = [self(start, min(start + _BLOCK, len(self))) @ beta[1:] for start in range(0, len(self), _BLOCK)]
         return np.asarray(np.concatenate(blocks) + beta[0] if blocks else np.empty(0), np.float64)
 
 
-def _places(x: Floats, column: _Column, first: int, width: int) -> NDArray[np.int32]:
-    codes = np.where(np.isnan(x), -1.0, x).astype(np.int64)
-    most = max(int(codes.max(initial=0)), *column.kept, 0)
-    table = np.full(most + 2, width, dtype=np.int32)  # missing, code -1, reads the last
+def _indices(found: Iterable[int]) -> NDArray[np.intp]:
+    return np.array([*found], dtype=np.intp)
+
+
+def _places(x: Floats, column: _Column, first: int, width: int) -> NDArray[np.intp]:
+    """The column of missing and of each code from 0 on."""
+    most = max(int(np.fmax.reduce(x, initial=0.0)), *column.kept, 0)
+    table = np.full(most + 2, width, dtype=np.intp)
     for offset, code in enumerate(column.kept):
-        table[code] = first + offset
-    return table[codes]
+        table[1 + code] = first + offset
+    return table
 
 
 def _fitted(coefficients: Floats, intercept: float, C: float, columns: Sequence[_Column], X: Floats, weight: Floats) -> Logistic:
@@ -398,7 +426,7 @@ def _obeying(expanded: _Expanded, columns: Sequence[_Column], y: Floats, weight:
         against = [place for place, spec in numbers if beta[1 + place] * spec.monotone < 0]
         if not against:
             return beta[1:], float(beta[0])
-        expanded.figures[:, np.isin(expanded.at, against)] = 0.0
+        expanded = expanded.without(against)
         beta[1 + np.array(against)] = 0.0
 
 

@@ -68,7 +68,9 @@ class Joint:
     def of(cls, columns: Mapping[str, Column], sample: Sample, seed: int) -> Joint:
         if not columns:
             return cls((), (), ())
-        naive = np.sum([column.margin for column in columns.values()], axis=0)
+        naive = np.zeros(len(sample.y))
+        for column in columns.values():
+            naive += column.margin
         trees, gains = boosted(list(columns.values()), sample, seed)
         order = np.argsort(-gains, kind="stable")
         names = list(columns)
@@ -83,21 +85,24 @@ def boosted(columns: Sequence[Column], sample: Sample, seed: int, *, rows: int =
     """Out-of-fold margins of a small boosted model (NaN outside the sampled rows), and the gain of each column."""
     import lightgbm
 
-    X = np.column_stack([_tree_values(column) for column in columns])
     categories = [i for i, column in enumerate(columns) if column.kind == "category"]
     # One thread: on models this small a second one mostly waits, and on a busy machine waits for long.
     allowed = _sampled(sample, rows, seed)
+    X = np.column_stack([_tree_values(column)[allowed] for column in columns])
+    y, folds = sample.y[allowed], sample.folds[allowed]
     settings = {
-        "objective": "binary", "num_leaves": 15, "learning_rate": 0.1, "min_data_in_leaf": int(np.clip(allowed.sum() // 200, 5, 40)),
+        "objective": "binary", "num_leaves": 15, "learning_rate": 0.1, "min_data_in_leaf": int(np.clip(len(X) // 200, 5, 40)),
         "min_data_per_group": 20, "verbosity": -1, "seed": seed, "deterministic": True, "force_row_wise": True, "num_threads": 1,
     }  # fmt: skip
-    margin, gains = np.full(len(X), np.nan), np.zeros(len(columns))
+    told, gains = np.empty(len(X)), np.zeros(len(columns))
     for fold in range(FOLDS):
-        train, held = allowed & (sample.folds != fold), allowed & (sample.folds == fold)
-        data = lightgbm.Dataset(X[train], sample.y[train], categorical_feature=categories or "auto")
+        train, held = folds != fold, folds == fold
+        data = lightgbm.Dataset(X[train], y[train], categorical_feature=categories or "auto")
         model = lightgbm.train(settings, data, num_boost_round=60)
-        margin[held] = np.asarray(model.predict(X[held], raw_score=True))
+        told[held] = np.asarray(model.predict(X[held], raw_score=True))
         gains += np.asarray(model.feature_importance("gain"), np.float64)
+    margin = np.full(len(sample.y), np.nan)
+    margin[allowed] = told
     return margin, gains
 
 

@@ -96,10 +96,23 @@ class Column:
     cells: Codes
     exact: Codes
     """Code of the value itself (0 is missing), where the cells of a number are stretches of a scale."""
-    margin: Floats
-    ahead: Floats
-    """Log-odds learnt on the period, for the rows after it."""
+    rates: Floats
+    """Log-odds of each cell, by fold (learnt on the others), and last as the whole period has them."""
+    folds: Ints
+    """Of the sample."""
     identifier: str
+
+    @property
+    def margin(self) -> Floats:
+        """Log-odds by the row's cell, learnt out of its fold; NaN outside the period. Made anew each time: kept, those of all inputs
+        would be as large as the matrix."""
+        return np.where(self.folds < 0, np.nan, self.rates[self.folds, self.cells])
+
+    @property
+    def ahead(self) -> Floats:
+        """Log-odds by the row's cell, learnt on the whole period, for the rows after it."""
+        log_odds: Floats = self.rates[-1, self.cells]
+        return log_odds
 
     @classmethod
     def of(cls, values: npt.NDArray[Any], kind: str, sample: Sample) -> Column:
@@ -118,11 +131,7 @@ class Column:
             cells = np.zeros(len(kept), np.int32)
             edges = np.unique(np.quantile(kept[~missing & np.isfinite(kept)], np.linspace(0, 1, BINS + 1)[1:-1]))
             cells[~missing] = 1 + np.searchsorted(edges, kept[~missing], side="right")
-        margin = np.full(len(kept), np.nan)
-        for fold in range(FOLDS):
-            held = sample.folds == fold
-            margin[held] = rates(cells, sample.y, (sample.folds >= 0) & ~held)[cells[held]]
-        ahead = rates(cells, sample.y, sample.present)[cells]
+        learnt_on = [*((sample.folds >= 0) & (sample.folds != fold) for fold in range(FOLDS)), sample.present]
         return cls(
             kind,
             kept,
@@ -130,8 +139,8 @@ class Column:
             usual,
             cells,
             exact,
-            margin,
-            ahead,
+            np.array([rates(cells, sample.y, rows) for rows in learnt_on]),
+            sample.folds,
             _identifier(kind, kept[~missing], distinct, sample.lead[~missing], sample.thinned),
         )
 

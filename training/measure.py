@@ -32,6 +32,7 @@ __all__ = ["against", "baseline", "curves", "importance", "meaning_of", "measure
 Figures = dict[str, Any]
 Ints = NDArray[np.int64]
 _FEWEST_UNSEEN = 100
+_BLOCK = 2048
 
 
 def measure(
@@ -108,7 +109,9 @@ def importance(model: Model, encoder: Encoder, X: Floats) -> tuple[Importance, .
     if not len(X):
         return ()
     sample = X[:: max(1, len(X) // 20_000)]
-    size = np.abs(model.contributions(np.ascontiguousarray(sample))[0]).mean(axis=0)
+    size = np.zeros(X.shape[1])
+    for start in range(0, len(sample), _BLOCK):  # those of a blend are several times as large as its rows
+        size += np.abs(model.contributions(np.ascontiguousarray(sample[start : start + _BLOCK]))[0]).sum(axis=0)
     share = size / size.sum() if size.sum() > 0 else size
     signals = signals_by_name(encoder.feature_set)
     order = np.argsort(-share, kind="stable").tolist()

@@ -30,6 +30,7 @@ from training.calibrate import calibrate
 from training.candidates import Candidate, Recipe, part, refit
 from training.dataset import Dataset
 from training.horizons import fit_by_day
+from training.memory import give_back
 from training.splits import Split, cross_fit_folds
 from training.wider import with_everyone
 
@@ -92,6 +93,7 @@ def fit_served(
             model = refit(recipe, part(X, split.fit), data.y[split.fit], encoder.inputs, seed, _of(data.weight, split.fit), elsewhere)
         calibrating, fitted = split.test, len(split.fit)
         margin[calibrating] = model.margin(part(X, calibrating))
+    give_back()
     if no_signal:
         calibration: Calibration = fit_base_rate(data.y[calibrating], data.lead[calibrating], seed)
     else:

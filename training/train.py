@@ -160,6 +160,7 @@ def _train(read: Callable[[Say], Dataset], home: Home, options: Options, say: Sa
             fitted = split.development if learned.folds else split.fit
             one = (candidates[chosen], calibrations[chosen])
             diagnostics = diagnose(data, split, learned.encoder, learned.X, *one, fitted, looks_at, seed=seed)
+    learned = replace(learned, X=np.empty((0, 0)))  # nothing reads it any more, and MLflow needs room
 
     version = f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{data.digest()[:8]}"
     metrics = _metrics(data, split, learned.verdicts, figures, simplest, served, chosen, no_signal=no_signal, version=version)
