@@ -186,7 +186,8 @@ def coming_end(month: NDArray[np.float64], said_on: NDArray[np.float64]) -> NDAr
     known = (month < 0.0) & (said_on == said_on)
     day = np.where(known, said_on, 0.0).astype(np.int64).astype("datetime64[D]").astype("datetime64[M]")
     ahead = (-np.where(known, month, -1.0).astype(np.int64) - 1 - day.astype(np.int64)) % 12
-    last = ((day + ahead + 1).astype("datetime64[D]") - 1).astype(np.int64).astype(np.float64)
+    after = (day.astype(np.int64) + ahead + 1).astype("datetime64[M]")  # NumPy is giving up adding bare numbers to dates
+    last = (after.astype("datetime64[D]").astype(np.int64) - 1).astype(np.float64)
     return np.where(known, last, np.nan)
 
 

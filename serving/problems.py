@@ -39,6 +39,8 @@ __all__ = [
 ]
 
 MEDIA_TYPE = "application/problem+json"
+_TITLES = {413: "Request Entity Too Large", 414: "Request-URI Too Long", 416: "Requested Range Not Satisfiable", 422: "Unprocessable Entity"}
+"""Python 3.13 calls these otherwise; what the contract says does not hang on the interpreter."""
 
 
 class Problem(msgspec.Struct, omit_defaults=True):
@@ -161,6 +163,6 @@ class ProblemResponse(Response):
 
 def _title(status: int) -> str:
     try:
-        return HTTPStatus(status).phrase
+        return _TITLES.get(status) or HTTPStatus(status).phrase
     except ValueError:
         return "Error"

@@ -414,7 +414,7 @@ def _parts(when: Floats, order: Ints, parts: int) -> Iterator[_Period]:
 def _month_of(when: Ints) -> tuple[int, int]:
     """First instant of the calendar month of these instants, and of the next."""
     month = when[:1].astype("datetime64[us]").astype("datetime64[M]")
-    start, stop = (int(one.astype("datetime64[us]").astype(np.int64)[0]) for one in (month, month + 1))
+    start, stop = (int(one.astype("datetime64[us]").astype(np.int64)[0]) for one in (month, month + np.timedelta64(1, "M")))
     return start, stop
 
 
