@@ -128,8 +128,8 @@ def parameters(rows: int, scarcer: int, inputs: Sequence[InputSpec], seed: int, 
         "deterministic": True,
         "force_row_wise": True,
         "seed": seed,
-        # Bins of at most 255 values need no 200,000 rows, whose copy would be larger than the matrix.
-        "bin_construct_sample_cnt": 50_000,
+        # A hundred rows for each of 255 bins: a copy of 200,000, the usual number, would be larger than the matrix.
+        "bin_construct_sample_cnt": 25_000,
         "num_threads": threads or (1 if rows * len(inputs) < _WORTH_THREADS else 0),
         "verbosity": -1,
     }
