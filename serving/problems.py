@@ -39,7 +39,12 @@ __all__ = [
 ]
 
 MEDIA_TYPE = "application/problem+json"
-_TITLES = {413: "Request Entity Too Large", 414: "Request-URI Too Long", 416: "Requested Range Not Satisfiable", 422: "Unprocessable Entity"}
+_TITLES = {
+    413: "Request Entity Too Large",
+    414: "Request-URI Too Long",
+    416: "Requested Range Not Satisfiable",
+    422: "Unprocessable Entity",
+}
 """Python 3.13 calls these otherwise; what the contract says does not hang on the interpreter."""
 
 
