@@ -2,6 +2,7 @@
 
     python -m benchmarks.serve [--rounds 5] [--seconds 2] [--connections 1 16] [--body FILE] [--bundle DIR] [--mlflow] [--save FILE]
     python -m benchmarks.serve --mlflow --more [--bentoml PYTHON]      everything
+    python -m benchmarks.serve --batch [--rounds 5]                    batches alone
 
 Each request brings one lead with 30 activities; the answer holds probability, interval, reasons, BANT and decision, and
 is in the ledger (SQLite, synchronous=FULL) before it is sent. Model: 300 trees × 31 leaves over every declared signal, or
@@ -11,7 +12,7 @@ durable ledger waits for the disk, so the disk's median fsync is measured beside
 `--mlflow` adds `mlflow models serve` on the same trees, which is given ready-made features and explains nothing; `--bentoml` a
 BentoML service on them, run by the named Python, in whose environment somebody has installed bentoml and lightgbm. `--more` adds, in the
 same interleaved rounds: two workers; one lead with 200 activities by id and by body, on SQLite and on PostgreSQL; what both databases
-take of activities; and a batch of 1,000 against `Booster.predict` on 1,000 rows of ready-made signals.
+take of activities; and batches of 1,000 against `Booster.predict` on 1,000 rows of ready-made signals. `--batch` measures these alone.
 """
 
 from __future__ import annotations
@@ -34,11 +35,14 @@ import urllib.request
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, replace
+from datetime import datetime, timedelta
 from pathlib import Path
+from random import Random
 from statistics import median
 from typing import Any
 
 _MILLISECONDS = {"us": 1e-3, "ms": 1.0, "s": 1e3}
+TITLES = ("Directora de Operaciones", "CEO", "Head of IT", "Logistics Manager", "CTO", "Analyst", "Jefe de compras")
 ROOT = Path(__file__).resolve().parents[1]
 EMPTY = """
 from fastapi import FastAPI
@@ -106,6 +110,7 @@ def main() -> None:
     parser.add_argument("--bundle", type=Path, help="a bundle to serve instead of the built-in one")
     parser.add_argument("--mlflow", action="store_true", help="measure `mlflow models serve` too")
     parser.add_argument("--bentoml", type=Path, help="a Python that has bentoml and lightgbm, to measure BentoML too")
+    parser.add_argument("--batch", action="store_true", help="only batches")
     parser.add_argument("--more", action="store_true", help="also two workers, by id, ingest and batch, on both databases")
     parser.add_argument("--save", type=Path, help="write the figures as JSON")
     given = parser.parse_args()
@@ -113,6 +118,9 @@ def main() -> None:
         folder = Path(temporary)
         body = given.body.read_bytes() if given.body else thirty_activities()
         trees, width = install(folder / "home", given.bundle)
+        if given.batch:
+            measure_batch(start_ours(folder / "home", body, running), body, trees, width, given.rounds)
+            return
         targets = [start_empty(folder, running), start_ours(folder / "home", body, running)]
         if given.mlflow:
             targets.append(start_mlflow(folder, trees, width, running))
@@ -210,19 +218,42 @@ def measure_batch(target: Target, body: bytes, trees: str, width: int, rounds: i
 
     booster, rows = lightgbm.Booster(model_str=trees), np.random.default_rng(0).exponential(2.0, (items, width))
     one = json.loads(body)
-    batch = json.dumps({"items": [one | {"lead": one["lead"] | {"lead_id": f"b{n}"}} for n in range(items)]}).encode()
-    taken: list[tuple[float, float]] = []
-    for _ in range(rounds):
-        begun = time.perf_counter()
-        answer = sent(target.port, "/v1/score/batch", batch)
-        between = time.perf_counter()
-        booster.predict(rows, num_threads=1)
-        taken.append((between - begun, time.perf_counter() - between))
-        if json.loads(answer)["failed"]:  # not timed: what a client makes of the answer is its own affair
-            raise SystemExit("error: the batch has items that failed")
-    ours, bare = median(a for a, _ in taken), median(b for _, b in taken)
-    print(f"batch of {items:,}: {items / ours:,.0f} leads/s; bare predict {items / bare:,.0f} rows/s: {bare / ours:.0%} (aim 40 %)")
-    return {"batch of bare predict": bare / ours}
+    few = one | {"activities": one["activities"][:3]}
+    kinds = {"one lead under other ids": (one, False), "different leads": (one, True), "different leads, 3 activities": (few, True)}
+    taken: dict[str, list[tuple[float, float]]] = {name: [] for name in kinds}
+    for turn in range(rounds):
+        for name, (lead, differ) in kinds.items():
+            batch = json.dumps({"items": [another(lead, f"{turn}-{n}", differ) for n in range(items)]}).encode()
+            begun = time.perf_counter()
+            answer = sent(target.port, "/v1/score/batch", batch)
+            between = time.perf_counter()
+            booster.predict(rows, num_threads=1)
+            taken[name].append((between - begun, time.perf_counter() - between))
+            if json.loads(answer)["failed"]:  # not timed: what a client makes of the answer is its own affair
+                raise SystemExit("error: the batch has items that failed")
+    found: dict[str, float] = {}
+    for name, times in taken.items():
+        ours, bare = median(a for a, _ in times), median(b for _, b in times)
+        shown = f"{items / ours:,.0f} leads/s; bare predict {items / bare:,.0f} rows/s: {bare / ours:.0%} (aim 40 %)"
+        print(f"batch of {items:,}, {name}: {shown}")
+        found[f"batch of bare predict, {name}"] = bare / ours
+    return found
+
+
+def another(one: dict[str, Any], name: str, differ: bool) -> dict[str, Any]:
+    """The same lead under another id; a different one has texts, numbers and times that are nobody else's, too."""
+    if not differ:
+        return one | {"lead": one["lead"] | {"lead_id": f"same-{name}"}}
+    random = Random(name)
+    domain, number = f"c{random.randrange(10**8)}.example", random.randrange(1, 10**6)
+    told = {"email": f"p{number}@{domain}", "company_domain": domain, "company": f"Company {number}", "employees": number % 5_000 + 1}
+    told |= {"annual_revenue": number * 100, "phone": f"+34 {random.randrange(10**8, 10**9)}", "job_title": random.choice(TITLES)}
+    acts = [each | {"occurred_at": earlier(each["occurred_at"], random.randrange(10**12))} for each in one["activities"]]
+    return one | {"lead": one["lead"] | told | {"lead_id": f"other-{len(acts)}-{name}"}, "activities": acts}
+
+
+def earlier(when: str, microseconds: int) -> str:
+    return (datetime.fromisoformat(when) - timedelta(microseconds=microseconds)).isoformat()
 
 
 def by_id_and_body(name: str, target: Target) -> tuple[Target, Target]:

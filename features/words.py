@@ -13,5 +13,8 @@ def plain(text: str, longest: int = 200) -> str:
     >>> plain("  Dirección   de TI ")
     'direccion de ti'
     """
-    letters = unicodedata.normalize("NFKD", text[:longest].lower())
+    lower = text[:longest].lower()
+    if lower.isascii():
+        return " ".join(lower.split())
+    letters = unicodedata.normalize("NFKD", lower)
     return " ".join("".join(letter for letter in letters if not unicodedata.combining(letter)).split())
