@@ -39,7 +39,7 @@ class Canonical(NamedTuple):
 
 def canonical(request: ScoreRequest, used: Used) -> Canonical:
     """`used` are the request's own objects, or copies without what does not count."""
-    lead, activities = (msgspec.Raw(_encode(one)) for one in (used.lead, used.activities))
+    lead, activities = msgspec.Raw(_encode(used.lead)), msgspec.Raw(_encode(used.activities))
     digest = hashlib.sha256(_encode((lead, activities, used.account_activities, used.as_of))).hexdigest()
     if used.activities is not request.activities:
         return Canonical(digest, _encode(request))

@@ -201,14 +201,15 @@ class _Counted(NamedTuple):
 def _counted(as_of: Instants, lists: Sequence[Sequence[Activity]]) -> _Counted:
     """Of each request its distinct activities that had happened and been recorded before its `as_of`."""
     taken = _distinct(lists)
-    rows = taken[0] if len(taken) == 1 else [*chain.from_iterable(taken)]
-    whose = np.repeat(np.arange(len(taken)), [len(one) for one in taken])
+    alone = len(taken) == 1
+    rows = taken[0] if alone else [*chain.from_iterable(taken)]
+    whose = np.zeros(len(rows), dtype=np.int64) if alone else np.repeat(np.arange(len(taken)), [len(one) for one in taken])
     occurred = instants([one.occurred_at for one in rows])
     recorded, known = None, [one.recorded_at for one in rows]
     if known.count(None) < len(known):
         recorded = instants([one.occurred_at if one.recorded_at is None else one.recorded_at for one in rows])
     ignored: dict[int, list[tuple[str, int]]] = {}
-    until = as_of.take(whose)
+    until = as_of if alone else as_of.take(whose)
     early, counts = occurred >= _EARLIEST, occurred < until
     if recorded is not None:
         counts &= recorded < until
@@ -224,7 +225,7 @@ def _counted(as_of: Instants, lists: Sequence[Sequence[Activity]]) -> _Counted:
         rows, whose, occurred = [*chain.from_iterable(taken)], whose[counts], occurred[counts]
         recorded = None if recorded is None else recorded[counts]
     if len(rows) > 1:
-        order = occurred.argsort(kind="stable") if len(taken) == 1 else np.lexsort((occurred, whose))
+        order = occurred.argsort(kind="stable") if alone else np.lexsort((occurred, whose))
         rows, occurred = [rows[i] for i in order.tolist()], occurred.take(order)
         recorded = None if recorded is None else recorded.take(order)
     return _Counted(taken, rows, whose, occurred, recorded, ignored)
