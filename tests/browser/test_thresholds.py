@@ -329,6 +329,22 @@ def test_who_moves_today_and_what_to_choose_are_said_in_words(serve: Callable[[s
     assert page.locator("#mql-number").input_value() != "0.1"
 
 
+def test_after_publishing_everybody_can_be_scored_again_at_once(serve: Callable[[str], str], visit: Callable[..., Any]) -> None:
+    address = serve("dev")
+    put(address, "/v1/leads/ana", {"job_title": "Chief Operating Officer", "company": "Ana works", "employees": 200}, "PUT")
+    put(address, "/v1/leads/ana/score", {})
+    page = visit(address)
+    page.wait_for_selector("#mql-today h3")
+    page.locator("#mql-slider").fill("0.001")
+    page.locator("#publish-button").click()
+    page.get_by_text("Published as version 1.").wait_for()
+    page.locator("#rescore").click()
+    page.get_by_text("1 lead was scored again.").wait_for()
+    page.locator("#mql-today", has_text="1 lead in it now").wait_for()
+    with urllib.request.urlopen(f"{address}/v1/leads/ana/decision", timeout=10) as answer:
+        assert json.loads(answer.read())["decision"] == "mql"
+
+
 def test_places_a_week_are_drawn_and_their_use_is_said(looked_at: str, visit: Callable[..., Any]) -> None:
     page = visit(looked_at)
     page.wait_for_selector("#chart .main-svg")

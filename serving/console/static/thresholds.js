@@ -1,7 +1,7 @@
 // The thresholds page: curves come once, and every move of a slider is answered from them here; what else a policy would do, and
 // publishing it, goes to the API.
 
-import { $, _, begin, call, element, locale, may, percent, Refused, save, when, whole } from "./console.js";
+import { $, _, begin, call, element, locale, may, ngettext, percent, Refused, save, when, whole } from "./console.js";
 import { count, show as showAhead } from "./threshold_ahead.js";
 import { draw as drawChart, mark as markChart } from "./threshold_chart.js";
 import { described, fare } from "./threshold_trial.js";
@@ -220,6 +220,26 @@ async function ahead() {
     if (!(error instanceof Refused)) throw error;
     if (number === asked) $("ahead-wrong").textContent = error.message;
   }
+}
+
+/** Everybody is scored again by the published policy, as a job; nobody has to wait for it on this page. */
+async function rescore() {
+  const say = (text) => { $("rescored").textContent = text; };
+  $("rescore").disabled = true;
+  try {
+    let { answer: job } = await call("/v1/jobs", { method: "POST", body: { kind: "rescore" } });
+    while (job.state === "waiting" || job.state === "running") {
+      say(job.total ? _("{done} of {total} leads are scored.", { done: whole.format(job.done), total: whole.format(job.total) }) : _("It begins in a moment."));
+      await new Promise((later) => setTimeout(later, 700));
+      ({ answer: job } = await call(`/v1/jobs/${job.job_id}`));
+    }
+    say(job.state === "done" ? ngettext("{n} lead was scored again.", "{n} leads were scored again.", job.done, { n: whole.format(job.done) }) : _("It did not come to its end: the health page says more."));
+    ask();
+  } catch (error) {
+    if (!(error instanceof Refused)) throw error;
+    say(error.message);
+  }
+  $("rescore").disabled = false;
 }
 
 // ------------------------------------------------------------------------------------------------ segments
@@ -451,6 +471,7 @@ $("promise").addEventListener("input", (event) => promised(event.target.value));
 $("promise").addEventListener("change", (event) => { event.target.value = hoursOf(state.draft); });
 for (const id of ["calls", "cost", "worth"]) $(id).addEventListener("input", ask);
 $("by").addEventListener("change", ask);
+$("rescore")?.addEventListener("click", rescore);
 $("segments-csv").addEventListener("click", saveSegments);
 $("segment-column").addEventListener("change", values);
 $("segment-new").addEventListener("submit", addSegment);
