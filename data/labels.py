@@ -203,7 +203,7 @@ def observe_course(
     return frame, share
 
 
-def observe_followed(tables: Tables, *, horizon_days: float, newest: float = 0.4, most: int = 30_000, seed: int = 0) -> pd.DataFrame:
+def observe_followed(tables: Tables, *, horizon_days: float, newest: float = 0.4, most: int = 40_000, seed: int = 0) -> pd.DataFrame:
     """Likewise open leads since the newest of those of which something is known were created, to the last look whose horizon has passed."""
     import numpy as np
 
