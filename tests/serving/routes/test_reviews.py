@@ -83,7 +83,10 @@ class TestOverride:
         assert (models["override"], models["decision"]) == (None, "nurture")
         kept = known.post("/v1/leads/ana/override", json=SQL).json()
         now = known.get("/v1/leads/ana/decision").json()
-        assert (now["decision"], now["previous_decision"], now["changed"], now["rules"][-1]) == ("sql", "nurture", True, "override")
+        assert (now["decision"], now["rules"][-1]) == ("sql", "override")
+        # Whoever scored in between may have entered the same once more, on top of it.
+        first = next(one for one in reversed(known.get("/v1/leads/ana/decisions").json()["decisions"]) if one["decision"] == "sql")
+        assert (first["previous_decision"], first["changed"]) == ("nurture", True)
         assert now["override"] == {name: kept[name] for name in ("override_id", "author", "reason", "given_at", "expires_at")} | {
             "instead_of": "nurture"
         }
